@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The cluster as one deterministic machine: who is there (SWIM), who wants
+ * which topic (replicated logs), where an item goes (route), when a subscribe
+ * holds everywhere (barrier) and when this node may take publishes (gate).
+ *
+ *            news, now_ms                         effects
+ *   node/ ------------------> cluster_step() ------------------> node/
+ *                             cluster_next()
+ *
+ * No clock, socket, allocation after init beyond the bounded tables, thread or
+ * randomness of its own: the same options and the same news give the same
+ * effects, byte for byte. The simulator (tests/sim) runs thousands of these.
+ *
+ * Inside: cluster/swim (membership and failure detection), cluster/log (one
+ * node's records), cluster/interest (whose hash is wanted where),
+ * cluster/route (targets and ingress), proto/gossip (packets), proto/peer
+ * (control messages). Callers use only this header.
+ *
+ * Peers have a small number, the *slot*, from CLUSTER_PEER_OPEN until
+ * CLUSTER_PEER_CLOSE; slots are reused afterwards.
+ *
+ * Source: DESIGN 5; CLUSTER 6.
+ */
+#ifndef CLUSTER_CLUSTER_H
+#define CLUSTER_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/addr.h"
+#include "proto/bytes.h"
+#include "proto/peer.h"
+
+enum {
+    CLUSTER_PEERS_MAX = 1024,    /* living peers; further joins are refused */
+    CLUSTER_SEEDS_MAX = 16,
+    CLUSTER_REGIONS_MAX = 32,
+    CLUSTER_PACKET_LEN_MAX = 1200, /* plain bytes of a gossip packet */
+    CLUSTER_BARRIER_MS = 250,    /* then a subscribe is acknowledged `partial` */
+    CLUSTER_ALONE_MS = 3000,     /* no seed answered: ready alone */
+    CLUSTER_SLOT_NONE = 0xffff,
+};
+
+struct cluster;
+
+struct cluster_options {
+    struct peer_node self; /* strings are copied */
+    uint64_t seed;         /* of the generator */
+    uint64_t hash_key_print;
+    uint64_t interests_max; /* records in the own log; 0 = 2 M */
+    size_t seeds_len;
+    struct addr seeds[CLUSTER_SEEDS_MAX]; /* where to join */
+};
+
+/* Errors: NULL when memory is short. */
+struct cluster *cluster_new(const struct cluster_options *options,
+                            uint64_t now_ms);
+void cluster_free(struct cluster *cluster);
+
+/* --- news ------------------------------------------------------------------ */
+
+enum cluster_news_type {
+    CLUSTER_TICK,     /* nothing but the time */
+    CLUSTER_PACKET,   /* an opened gossip packet: from, bytes, sealed_for_me */
+    CLUSTER_CONTROL,  /* an opened control batch of a peer: slot, epoch, bytes */
+    CLUSTER_PIPE_UP,  /* both lanes of our way to a peer stand: slot, epoch */
+    CLUSTER_PIPE_DOWN, /* one broke, by reset or end of stream: slot */
+    CLUSTER_HOLE,     /* batches of this peer did not arrive: slot */
+    CLUSTER_DROPPED,  /* we dropped items meant for this peer: slot */
+    CLUSTER_LAG,      /* our loop stood still for `ms`: suspect nobody yet */
+    CLUSTER_SEEDS,    /* the seeds were resolved again: seeds */
+    CLUSTER_LEAVE,    /* we drain: tell everyone */
+};
+
+struct cluster_news {
+    enum cluster_news_type type;
+    struct addr from;
+    struct bytes bytes;
+    bool sealed_for_me; /* false: the envelope named no destination (a join) */
+    uint16_t slot;
+    uint64_t epoch;
+    uint32_t ms;
+    const struct addr *seeds;
+    size_t seeds_len;
+};
+
+/* Tells the machine one thing. now_ms never goes back. Afterwards drain
+ * cluster_next() and step again at cluster_wake_ms() or sooner. */
+void cluster_step(struct cluster *cluster, const struct cluster_news *news,
+                  uint64_t now_ms);
+uint64_t cluster_wake_ms(const struct cluster *cluster);
+
+/* --- effects --------------------------------------------------------------- */
+
+enum cluster_effect_type {
+    CLUSTER_SEND,       /* seal `bytes` for `dst` (zero: join), send to `to` */
+    CLUSTER_TELL,       /* put `bytes` on the control lane of `slot` */
+    CLUSTER_PEER_OPEN,  /* dial both lanes of `peer` and keep dialling: slot */
+    CLUSTER_PEER_CLOSE, /* stop, forget its queues: slot */
+    CLUSTER_EVENT,      /* something worth a log line: event, peer, text */
+    CLUSTER_BARRIER,    /* versions up to `version` hold in `scope` */
+    CLUSTER_READY,      /* the gate opened (or stands alone): alone */
+    CLUSTER_GAP,        /* items from others may be lost: discontinuity for */
+                        /* the hashes in `bytes` (8 bytes each), none = all */
+};
+
+enum cluster_event {
+    CLUSTER_JOINED,
+    CLUSTER_SUSPECT,
+    CLUSTER_REFUTED,
+    CLUSTER_DEAD,
+    CLUSTER_LEFT,
+    CLUSTER_LINKED,       /* link up both ways, hello confirmed */
+    CLUSTER_UNLINKED,
+    CLUSTER_DUPLICATE,    /* the same name elsewhere: both stay */
+    CLUSTER_REFUSED,      /* other hash key or version: text says which */
+    CLUSTER_DIVERGED,     /* equal version, unequal digest: a bug, repaired */
+    CLUSTER_SEED_SILENT,  /* no seed answers */
+};
+
+enum cluster_scope { CLUSTER_SCOPE_REGION = 0, CLUSTER_SCOPE_ALL = 1 };
+
+struct cluster_effect {
+    enum cluster_effect_type type;
+    struct addr to;
+    struct node_id dst;
+    struct bytes bytes; /* valid until the next cluster_next() */
+    uint16_t slot;
+    const struct peer_node *peer; /* valid until the next step */
+    enum cluster_event event;
+    const char *text; /* a fixed sentence or NULL */
+    enum cluster_scope scope;
+    uint64_t version;
+    bool partial;
+    bool alone;
+};
+
+/* Takes the next effect; false when there are none. */
+bool cluster_next(struct cluster *cluster, struct cluster_effect *effect);
+
+/* --- what this node wants --------------------------------------------------- */
+
+/* Adds or removes a record of the own log: a topic hash, or a pattern. Counted:
+ * call once when the first local subscription appears and once when the last
+ * has gone. Returns the log version that contains the change (what a barrier
+ * waits for), or 0 when the log is full. Deltas leave at cluster_flush(). */
+uint64_t cluster_want(struct cluster *cluster, uint64_t hash, bool wanted);
+uint64_t cluster_want_pattern(struct cluster *cluster,
+                              const struct peer_record *record);
+
+/* Ends a turn: all changes since the last one go out as one delta, one version
+ * step for each record. Effects follow. */
+void cluster_flush(struct cluster *cluster, uint64_t now_ms);
+
+/* The version of the own log: a subscribe that finds its topic already wanted
+ * still waits for the version that added it, and this is never below it. */
+uint64_t cluster_version(const struct cluster *cluster);
+
+/* The version that everyone in scope is known to hold. A CLUSTER_BARRIER effect
+ * follows each rise, or, after CLUSTER_BARRIER_MS, with `partial`. Without
+ * peers it equals cluster_version() at once. */
+uint64_t cluster_held(const struct cluster *cluster, enum cluster_scope scope);
+
+/* --- where an item goes ------------------------------------------------------ */
+
+struct cluster_target {
+    uint16_t slot;
+    uint8_t hop; /* enum peer_hop */
+};
+
+/* Targets of an item published here: each interested, linked peer of the own
+ * region, and for each other region with interest its ingress. Returns how
+ * many were written (at most `max`); allocation free. */
+size_t cluster_route(struct cluster *cluster, uint64_t hash,
+                     struct cluster_target *targets, size_t max);
+
+/* Targets of an item that arrived with PEER_HOP_INGRESS: the interested, linked
+ * peers of the own region. Never another region. */
+size_t cluster_relay(struct cluster *cluster, uint64_t hash,
+                     struct cluster_target *targets, size_t max);
+
+/* --- questions --------------------------------------------------------------- */
+
+enum cluster_state {
+    CLUSTER_ALIVE,
+    CLUSTER_SUSPECTED,
+    CLUSTER_STATE_DEAD,
+    CLUSTER_STATE_LEFT,
+};
+
+struct cluster_member {
+    struct peer_node node; /* strings borrowed until the next step */
+    enum cluster_state state;
+    bool self;
+    bool ready;
+    bool draining;
+    bool linked;       /* data flows both ways */
+    bool duplicate;    /* another living member has the same name */
+    uint16_t slot;
+    uint32_t rtt_us;   /* last probe, 0 unknown */
+    uint64_t version;  /* of its log, as held here */
+    uint64_t interests; /* topics it wants */
+};
+
+/* Members by index 0.. in the order of ids; self included, the dead at the
+ * end until forgotten. false past the end. */
+bool cluster_member_at(const struct cluster *cluster, size_t index,
+                       struct cluster_member *member);
+bool cluster_is_ready(const struct cluster *cluster);
+bool cluster_is_alone(const struct cluster *cluster); /* seeds given, silent */
+/* The first reason why not ready: a fixed text, "" when ready. */
+const char *cluster_why_not_ready(const struct cluster *cluster);
+/* The slot of a peer by id, CLUSTER_SLOT_NONE if it has none: for packets. */
+uint16_t cluster_slot_of(const struct cluster *cluster,
+                         const struct node_id *id);
+size_t cluster_interest_bytes(const struct cluster *cluster); /* memory held */
+
+/* Asserts all invariants; for tests, the simulator and fuzzers. */
+void cluster_check(const struct cluster *cluster);
+
+#endif

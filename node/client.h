@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A client: one logical stream on a connection, with its identity, its
+ * subscriptions and its output. HTTP/1, WebSocket, RESP and MQTT have one a
+ * connection; HTTP/2 has one a stream.
+ *
+ * These are the verbs that doors use; no door knows the carrier, a socket or a
+ * clock. Everything that a client may do passes here once: one validator, one
+ * authorisation, one output queue, one policy for slow readers (ADVERSARIAL
+ * 0.1, 0.5).
+ *
+ * States          open --client_close()--> closing --client_free()--> gone
+ *   closing: output is still written up to drain, nothing is read, every verb
+ *   is accepted and does nothing. The carrier frees.
+ *
+ * Slow readers: beyond the hard bound, or the soft one for out_soft_ms, all
+ * waiting items are dropped. A door that can tell keeps its client: it is
+ * *slow* until its queue is empty, gets nothing meanwhile, then one
+ * discontinuity for each subscription that missed something. Another door's
+ * client is closed in that door's own words (door->say_error, ERR_SLOW).
+ *
+ * Loop thread only.
+ */
+#ifndef NODE_CLIENT_H
+#define NODE_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cluster/cluster.h"
+#include "node/deadline.h"
+#include "node/hub.h"
+#include "node/outq.h"
+#include "proto/http.h"
+
+struct conn;
+struct core;
+struct door;
+struct identity;
+struct cork;
+
+struct client {
+    struct core *core;
+    struct conn *conn;
+    const struct door *door; /* NULL until one is chosen */
+    void *state;             /* door->state_len zeroed bytes, freed with it */
+    struct identity *who;
+
+    struct outq out;
+    struct sub *subs; /* newest first */
+    uint32_t subs_len;
+    uint32_t patterns_len;
+
+    uint64_t id;       /* counts from 1 on this node */
+    uint64_t stream;   /* HTTP/2 stream id, else 0 */
+    uint8_t framing;   /* enum framing of what it is sent */
+    bool logged_in;    /* said who it is: pre-login bounds no longer hold */
+    bool dirty;        /* in the list of clients to flush */
+    bool slow;
+    bool closing;
+    uint64_t soft_since_ms; /* above the soft bound since; 0 = below */
+
+    struct deadline deadline; /* the door's; see client_deadline() */
+    struct deadline expiry;   /* of the identity: subscriptions end then */
+
+    struct cork *corks; /* subscribes that wait for the barrier, oldest first */
+    uint32_t corks_len;
+    struct client *cork_next; /* in core's list while corks_len > 0 */
+    struct client *cork_prev;
+    struct client *dirty_next;
+    struct client *next; /* of all clients of the core */
+    struct client *prev;
+};
+
+/* What a door publishes; the rest of the item is filled in here. */
+struct client_item {
+    struct bytes cache;
+    struct bytes topic;
+    struct bytes value;
+    struct bytes attrs; /* encoded, or empty */
+    uint8_t flags;      /* enum item_flag */
+};
+
+/* --- life -------------------------------------------------------------- */
+
+/* A client without a door, anonymous. NULL when memory is short or the node's
+ * memory bound is hit. */
+struct client *client_new(struct core *core, struct conn *conn);
+/* Ends subscriptions, tells the door (on_close), frees. The carrier's call. */
+void client_free(struct client *client);
+
+/* Gives the client to a door: zeroed state, then door->open(). Errors: what
+ * open returns, ERR_NOMEM; the client then has no door. */
+int client_open(struct client *client, const struct door *door,
+                const struct http_request *request);
+/* Takes it away again (HTTP/1 keep-alive: the next request chooses anew):
+ * subscriptions end, on_close is called, the identity is anonymous again. */
+void client_leave_door(struct client *client);
+
+/* Begins the end: the door says why in its own words when err is not 0, what
+ * waits is written, then the carrier closes. Again: later calls do nothing. */
+void client_close(struct client *client, int err);
+
+/* --- identity ------------------------------------------------------------ */
+
+/* Logs in by token (auth_login()). Live subscriptions that the new identity
+ * does not allow end. Errors: as auth_login(); the identity is unchanged. */
+int client_login(struct client *client, struct bytes token);
+
+/* --- publish and subscribe -------------------------------------------------- */
+
+/* Checks, in this order: gate (ERR_NOT_READY), names (ERR_NAME), size
+ * (ERR_TOO_BIG), text (ERR_UTF8), attributes (ERR_SYNTAX), grant (ERR_DENIED,
+ * ERR_UNAUTH, ERR_EXPIRED). Then it is on its way. */
+int client_publish(struct client *client, const struct client_item *item,
+                   struct hub_receipt *receipt);
+
+/* Checks names, grant, per-client bounds (ERR_LIMIT), then hub_subscribe().
+ * want->variant is filled in from the client's door and framing, its `version`
+ * as given. */
+int client_subscribe(struct client *client, struct hub_want *want,
+                     struct sub **sub, struct hub_position *position);
+/* The checks of client_subscribe() alone, for doors that check all names of a
+ * request before they do any of it. */
+int client_may_subscribe(struct client *client, const struct hub_want *want);
+void client_unsubscribe(struct client *client, struct sub *sub);
+
+/* Holds the output here until log version `version` is held in `scope`, or the
+ * barrier gives up (partial). Then door->on_barrier(client, tag, partial, ack)
+ * writes the acknowledgement to this very place. Called at once when the
+ * version is already held. Doors without on_barrier write their answer right
+ * after this call: it is behind the cork. Errors: ERR_NOMEM: close. */
+int client_await(struct client *client, enum cluster_scope scope,
+                 uint64_t version, uint64_t tag);
+
+/* --- output --------------------------------------------------------------- */
+
+/* Appends bytes exactly as they are (byte doors, bodies of streams). */
+void client_write(struct client *client, struct bytes bytes);
+/* Appends one message, framed as the carrier needs (message doors). */
+void client_send(struct client *client, struct bytes message);
+
+/* Request doors. respond() is a whole answer; stream() sends the head and then
+ * client_write() adds to the body until client_end(). */
+void client_respond(struct client *client,
+                    const struct http_response *response);
+void client_stream(struct client *client,
+                   const struct http_response *response);
+void client_end(struct client *client);
+
+/* Marks for the flush at the end of the turn; the verbs above do it. */
+void client_dirty(struct client *client);
+
+/* Appends a run of a fan. The hub's call, at settling. */
+void client_deliver(struct client *client, struct chunk *chunk, uint32_t off,
+                    uint32_t len, uint64_t seq, uint64_t items);
+
+/* Applies the slow-reader policy; called by the flush after writing what the
+ * socket took. Returns false when the client is to be closed. */
+bool client_check_slow(struct client *client, uint64_t now_ms);
+
+/* --- time ------------------------------------------------------------------ */
+
+/* door->on_deadline() is called once at or after at_ms; DEADLINE_NEVER = off. */
+void client_deadline(struct client *client, uint64_t at_ms);
+
+/* --- all clients of a core ---------------------------------------------------- */
+
+/* The barrier rose, or gave up: releases what waited for <= version. */
+void clients_release(struct core *core, enum cluster_scope scope,
+                     uint64_t version, bool partial);
+/* Above memory_len * 0.9: cuts the client with the most pinned bytes. */
+void clients_relieve(struct core *core);
+
+void client_check(const struct client *client);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an operator decides: flags over STARLING_* over the YAML file over the
+ * defaults. One table of options feeds the three readers, `starling check`, the
+ * usage text and the documentation.
+ *
+ * An error says file, line, column and, for an unknown key, the nearest name;
+ * nothing is half applied. Secrets come by file only, never by argv.
+ */
+#ifndef NODE_CONFIG_H
+#define NODE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/limits.h"
+#include "node/log.h"
+#include "proto/addr.h"
+
+enum {
+    CONFIG_TEXT_MAX = 256,
+    CONFIG_SEEDS_MAX = 16,
+    CONFIG_ORIGINS_MAX = 32,
+    CONFIG_WHY_MAX = 512,
+    CONFIG_PORT = 7400, /* client port; cluster +1, data +2 */
+    CONFIG_PORT_STEP = 10, /* a taken default port on loopback steps by this */
+};
+
+struct config {
+    char name[65];
+    char region[65];
+    char cluster_name[65];
+    char endpoint[CONFIG_TEXT_MAX]; /* URL for clients; empty: derived */
+    char keys[CONFIG_TEXT_MAX];     /* path; empty: insecure */
+    struct addr listen;             /* clients */
+    struct addr cluster;            /* gossip and control; data is port + 1 */
+    bool listen_named; /* the user named the port: taken means exit 73 */
+    bool cluster_named;
+    char advertise[CONFIG_TEXT_MAX]; /* HOST[:P]; empty: cluster address */
+    size_t join_len;
+    char join[CONFIG_SEEDS_MAX][CONFIG_TEXT_MAX]; /* HOST:P, resolved later */
+    size_t origins_len;
+    char origins[CONFIG_ORIGINS_MAX][CONFIG_TEXT_MAX];
+    enum log_level log_level;
+    bool log_json;
+    bool insecure; /* allow a public address without keys, loudly */
+    struct limits limits;
+};
+
+void config_default(struct config *config);
+
+/* Reads `argv` (options only), the environment and the file that --config
+ * names. Errors: ERR_CONFIG, ERR_ARGUMENT (usage: exit 2), ERR_IO, with a
+ * sentence in why ("a.yaml:7:3: unknown key 'max_con' (did you mean
+ * 'conns'?)"). *config is untouched then. */
+int config_load(struct config *config, int argc, char **argv,
+                char why[CONFIG_WHY_MAX]);
+
+/* Only the file, for `starling check FILE`. */
+int config_read_file(struct config *config, const char *path,
+                     char why[CONFIG_WHY_MAX]);
+
+/* What must hold together: limits, names, public address without keys. Errors:
+ * ERR_CONFIG. */
+int config_check(const struct config *config, char why[CONFIG_WHY_MAX]);
+
+#endif

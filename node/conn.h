@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A connection and its carrier. The socket itself is in node/conn.c (libuv);
+ * what carriers need of it is here, without libuv, so that a test can stand in
+ * (tests/fake_conn.c).
+ *
+ *   socket --bytes--> conn --> carrier --> door
+ *                              sniff: decides by the first bytes
+ *                              byte:  RESP (and MQTT later) own the bytes
+ *                              h1:    requests; h2 later; ws: messages
+ *
+ * States          open --conn_close()--> closing --(written, handle closed)-->
+ *                 freed by conn.c. A closing conn accepts every call and does
+ *                 nothing.
+ */
+#ifndef NODE_CONN_H
+#define NODE_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/deadline.h"
+#include "proto/addr.h"
+#include "proto/bytes.h"
+#include "proto/http.h"
+
+struct client;
+struct core;
+struct conn;
+
+/* The functions of one carrier. All are called on the loop thread. */
+struct carrier {
+    const char *name;
+    /* Takes bytes from the front of `in`. Returns how many it took (0: needs
+     * more), or an error: the conn is then closed, after the carrier wrote
+     * what its protocol says. The rest is offered again with the next bytes. */
+    ptrdiff_t (*on_bytes)(struct conn *conn, struct bytes in);
+    void (*on_eof)(struct conn *conn);   /* peer will send no more; may be NULL */
+    void (*on_close)(struct conn *conn); /* free carrier_state; clients gone */
+
+    /* Verbs of client.h that differ by carrier. NULL: not for this one. */
+    void (*send)(struct client *client, struct bytes message);
+    void (*respond)(struct client *client, const struct http_response *r);
+    void (*stream)(struct client *client, const struct http_response *r);
+    void (*end)(struct client *client);
+    /* Last words of the carrier itself (a WebSocket close frame). */
+    void (*say_close)(struct client *client, int err);
+};
+
+struct conn {
+    struct core *core;
+    const struct carrier *carrier;
+    void *carrier_state;
+    struct client *client; /* the only one, or the first; NULL: none yet */
+    struct addr remote;
+    uint64_t opened_ms;
+    uint64_t heard_ms;        /* last bytes from the peer */
+    struct deadline deadline; /* hello, idle, heartbeat: the carrier's */
+    bool closing;
+    bool shut_when_empty; /* close once the output is written */
+    bool tls;
+    bool loopback;        /* the remote is this host: for the Host check */
+};
+
+/* Changes the carrier in the middle of the stream (sniffed, upgraded). */
+void conn_set_carrier(struct conn *conn, const struct carrier *carrier,
+                      void *state);
+
+/* Closes when all output is written, or after 2 s. */
+void conn_finish(struct conn *conn);
+/* Closes at once; output is lost. */
+void conn_close(struct conn *conn);
+
+/* Reading stops and starts: a request door that answers later pauses. */
+void conn_pause(struct conn *conn, bool paused);
+
+/* The carrier every accepted conn starts with (node/sniff.c). */
+extern const struct carrier carrier_sniff;
+extern const struct carrier carrier_byte; /* node/sniff.c: byte doors */
+extern const struct carrier carrier_h1;   /* node/h1.c */
+extern const struct carrier carrier_ws;   /* node/ws.c */
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The part of a node that needs no event loop: hub, clients, identity, bounds,
+ * numbers. Doors see this and nothing below it. `struct node` (node/node.h)
+ * puts sockets around it; tests put fakes around it.
+ */
+#ifndef NODE_CORE_H
+#define NODE_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cluster/cluster.h"
+#include "node/auth.h"
+#include "node/deadline.h"
+#include "node/hub.h"
+#include "node/limits.h"
+#include "node/log.h"
+#include "node/outq.h"
+#include "node/stats.h"
+#include "proto/hash.h"
+
+struct client;
+
+struct core {
+    struct limits limits;
+    struct stats stats;
+    struct log *log; /* borrowed */
+    struct auth auth;
+    struct hash_key hash_key;
+    struct chunk_pool chunks;
+    struct deadlines deadlines;
+    struct hub *hub;
+    struct cluster *cluster; /* borrowed; NULL in tests of a lone core */
+
+    uint64_t now_ms;  /* monotonic; set at the start of each turn */
+    uint64_t wall_ms; /* wall clock of the same moment */
+    uint64_t boot_ms; /* now_ms at the start */
+    bool ready;       /* the gate: publishes are taken */
+    bool draining;
+
+    struct client *clients; /* all, newest first */
+    struct client *dirty;   /* to flush at the end of the turn */
+    struct client *corked;  /* waiting for the barrier */
+    uint64_t clients_made;  /* gives ids */
+    uint64_t items_made;    /* gives item numbers */
+    uint64_t node_u64;      /* origin of items published here */
+    char name[65];          /* this node's */
+    char region[65];
+    char endpoint[257];     /* URL that clients use, may be empty */
+
+    struct bytes *origins;  /* allowed browser origins; "*" = any */
+    size_t origins_len;
+};
+
+struct core_options {
+    struct limits limits;
+    struct log *log;
+    const struct token_keys *token_keys; /* NULL or empty = insecure */
+    struct hash_key hash_key;
+    struct node_id id;
+    struct hub_outside outside; /* zero = a lone node */
+    struct cluster *cluster;
+    const char *name;
+    const char *region;
+    const char *endpoint;
+};
+
+/* Errors: ERR_NOMEM, ERR_CONFIG (limits). On error the core is zeroed. */
+int core_init(struct core *core, const struct core_options *options);
+/* All clients must be gone. */
+void core_fini(struct core *core);
+
+/* Sets the time of a turn. */
+void core_turn(struct core *core, uint64_t now_ms, uint64_t wall_ms);
+
+#endif

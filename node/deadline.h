@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Deadlines: one binary heap for all connections, clients and topics of a node,
+ * served by one loop timer. No timer a connection (PERFORMANCE 4).
+ */
+#ifndef NODE_DEADLINE_H
+#define NODE_DEADLINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define DEADLINE_NEVER UINT64_MAX
+
+struct deadline {
+    uint64_t at_ms;
+    size_t slot; /* place in the heap + 1; 0 = not in it */
+    void (*on_due)(struct deadline *deadline, uint64_t now_ms);
+};
+
+struct deadlines {
+    struct deadline **heap;
+    size_t len;
+    size_t cap;
+};
+
+void deadlines_fini(struct deadlines *all);
+
+/* Sets, moves or (DEADLINE_NEVER) removes. on_due must be set. Errors:
+ * ERR_NOMEM when it was not in the heap; removing and moving cannot fail. */
+int deadline_set(struct deadlines *all, struct deadline *deadline,
+                 uint64_t at_ms);
+
+/* Calls on_due of each that is due, earliest first, each removed before its
+ * call. A deadline set again inside a call to at_ms <= now_ms waits for the
+ * next run, so this ends. */
+void deadlines_run(struct deadlines *all, uint64_t now_ms);
+
+/* The earliest at_ms, DEADLINE_NEVER when empty. */
+uint64_t deadlines_next(const struct deadlines *all);
+
+void deadlines_check(const struct deadlines *all);
+
+#endif

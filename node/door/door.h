@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A door: one client protocol. THE table of doors is in door.c; a new protocol
+ * is a pair of files in proto/, one file here and a line there.
+ *
+ * Three shapes:
+ *   byte     owns the bytes of a connection            RESP (MQTT later)
+ *   request  answers HTTP requests, or streams          topics, SSE, /v1
+ *   message  lives in WebSocket messages                native (Pusher later)
+ *
+ * A door gets slices, answers with the verbs of client.h and reads the time
+ * from client->core->now_ms. It includes no uv.h, so each door runs in a test
+ * against a real hub, a fake conn and a virtual clock (tests/node_door_*.c).
+ */
+#ifndef NODE_DOOR_DOOR_H
+#define NODE_DOOR_DOOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/client.h"
+#include "node/core.h"
+#include "node/hub.h"
+#include "proto/bytes.h"
+#include "proto/err.h"
+#include "proto/http.h"
+
+enum door_shape { DOOR_BYTE, DOOR_REQUEST, DOOR_MESSAGE };
+
+enum door_sniff { SNIFF_NO, SNIFF_MORE, SNIFF_YES };
+
+struct door {
+    const char *name; /* in logs and metrics: "resp" */
+    enum door_shape shape;
+    bool tells_gaps;  /* its stream can carry a discontinuity */
+    bool resumable;   /* its topics keep a ring */
+    size_t state_len; /* of client->state */
+
+    /* Byte doors: whether a connection starts with these bytes (1..64). */
+    enum door_sniff (*sniff)(struct bytes first);
+    /* Request doors: whether this request is for it. Asked in table order. */
+    bool (*takes)(const struct http_request *request);
+    /* Message doors: subprotocols, NULL-ended, and the path ("/v1/ws"). The
+     * version of the variant is the index of the chosen subprotocol. */
+    const char *const *subprotocols;
+    const char *path;
+    bool (*subprotocol_is_binary)(size_t index);
+
+    /* A client comes in. request: the one that chose the door (request and
+     * message doors), NULL for byte doors. `version`: subprotocol index. */
+    int (*open)(struct client *client, const struct http_request *request,
+                size_t version);
+    /* Bytes: how many were taken, 0 = more needed, < 0 = close (say_error). */
+    ptrdiff_t (*on_bytes)(struct client *client, struct bytes in);
+    /* Requests. < 0: answered with that error by the carrier. */
+    int (*on_request)(struct client *client,
+                      const struct http_request *request);
+    /* Messages. < 0: close (say_error). */
+    int (*on_message)(struct client *client, struct bytes message,
+                      bool binary);
+    void (*on_deadline)(struct client *client);
+    /* Writes the acknowledgement of the subscribe that waited as `tag`. */
+    void (*on_barrier)(struct client *client, uint64_t tag, bool partial,
+                       struct buf *ack);
+    /* A subscription ended by expiry or lost rights, not by the client. */
+    void (*on_ended)(struct client *client, struct sub *sub, int err);
+    /* The door's own words before the carrier closes; err is never 0. */
+    void (*say_error)(struct client *client, int err);
+    void (*on_close)(struct client *client); /* free what state points to */
+
+    /* One item, or one discontinuity, as bytes of this variant, without the
+     * carrier's frame. Must not depend on the client. */
+    void (*render)(const struct rendering *what, struct buf *out);
+    void (*render_gap)(const struct hub_gap *gap, struct buf *out);
+};
+
+extern const struct door door_resp;
+extern const struct door door_native;
+extern const struct door door_publish; /* POST /topics/... */
+extern const struct door door_poll;    /* GET  /topics/..., long-poll */
+extern const struct door door_sse;     /* GET  /topics/..., event stream */
+extern const struct door door_status;  /* /v1, /livez, /readyz, /metrics */
+extern const struct door door_console; /* /console, /starling.js */
+
+/* The door of a byte connection. SNIFF_MORE: *door is NULL, read on. */
+enum door_sniff door_for_bytes(struct bytes first, const struct door **door);
+/* The door of a request, or NULL: 404. */
+const struct door *door_for_request(const struct http_request *request);
+/* The door of a WebSocket: by path, then by the first offered subprotocol that
+ * it knows; offering none takes the first of the path's door. NULL: no such
+ * path. *version = index, or -1 when no offered subprotocol is known. */
+const struct door *door_for_upgrade(const struct http_request *request,
+                                    ptrdiff_t *version);
+
+#endif

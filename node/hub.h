@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The hub: who is subscribed here, and the fan-out to them. The hot path.
+ *
+ *   topic  --> fan (topic, group) --> group (who reads the same bytes)
+ *                |  open chunk           |
+ *                |                       +-> sub -> client's outq
+ *                +-- frames of this turn
+ *
+ * A *variant* is what makes two subscribers' bytes differ: door, its version,
+ * the framing of the carrier. A *group* is all subscribers of one topic (or of
+ * one pattern) with one variant. An item is rendered once for each fan into
+ * the fan's open chunk; the fan is then dirty. hub_settle(), once a turn, gives
+ * each subscriber of each dirty fan one run that covers all frames of the turn:
+ * one touch a client a turn, whatever the number of items.
+ *
+ * Whoever writes something else to a client that may have unsettled frames
+ * settles first (client_write() does): what a client sees is in the order in
+ * which it happened.
+ *
+ * Sequence: a topic numbers its items 1, 2, 3 ... within a *page*, one life of
+ * the topic on this node: (seconds since 2024-01-01) << 22 | 22 bits of the
+ * node id, always above the node's last page; it fits 2^53.
+ *
+ * Resume window: when the last subscriber of a topic that a resumable door
+ * used has gone, the topic lingers (limits: linger_ms, linger_topics) and its
+ * ring keeps the newest items; it stays wanted in the cluster as long.
+ *
+ * Loop thread only. Nothing here knows sockets; tests drive it with a fake conn.
+ * Source: DESIGN 4.
+ */
+#ifndef NODE_HUB_H
+#define NODE_HUB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/outq.h"
+#include "proto/hash.h"
+#include "proto/item.h"
+#include "proto/topic.h"
+
+struct client;
+struct core;
+struct door;
+struct group;
+struct hub;
+struct pattern;
+struct topic;
+
+/* What a carrier wraps around each frame; wrapped once, shared by all. */
+enum framing { FRAMING_RAW = 0, FRAMING_WS_TEXT = 1, FRAMING_WS_BINARY = 2 };
+
+struct variant {
+    const struct door *door;
+    uint8_t version; /* the door's: RESP 2 or 3, JSON or msgpack ... */
+    uint8_t framing; /* enum framing */
+};
+
+/* What a door renders: the item as this topic's subscribers see it. */
+struct rendering {
+    const struct item *item;
+    uint64_t page;
+    uint64_t seq;
+    struct bytes pattern; /* the pattern of the group, empty for exact */
+    uint8_t version;      /* of the variant */
+};
+
+/* A discontinuity: last is the last sequence that was delivered (0 unknown),
+ * the next item will carry next + 1 on this page. */
+struct hub_gap {
+    struct bytes cache;
+    struct bytes topic;
+    uint64_t page;
+    uint64_t last;
+    uint64_t next;
+    uint8_t version; /* of the variant */
+};
+
+/* One subscription. Owned by the hub; a door may keep the pointer until it
+ * unsubscribes or its client goes. */
+struct sub {
+    struct client *client;
+    struct group *group;
+    struct sub *next; /* of the same client, newest first */
+    struct sub *prev;
+    uint64_t tag;       /* the door's own: a subscription id */
+    uint64_t lost_from; /* slow: first sequence not delivered; 0 none */
+    uint32_t at;        /* place in the group */
+    bool no_echo;       /* not the items of its own client */
+};
+
+struct hub_want {
+    struct bytes cache;
+    struct bytes topic; /* or the pattern */
+    enum topic_dialect dialect; /* TOPIC_EXACT or a pattern's */
+    struct variant variant;
+    uint64_t tag;
+    bool no_echo;
+    bool resume; /* the client names a position: page, seq (last it saw) */
+    uint64_t page;
+    uint64_t seq;
+};
+
+enum hub_outcome {
+    HUB_FRESH,   /* live from here */
+    HUB_RESUMED, /* hub_replay() delivers what was missed: nothing is lost */
+    HUB_LOST,    /* hub_replay() writes a discontinuity */
+};
+
+struct hub_position {
+    uint64_t page;
+    uint64_t seq;     /* newest of the topic; live items follow it */
+    uint64_t version; /* of the own log: what the barrier waits for */
+    enum hub_outcome outcome;
+    bool already; /* this client had it: *sub is the old one, untouched */
+};
+
+/* How the hub reaches the other nodes. Set once at start; tests fake it. */
+struct hub_outside {
+    void *data;
+    /* cluster_want(), cluster_want_pattern(): the version that contains it */
+    uint64_t (*want)(void *data, uint64_t hash, bool wanted);
+    uint64_t (*want_pattern)(void *data, struct bytes cache,
+                             struct bytes pattern, enum topic_dialect dialect,
+                             bool wanted);
+    /* Sends a local item on its way; returns how many peers it was put on the
+     * way to. `partial`: a peer that wants it has no link. */
+    unsigned (*forward)(void *data, const struct item *item, bool *partial);
+    /* As ingress: to the interested peers of the own region. */
+    unsigned (*relay)(void *data, const struct item *item);
+};
+
+enum hub_source {
+    HUB_FROM_CLIENT,
+    HUB_FROM_PEER,    /* deliver only */
+    HUB_FROM_INGRESS, /* deliver and relay */
+};
+
+struct hub_receipt {
+    uint64_t subs;  /* subscriptions here that it was put into */
+    unsigned nodes; /* peers it was put on the way to */
+    bool partial;   /* a peer that wants it could not be reached */
+};
+
+/* Errors: ERR_NOMEM. `core` is borrowed for life: limits, stats, pool, time. */
+int hub_init(struct hub **hub, struct core *core,
+             const struct hash_key *hash_key, uint64_t node_u64,
+             const struct hub_outside *outside);
+void hub_free(struct hub *hub);
+
+/* Adds a subscription. Names are valid and authorised (client_subscribe() is
+ * the only caller). A client has at most one subscription for each (cache,
+ * topic, dialect, tag). Errors: ERR_LIMIT (patterns, topics), ERR_NOMEM. */
+int hub_subscribe(struct hub *hub, struct client *client,
+                  const struct hub_want *want, struct sub **sub,
+                  struct hub_position *position);
+
+/* After the door has written its acknowledgement: what a resumed subscription
+ * missed, or the discontinuity. No-op for HUB_FRESH. */
+void hub_replay(struct hub *hub, struct sub *sub, const struct hub_want *want,
+                const struct hub_position *position);
+
+/* The client's subscription to that name, or NULL. */
+struct sub *hub_find(const struct hub *hub, const struct client *client,
+                     struct bytes cache, struct bytes topic,
+                     enum topic_dialect dialect);
+/* Settles and removes it. */
+void hub_unsubscribe(struct hub *hub, struct sub *sub);
+
+/* Names of a subscription, borrowed while it lives. */
+struct bytes hub_sub_cache(const struct sub *sub);
+struct bytes hub_sub_topic(const struct sub *sub); /* or the pattern */
+enum topic_dialect hub_sub_dialect(const struct sub *sub);
+
+/* Delivers to local subscribers and, from a client or as ingress, sends on.
+ * Fills item->hash, origin, count for a client's item when hash is 0. Never
+ * fails for all: who cannot take it is counted and told. */
+void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
+                 struct hub_receipt *receipt);
+
+/* Gives every subscriber of every dirty fan its run. Once a turn, and before
+ * any other write to a client that has subscriptions. */
+void hub_settle(struct hub *hub);
+bool hub_is_dirty(const struct hub *hub);
+
+/* A discontinuity for the topics of these hashes (8 bytes each, big endian;
+ * none = all), at most one a topic in 100 ms. Doors that cannot tell count. */
+void hub_gap(struct hub *hub, struct bytes hashes);
+
+/* Puts the discontinuity of a subscription that lost items by its own slowness
+ * (lost_from .. newest) into its client's queue and clears the mark. */
+void hub_tell_lost(struct hub *hub, struct sub *sub);
+
+/* Marks what a dropped run carried: called by client_drop(). */
+void hub_mark_lost(struct hub *hub, struct client *client,
+                   const struct run *run);
+
+/* Position of a topic without subscribing (long-poll); false if unknown here.
+ */
+bool hub_position(const struct hub *hub, struct bytes cache,
+                  struct bytes topic, struct hub_position *position);
+
+/* Ends lingering topics, bounds rings. Returns when to call again. */
+uint64_t hub_expire(struct hub *hub, uint64_t now_ms);
+
+/* Introspection for PUBSUB and /v1: subscribers of a topic by exact name; the
+ * number of distinct patterns of a cache; walks topics with exact subscribers.
+ */
+uint64_t hub_subscribers(const struct hub *hub, struct bytes cache,
+                         struct bytes topic);
+uint64_t hub_patterns(const struct hub *hub, struct bytes cache);
+void hub_each_topic(const struct hub *hub, struct bytes cache,
+                    void (*each)(void *data, struct bytes topic,
+                                 uint64_t subs),
+                    void *data);
+
+void hub_check(const struct hub *hub);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The key file: cluster_keys, hash_key, token_keys; written by `starling
+ * keygen`, mode 0600, refused if group or others may read it (DESIGN 5).
+ *
+ *   # starling keys: keep secret, the same file on every node
+ *   hash_key: 5f...            (32 hex digits; never changes)
+ *   cluster_keys:              (64 hex digits each; the first one seals)
+ *     - 9c...
+ *   token_keys:
+ *     - {kid: k1, alg: EdDSA, seed: <64 hex>}
+ *     - {kid: k0, alg: HS256, secret: <64 hex>}
+ */
+#ifndef NODE_KEYFILE_H
+#define NODE_KEYFILE_H
+
+#include "proto/hash.h"
+#include "proto/seal.h"
+#include "proto/token.h"
+
+struct keyfile {
+    struct hash_key hash_key;
+    struct seal_ring ring; /* cluster_name is not set */
+    struct token_keys token_keys;
+};
+
+/* Errors: ERR_IO (cannot read), ERR_DENIED (mode wider than 0600), ERR_CONFIG
+ * (line and reason in why). */
+int keyfile_read(const char *path, struct keyfile *keys, char *why,
+                 size_t why_len);
+/* Creates the file with fresh random keys. Errors: ERR_CONFLICT (exists),
+ * ERR_IO. */
+int keyfile_create(const char *path);
+
+#endif

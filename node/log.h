@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One event, one line, on standard error:
+ *   2026-11-22T05:24:26.123Z info node-ready node=n1 peers=2
+ * or the same as one JSON object. Names are kebab-case, unique, and listed in
+ * docs/OPERATIONS.md; values are key=value with units in the keys, and quoted
+ * when they need it. Payloads, tokens and keys never appear. What a stranger
+ * sent goes through "%.*s" arguments only: control bytes are escaped on the
+ * way out, so that one event stays one line.
+ */
+#ifndef NODE_LOG_H
+#define NODE_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+struct log {
+    FILE *to; /* NULL: nothing is written (tests) */
+    enum log_level level;
+    bool json;
+    const char *node; /* added to each line when not NULL */
+};
+
+__attribute__((format(printf, 4, 5))) void
+log_line(struct log *log, enum log_level level, const char *event,
+         const char *format, ...);
+
+/* "error", "warn", "info", "debug"; -1 when it is none of them. */
+int log_level_read(const char *text);
+
+#endif

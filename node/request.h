@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every HTTP request passes before its door sees it, whatever carried it:
+ * host, origin, credentials. And the small answers that all doors share.
+ *
+ * Host      exactly one for HTTP/1.1, well formed; on a loopback listener it must
+ *           name loopback or the configured endpoint (DNS rebinding, D11).
+ * Origin    absent, same host, or on the list; else 403 for upgrades and state
+ *           changes, and no CORS headers (D9, D10).
+ * Token     `Authorization: <token>` or `Bearer <token>`, or `?token=`; two of
+ *           them is 400 (wire/momento section 4).
+ */
+#ifndef NODE_REQUEST_H
+#define NODE_REQUEST_H
+
+#include "node/client.h"
+#include "proto/http.h"
+
+enum { REQUEST_CORS_HEADERS_MAX = 4 };
+
+/* 0 when the door may see it; otherwise the error to answer with. Logs the
+ * client in when there are credentials. */
+int request_admit(struct client *client, const struct http_request *request);
+
+/* Answers an OPTIONS preflight; false when it is none. */
+bool request_preflight(struct client *client,
+                       const struct http_request *request);
+
+/* CORS headers for an answer to an allowed origin; returns how many. Slices
+ * borrow from the request and from static text. */
+size_t request_cors(const struct client *client,
+                    const struct http_request *request,
+                    struct http_header out[REQUEST_CORS_HEADERS_MAX]);
+
+/* {"code":4030,"error":"DENIED","message":"..."} with err's status, counted. */
+void request_error(struct client *client, const struct http_request *request,
+                   int err);
+
+/* A whole answer with CORS headers as the request deserves. */
+void request_answer(struct client *client, const struct http_request *request,
+                    unsigned status, const char *content_type,
+                    struct bytes body);
+
+/* Splits and decodes /topics/{cache}/{topic...}; both into out, which the
+ * caller owns. Errors: ERR_NAME, ERR_SYNTAX. */
+struct request_topic {
+    struct bytes cache;
+    struct bytes topic;
+    struct buf memory;
+};
+int request_topic(const struct http_request *request,
+                  struct request_topic *out);
+
+#endif

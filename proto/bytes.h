@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Slices, buffers and byte order.
+ *
+ * `struct bytes` is a borrowed slice: it owns nothing and is valid as long as
+ * what it points into. `struct buf` is a growing buffer with a hard maximum.
+ *
+ * Invariants of struct buf
+ *   - zero is a valid empty buffer (max 0 means BUF_MAX_DEFAULT);
+ *   - len <= cap <= max, p == NULL only if cap == 0;
+ *   - a failed append changes nothing but `failed`, which then stays set: a
+ *     writer appends without looking and asks once at the end.
+ */
+#ifndef PROTO_BYTES_H
+#define PROTO_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof(a)[0])
+
+enum { BUF_MAX_DEFAULT = 64 << 20 };
+
+struct bytes {
+    const uint8_t *p;
+    size_t len;
+};
+
+/* The slice of a string literal, without its NUL. */
+#define BYTES(literal)                                                         \
+    ((struct bytes){(const uint8_t *)("" literal), sizeof(literal) - 1})
+
+static inline struct bytes bytes_of(const void *p, size_t len)
+{
+    return (struct bytes){p, len};
+}
+
+static inline struct bytes bytes_str(const char *s)
+{
+    return (struct bytes){(const uint8_t *)s, strlen(s)};
+}
+
+static inline bool bytes_eq(struct bytes a, struct bytes b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+/* ASCII letters compare equal in either case. */
+bool bytes_eq_nocase(struct bytes a, struct bytes b);
+bool bytes_starts(struct bytes s, struct bytes prefix);
+
+/* s without its first n bytes; n <= s.len. */
+struct bytes bytes_skip(struct bytes s, size_t n);
+struct bytes bytes_trim(struct bytes s); /* spaces and tabs, both ends */
+
+/* Position of c, or -1. */
+ptrdiff_t bytes_find(struct bytes s, uint8_t c);
+
+/* Unsigned decimal, the whole slice, no sign, no spaces, at least one digit.
+ * Errors: ERR_SYNTAX, also when it does not fit. */
+int bytes_u64(struct bytes s, uint64_t *value);
+
+static inline uint16_t bytes_u16be(const uint8_t *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint64_t bytes_u64be(const uint8_t *p)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < 8; i++) {
+        v = v << 8 | p[i];
+    }
+    return v;
+}
+
+static inline void bytes_put_u64be(uint8_t *p, uint64_t v)
+{
+    for (int i = 7; i >= 0; i--) {
+        p[i] = (uint8_t)v;
+        v >>= 8;
+    }
+}
+
+struct buf {
+    uint8_t *p;
+    size_t len;
+    size_t cap;
+    size_t max;  /* bytes; 0 = BUF_MAX_DEFAULT */
+    bool failed; /* an append did not fit or memory was short */
+};
+
+void buf_fini(struct buf *b);
+static inline void buf_reset(struct buf *b)
+{
+    b->len = 0;
+    b->failed = false;
+}
+
+static inline struct bytes buf_bytes(const struct buf *b)
+{
+    return (struct bytes){b->p, b->len};
+}
+
+/* Makes room for n more bytes and returns where they go (then add to len), or
+ * NULL with `failed` set. */
+uint8_t *buf_reserve(struct buf *b, size_t n);
+
+void buf_add(struct buf *b, const void *p, size_t n);
+static inline void buf_add_bytes(struct buf *b, struct bytes s)
+{
+    buf_add(b, s.p, s.len);
+}
+static inline void buf_add_str(struct buf *b, const char *s)
+{
+    buf_add(b, s, strlen(s));
+}
+static inline void buf_add_u8(struct buf *b, uint8_t c)
+{
+    buf_add(b, &c, 1);
+}
+void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
+void buf_add_i64(struct buf *b, int64_t v);  /* decimal */
+void buf_add_hex(struct buf *b, const void *p, size_t n); /* lower case */
+
+/* Removes the first n bytes; n <= len. */
+void buf_drop(struct buf *b, size_t n);
+
+#endif

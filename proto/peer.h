@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What nodes say to each other on links: batches, and the records in them.
+ *
+ *   link frame = sealed envelope (proto/seal.h) around one batch
+ *
+ *   batch = header | body
+ *     header   msgpack array, fixed shape: struct peer_batch
+ *     body     data lane: items (item_write), one after another
+ *              control lane: messages (struct peer_message), likewise
+ *
+ * All decoders borrow from the input and have three outcomes: > 0 taken, 0 more
+ * needed, < 0 the peer is wrong. Inside an envelope nothing may be missing, so
+ * there the caller treats 0 as ERR_SYNTAX.
+ *
+ * Versions: a batch names the protocol version of its sender. A version outside
+ * [PEER_VERSION_MIN, PEER_VERSION] is ERR_VERSION; the link is closed and the
+ * log line names both ranges. Unknown message types are skipped.
+ *
+ * Source: DESIGN 5 (links, log), CLUSTER 6.1 (header).
+ */
+#ifndef PROTO_PEER_H
+#define PROTO_PEER_H
+
+#include "proto/addr.h"
+#include "proto/bytes.h"
+#include "proto/item.h"
+#include "proto/topic.h"
+
+enum {
+    PEER_VERSION = 1,
+    PEER_VERSION_MIN = 1,
+    NODE_ID_LEN = 16,
+    NODE_NAME_LEN_MAX = 64,   /* as a cache name */
+    REGION_LEN_MAX = 64,      /* as a cache name */
+    ENDPOINT_LEN_MAX = 256,
+    CLUSTER_NAME_LEN_MAX = 64,
+    PEER_HEADER_LEN_MAX = 128,
+    PEER_BATCH_LEN = 64 << 10, /* a batch is closed at this size ... */
+    PEER_RECORDS_MAX = 4096,   /* ... and a delta or snapshot part at this */
+    PEER_MEMBERS_MAX = 1024,   /* in one member list */
+};
+
+/* One life of a node: 128 random bits. A restart is another node (DESIGN 5). */
+struct node_id {
+    uint8_t b[NODE_ID_LEN];
+};
+
+static inline bool node_id_eq(const struct node_id *a, const struct node_id *b)
+{
+    return memcmp(a->b, b->b, NODE_ID_LEN) == 0;
+}
+bool node_id_is_zero(const struct node_id *id);
+/* The first 8 bytes: `origin` of an item, and what people are shown (hex). */
+static inline uint64_t node_id_u64(const struct node_id *id)
+{
+    return bytes_u64be(id->b);
+}
+
+enum peer_lane { PEER_CONTROL = 0, PEER_DATA = 1, PEER_LANES = 2 };
+
+/* Who may still forward an item. Receivers of PEER_HOP_LAST never forward, so
+ * no item can circle (CLUSTER 3, rule b). */
+enum peer_hop {
+    PEER_HOP_LAST = 0,    /* deliver to local subscribers only */
+    PEER_HOP_INGRESS = 1, /* and to interested nodes of your own region */
+};
+
+struct peer_batch {
+    struct node_id src;
+    struct node_id dst;
+    uint64_t epoch; /* life of this link at the sender, grows on reconnect */
+    uint64_t seq;   /* 1, 2, 3 ... within (src, dst, lane, epoch) */
+    uint8_t version;
+    uint8_t lane; /* enum peer_lane */
+    uint8_t hop;  /* enum peer_hop; data lane only */
+};
+
+void peer_batch_write(const struct peer_batch *batch, struct buf *out);
+ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch);
+
+/* --- records of a node's replicated log ---------------------------------- */
+
+enum peer_record_type {
+    PEER_INTEREST = 1, /* hash */
+    PEER_PATTERN = 2,  /* hash of (cache, dialect, pattern), with the three */
+};
+
+struct peer_record {
+    uint8_t type;    /* enum peer_record_type; unknown types are kept by hash */
+    bool removed;    /* false: is now in the set; true: no longer */
+    uint8_t dialect; /* enum topic_dialect; PEER_PATTERN only */
+    uint64_t hash;
+    struct bytes cache;   /* PEER_PATTERN only */
+    struct bytes pattern; /* PEER_PATTERN only */
+};
+
+/* --- control messages ------------------------------------------------------ */
+
+enum peer_message_type {
+    PEER_HELLO = 1,    /* first on every new pipe, and once a second */
+    PEER_DELTA = 2,    /* records of versions (from, from + records_len] */
+    PEER_SNAPSHOT = 3, /* part `part` of `parts` of the whole set at `version` */
+    PEER_PULL = 4,     /* send me what follows `version` of your log */
+    PEER_HAVE = 5,     /* I hold your log up to `version` (cumulative) */
+    PEER_GAP = 6,      /* items of mine for you were lost: all topics, or some */
+    PEER_BYE = 7,      /* I am draining: take me out of every choice */
+};
+
+/* The attributes of a node, in hellos, joins and member lists. */
+struct peer_node {
+    struct node_id id;
+    struct addr cluster;   /* UDP gossip and TCP control lane */
+    uint16_t data_port;    /* TCP data lane, same host */
+    struct bytes name;     /* NODE_NAME_LEN_MAX */
+    struct bytes region;   /* REGION_LEN_MAX */
+    struct bytes endpoint; /* URL for clients, ENDPOINT_LEN_MAX, may be empty */
+    struct bytes version;  /* of the program, e.g. "0.1.0" */
+};
+
+struct peer_message {
+    uint8_t type; /* enum peer_message_type */
+
+    /* PEER_HELLO */
+    uint64_t heard_epoch;    /* newest epoch of yours that reached me, 0 none */
+    uint64_t hash_key_print; /* hash_key_print() of my hash key */
+    bool ready;              /* my readiness gate is open */
+    bool draining;
+    /* PEER_HELLO also carries version and digest of my log, so that a
+     * divergence is seen (equal version, unequal digest) or repaired. */
+
+    /* PEER_HELLO, PEER_DELTA (version reached), PEER_SNAPSHOT, PEER_PULL (what
+     * I have), PEER_HAVE */
+    uint64_t version;
+    uint64_t digest; /* PEER_HELLO, PEER_DELTA, PEER_SNAPSHOT */
+
+    uint64_t from;  /* PEER_DELTA: version before the first record */
+    uint32_t part;  /* PEER_SNAPSHOT: 0 .. parts - 1 */
+    uint32_t parts; /* PEER_SNAPSHOT */
+
+    /* PEER_DELTA, PEER_SNAPSHOT: encoded records (peer_record_read).
+     * PEER_GAP: none = all topics; else 8-byte big-endian hashes. */
+    uint32_t records_len;
+    struct bytes records;
+
+    /* PEER_HELLO: encoded member ids the sender counts as participants of its
+     * region (NODE_ID_LEN each); the gate needs it (DESIGN 5). */
+    struct bytes members;
+};
+
+void peer_message_write(const struct peer_message *message, struct buf *out);
+ptrdiff_t peer_message_read(struct bytes in, struct peer_message *message);
+
+void peer_record_write(const struct peer_record *record, struct buf *out);
+ptrdiff_t peer_record_read(struct bytes in, struct peer_record *record);
+
+void peer_node_write(const struct peer_node *node, struct buf *out);
+ptrdiff_t peer_node_read(struct bytes in, struct peer_node *node);
+
+#endif
