@@ -51,11 +51,11 @@ struct client {
     uint32_t subs_len;
     uint32_t patterns_len;
 
-    uint64_t id;       /* counts from 1 on this node */
-    uint64_t stream;   /* HTTP/2 stream id, else 0 */
-    uint8_t framing;   /* enum framing of what it is sent */
-    bool logged_in;    /* said who it is: pre-login bounds no longer hold */
-    bool dirty;        /* in the list of clients to flush */
+    uint64_t id;     /* counts from 1 on this node */
+    uint64_t stream; /* HTTP/2 stream id, else 0 */
+    uint8_t framing; /* enum framing of what it is sent */
+    bool logged_in;  /* said who it is: pre-login bounds no longer hold */
+    bool dirty;      /* in the list of clients to flush */
     bool slow;
     bool closing;
     uint64_t soft_since_ms; /* above the soft bound since; 0 = below */
@@ -107,7 +107,8 @@ void client_close(struct client *client, int err);
  * does not allow end. Errors: as auth_login(); the identity is unchanged. */
 int client_login(struct client *client, struct bytes token);
 
-/* --- publish and subscribe -------------------------------------------------- */
+/* --- publish and subscribe --------------------------------------------------
+ */
 
 /* Checks, in this order: gate (ERR_NOT_READY), names (ERR_NAME), size
  * (ERR_TOO_BIG), text (ERR_UTF8), attributes (ERR_SYNTAX), grant (ERR_DENIED,
@@ -144,14 +145,14 @@ void client_send(struct client *client, struct bytes message);
  * client_write() adds to the body until client_end(). */
 void client_respond(struct client *client,
                     const struct http_response *response);
-void client_stream(struct client *client,
-                   const struct http_response *response);
+void client_stream(struct client *client, const struct http_response *response);
 void client_end(struct client *client);
 
 /* Marks for the flush at the end of the turn; the verbs above do it. */
 void client_dirty(struct client *client);
 
-/* Appends a run of a fan. The hub's call, at settling. */
+/* Appends a run of a fan, of a replay, or (items == 0) a discontinuity; or
+ * gives it to door->on_items(). The only way of the hub into a client. */
 void client_deliver(struct client *client, struct chunk *chunk, uint32_t off,
                     uint32_t len, uint64_t seq, uint64_t items);
 
@@ -159,12 +160,15 @@ void client_deliver(struct client *client, struct chunk *chunk, uint32_t off,
  * socket took. Returns false when the client is to be closed. */
 bool client_check_slow(struct client *client, uint64_t now_ms);
 
-/* --- time ------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------
+ */
 
-/* door->on_deadline() is called once at or after at_ms; DEADLINE_NEVER = off. */
+/* door->on_deadline() is called once at or after at_ms; DEADLINE_NEVER = off.
+ */
 void client_deadline(struct client *client, uint64_t at_ms);
 
-/* --- all clients of a core ---------------------------------------------------- */
+/* --- all clients of a core
+ * ---------------------------------------------------- */
 
 /* The barrier rose, or gave up: releases what waited for <= version. */
 void clients_release(struct core *core, enum cluster_scope scope,

@@ -25,9 +25,17 @@
 #include "proto/err.h"
 #include "proto/http.h"
 
-enum door_shape { DOOR_BYTE, DOOR_REQUEST, DOOR_MESSAGE };
+enum door_shape {
+    DOOR_BYTE,
+    DOOR_REQUEST,
+    DOOR_MESSAGE
+};
 
-enum door_sniff { SNIFF_NO, SNIFF_MORE, SNIFF_YES };
+enum door_sniff {
+    SNIFF_NO,
+    SNIFF_MORE,
+    SNIFF_YES
+};
 
 struct door {
     const char *name; /* in logs and metrics: "resp" */
@@ -56,8 +64,7 @@ struct door {
     int (*on_request)(struct client *client,
                       const struct http_request *request);
     /* Messages. < 0: close (say_error). */
-    int (*on_message)(struct client *client, struct bytes message,
-                      bool binary);
+    int (*on_message)(struct client *client, struct bytes message, bool binary);
     void (*on_deadline)(struct client *client);
     /* Writes the acknowledgement of the subscribe that waited as `tag`. */
     void (*on_barrier)(struct client *client, uint64_t tag, bool partial,
@@ -67,6 +74,13 @@ struct door {
     /* The door's own words before the carrier closes; err is never 0. */
     void (*say_error)(struct client *client, int err);
     void (*on_close)(struct client *client); /* free what state points to */
+
+    /* Doors that answer with their items instead of streaming them (long-poll):
+     * takes every run that client_deliver() would have queued: fan, replay and
+     * discontinuity (items == 0). `seq` is that of the first item. The hub is
+     * settling: only keep a copy and set a deadline. NULL: queued as usual. */
+    void (*on_items)(struct client *client, struct bytes frames, uint64_t seq,
+                     uint64_t items);
 
     /* One item, or one discontinuity, as bytes of this variant, without the
      * carrier's frame. Must not depend on the client. */
