@@ -33,12 +33,12 @@
 #include "proto/peer.h"
 
 enum {
-    CLUSTER_PEERS_MAX = 1024,    /* living peers; further joins are refused */
+    CLUSTER_PEERS_MAX = 1024, /* living peers; further joins are refused */
     CLUSTER_SEEDS_MAX = 16,
     CLUSTER_REGIONS_MAX = 32,
     CLUSTER_PACKET_LEN_MAX = 1200, /* plain bytes of a gossip packet */
-    CLUSTER_BARRIER_MS = 250,    /* then a subscribe is acknowledged `partial` */
-    CLUSTER_ALONE_MS = 3000,     /* no seed answered: ready alone */
+    CLUSTER_BARRIER_MS = 250, /* then a subscribe is acknowledged `partial` */
+    CLUSTER_ALONE_MS = 3000,  /* no seed answered: ready alone */
     CLUSTER_SLOT_NONE = 0xffff,
 };
 
@@ -58,19 +58,19 @@ struct cluster *cluster_new(const struct cluster_options *options,
                             uint64_t now_ms);
 void cluster_free(struct cluster *cluster);
 
-/* --- news ------------------------------------------------------------------ */
+/* --- news --- */
 
 enum cluster_news_type {
-    CLUSTER_TICK,     /* nothing but the time */
-    CLUSTER_PACKET,   /* an opened gossip packet: from, bytes, sealed_for_me */
-    CLUSTER_CONTROL,  /* an opened control batch of a peer: slot, epoch, bytes */
-    CLUSTER_PIPE_UP,  /* both lanes of our way to a peer stand: slot, epoch */
+    CLUSTER_TICK,    /* nothing but the time */
+    CLUSTER_PACKET,  /* an opened gossip packet: from, bytes, sealed_for_me */
+    CLUSTER_CONTROL, /* an opened control batch of a peer: slot, epoch, bytes */
+    CLUSTER_PIPE_UP, /* both lanes of our way to a peer stand: slot, epoch */
     CLUSTER_PIPE_DOWN, /* one broke, by reset or end of stream: slot */
-    CLUSTER_HOLE,     /* batches of this peer did not arrive: slot */
-    CLUSTER_DROPPED,  /* we dropped items meant for this peer: slot */
-    CLUSTER_LAG,      /* our loop stood still for `ms`: suspect nobody yet */
-    CLUSTER_SEEDS,    /* the seeds were resolved again: seeds */
-    CLUSTER_LEAVE,    /* we drain: tell everyone */
+    CLUSTER_HOLE,      /* batches of this peer did not arrive: slot */
+    CLUSTER_DROPPED,   /* we dropped items meant for this peer: slot */
+    CLUSTER_LAG,       /* our loop stood still for `ms`: suspect nobody yet */
+    CLUSTER_SEEDS,     /* the seeds were resolved again: seeds */
+    CLUSTER_LEAVE,     /* we drain: tell everyone */
 };
 
 struct cluster_news {
@@ -91,7 +91,7 @@ void cluster_step(struct cluster *cluster, const struct cluster_news *news,
                   uint64_t now_ms);
 uint64_t cluster_wake_ms(const struct cluster *cluster);
 
-/* --- effects --------------------------------------------------------------- */
+/* --- effects --- */
 
 enum cluster_effect_type {
     CLUSTER_SEND,       /* seal `bytes` for `dst` (zero: join), send to `to` */
@@ -111,15 +111,18 @@ enum cluster_event {
     CLUSTER_REFUTED,
     CLUSTER_DEAD,
     CLUSTER_LEFT,
-    CLUSTER_LINKED,       /* link up both ways, hello confirmed */
+    CLUSTER_LINKED, /* link up both ways, hello confirmed */
     CLUSTER_UNLINKED,
-    CLUSTER_DUPLICATE,    /* the same name elsewhere: both stay */
-    CLUSTER_REFUSED,      /* other hash key or version: text says which */
-    CLUSTER_DIVERGED,     /* equal version, unequal digest: a bug, repaired */
-    CLUSTER_SEED_SILENT,  /* no seed answers */
+    CLUSTER_DUPLICATE,   /* the same name elsewhere: both stay */
+    CLUSTER_REFUSED,     /* other hash key or version: text says which */
+    CLUSTER_DIVERGED,    /* equal version, unequal digest: a bug, repaired */
+    CLUSTER_SEED_SILENT, /* no seed answers */
 };
 
-enum cluster_scope { CLUSTER_SCOPE_REGION = 0, CLUSTER_SCOPE_ALL = 1 };
+enum cluster_scope {
+    CLUSTER_SCOPE_REGION = 0,
+    CLUSTER_SCOPE_ALL = 1
+};
 
 struct cluster_effect {
     enum cluster_effect_type type;
@@ -139,7 +142,7 @@ struct cluster_effect {
 /* Takes the next effect; false when there are none. */
 bool cluster_next(struct cluster *cluster, struct cluster_effect *effect);
 
-/* --- what this node wants --------------------------------------------------- */
+/* --- what this node wants --- */
 
 /* Adds or removes a record of the own log: a topic hash, or a pattern. Counted:
  * call once when the first local subscription appears and once when the last
@@ -162,7 +165,7 @@ uint64_t cluster_version(const struct cluster *cluster);
  * peers it equals cluster_version() at once. */
 uint64_t cluster_held(const struct cluster *cluster, enum cluster_scope scope);
 
-/* --- where an item goes ------------------------------------------------------ */
+/* --- where an item goes --- */
 
 struct cluster_target {
     uint16_t slot;
@@ -180,7 +183,7 @@ size_t cluster_route(struct cluster *cluster, uint64_t hash,
 size_t cluster_relay(struct cluster *cluster, uint64_t hash,
                      struct cluster_target *targets, size_t max);
 
-/* --- questions --------------------------------------------------------------- */
+/* --- questions --- */
 
 enum cluster_state {
     CLUSTER_ALIVE,
@@ -195,11 +198,11 @@ struct cluster_member {
     bool self;
     bool ready;
     bool draining;
-    bool linked;       /* data flows both ways */
-    bool duplicate;    /* another living member has the same name */
+    bool linked;    /* data flows both ways */
+    bool duplicate; /* another living member has the same name */
     uint16_t slot;
-    uint32_t rtt_us;   /* last probe, 0 unknown */
-    uint64_t version;  /* of its log, as held here */
+    uint32_t rtt_us;    /* last probe, 0 unknown */
+    uint64_t version;   /* of its log, as held here */
     uint64_t interests; /* topics it wants */
 };
 

@@ -21,7 +21,10 @@
 #include "proto/bytes.h"
 #include "proto/token.h"
 
-enum auth_action { AUTH_PUBLISH = 1, AUTH_SUBSCRIBE = 2 };
+enum auth_action {
+    AUTH_PUBLISH = 1,
+    AUTH_SUBSCRIBE = 2
+};
 
 struct identity {
     uint32_t refs;
@@ -41,8 +44,8 @@ void auth_fini(struct auth *auth);
 
 /* Turns a token into an identity (one reference for the caller). When insecure
  * any token, also an empty one, is the anonymous identity. now_s is the wall
- * clock. Errors: ERR_UNAUTH, ERR_EXPIRED, ERR_TOO_BIG, ERR_NOMEM; never say more
- * to the client than err_text(). */
+ * clock. Errors: ERR_UNAUTH, ERR_EXPIRED, ERR_TOO_BIG, ERR_NOMEM; never say
+ * more to the client than err_text(). */
 int auth_login(struct auth *auth, struct bytes token, uint64_t now_s,
                struct identity **who);
 
@@ -52,8 +55,8 @@ void identity_unref(struct identity *who);
 /* The one check. 0, ERR_DENIED, ERR_EXPIRED, or ERR_UNAUTH (anonymous, and a
  * token would be needed). */
 int auth_allows(const struct auth *auth, const struct identity *who,
-                enum auth_action action, struct bytes cache,
-                struct bytes topic, uint64_t now_s);
+                enum auth_action action, struct bytes cache, struct bytes topic,
+                uint64_t now_s);
 
 /* A pattern may be subscribed if any grant of that cache could match under it;
  * each topic it matches is then checked by auth_allows(). */

@@ -81,7 +81,7 @@ struct client_item {
     uint8_t flags;      /* enum item_flag */
 };
 
-/* --- life -------------------------------------------------------------- */
+/* --- life --- */
 
 /* A client without a door, anonymous. NULL when memory is short or the node's
  * memory bound is hit. */
@@ -101,14 +101,13 @@ void client_leave_door(struct client *client);
  * waits is written, then the carrier closes. Again: later calls do nothing. */
 void client_close(struct client *client, int err);
 
-/* --- identity ------------------------------------------------------------ */
+/* --- identity --- */
 
 /* Logs in by token (auth_login()). Live subscriptions that the new identity
  * does not allow end. Errors: as auth_login(); the identity is unchanged. */
 int client_login(struct client *client, struct bytes token);
 
-/* --- publish and subscribe --------------------------------------------------
- */
+/* --- publish and subscribe --- */
 
 /* Checks, in this order: gate (ERR_NOT_READY), names (ERR_NAME), size
  * (ERR_TOO_BIG), text (ERR_UTF8), attributes (ERR_SYNTAX), grant (ERR_DENIED,
@@ -134,7 +133,7 @@ void client_unsubscribe(struct client *client, struct sub *sub);
 int client_await(struct client *client, enum cluster_scope scope,
                  uint64_t version, uint64_t tag);
 
-/* --- output --------------------------------------------------------------- */
+/* --- output --- */
 
 /* Appends bytes exactly as they are (byte doors, bodies of streams). */
 void client_write(struct client *client, struct bytes bytes);
@@ -160,15 +159,13 @@ void client_deliver(struct client *client, struct chunk *chunk, uint32_t off,
  * socket took. Returns false when the client is to be closed. */
 bool client_check_slow(struct client *client, uint64_t now_ms);
 
-/* --- time ------------------------------------------------------------------
- */
+/* --- time --- */
 
 /* door->on_deadline() is called once at or after at_ms; DEADLINE_NEVER = off.
  */
 void client_deadline(struct client *client, uint64_t at_ms);
 
-/* --- all clients of a core
- * ---------------------------------------------------- */
+/* --- all clients of a core --- */
 
 /* The barrier rose, or gave up: releases what waited for <= version. */
 void clients_release(struct core *core, enum cluster_scope scope,

@@ -22,7 +22,7 @@ enum {
     CONFIG_SEEDS_MAX = 16,
     CONFIG_ORIGINS_MAX = 32,
     CONFIG_WHY_MAX = 512,
-    CONFIG_PORT = 7400, /* client port; cluster +1, data +2 */
+    CONFIG_PORT = 7400,    /* client port; cluster +1, data +2 */
     CONFIG_PORT_STEP = 10, /* a taken default port on loopback steps by this */
 };
 

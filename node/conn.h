@@ -35,7 +35,7 @@ struct carrier {
      * more), or an error: the conn is then closed, after the carrier wrote
      * what its protocol says. The rest is offered again with the next bytes. */
     ptrdiff_t (*on_bytes)(struct conn *conn, struct bytes in);
-    void (*on_eof)(struct conn *conn);   /* peer will send no more; may be NULL */
+    void (*on_eof)(struct conn *conn); /* peer will send no more; may be NULL */
     void (*on_close)(struct conn *conn); /* free carrier_state; clients gone */
 
     /* Verbs of client.h that differ by carrier. NULL: not for this one. */
@@ -59,7 +59,7 @@ struct conn {
     bool closing;
     bool shut_when_empty; /* close once the output is written */
     bool tls;
-    bool loopback;        /* the remote is this host: for the Host check */
+    bool loopback; /* the remote is this host: for the Host check */
 };
 
 /* Changes the carrier in the middle of the stream (sniffed, upgraded). */

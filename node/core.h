@@ -47,9 +47,9 @@ struct core {
     uint64_t node_u64;      /* origin of items published here */
     char name[65];          /* this node's */
     char region[65];
-    char endpoint[257];     /* URL that clients use, may be empty */
+    char endpoint[257]; /* URL that clients use, may be empty */
 
-    struct bytes *origins;  /* allowed browser origins; "*" = any */
+    struct bytes *origins; /* allowed browser origins; "*" = any */
     size_t origins_len;
 };
 

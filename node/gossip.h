@@ -22,9 +22,9 @@ struct gossip_options {
     struct stats *stats;
     struct log *log;
     struct node_id self;
-    uint8_t life[16];    /* random bytes of this life, for nonces */
+    uint8_t life[16]; /* random bytes of this life, for nonces */
     struct addr listen;
-    bool loopback_only;  /* drop packets from other sources (no keys) */
+    bool loopback_only; /* drop packets from other sources (no keys) */
 
     void *data;
     void (*on_packet)(void *data, const struct addr *from, struct bytes plain,

@@ -26,8 +26,8 @@
  * used has gone, the topic lingers (limits: linger_ms, linger_topics) and its
  * ring keeps the newest items; it stays wanted in the cluster as long.
  *
- * Loop thread only. Nothing here knows sockets; tests drive it with a fake conn.
- * Source: DESIGN 4.
+ * Loop thread only. Nothing here knows sockets; tests drive it with a fake
+ * conn. Source: DESIGN 4.
  */
 #ifndef NODE_HUB_H
 #define NODE_HUB_H
@@ -49,7 +49,11 @@ struct pattern;
 struct topic;
 
 /* What a carrier wraps around each frame; wrapped once, shared by all. */
-enum framing { FRAMING_RAW = 0, FRAMING_WS_TEXT = 1, FRAMING_WS_BINARY = 2 };
+enum framing {
+    FRAMING_RAW = 0,
+    FRAMING_WS_TEXT = 1,
+    FRAMING_WS_BINARY = 2
+};
 
 struct variant {
     const struct door *door;
@@ -92,7 +96,7 @@ struct sub {
 
 struct hub_want {
     struct bytes cache;
-    struct bytes topic; /* or the pattern */
+    struct bytes topic;         /* or the pattern */
     enum topic_dialect dialect; /* TOPIC_EXACT or a pattern's */
     struct variant variant;
     uint64_t tag;
@@ -198,8 +202,8 @@ void hub_mark_lost(struct hub *hub, struct client *client,
 
 /* Position of a topic without subscribing (long-poll); false if unknown here.
  */
-bool hub_position(const struct hub *hub, struct bytes cache,
-                  struct bytes topic, struct hub_position *position);
+bool hub_position(const struct hub *hub, struct bytes cache, struct bytes topic,
+                  struct hub_position *position);
 
 /* Ends lingering topics, bounds rings. Returns when to call again. */
 uint64_t hub_expire(struct hub *hub, uint64_t now_ms);
@@ -211,8 +215,7 @@ uint64_t hub_subscribers(const struct hub *hub, struct bytes cache,
                          struct bytes topic);
 uint64_t hub_patterns(const struct hub *hub, struct bytes cache);
 void hub_each_topic(const struct hub *hub, struct bytes cache,
-                    void (*each)(void *data, struct bytes topic,
-                                 uint64_t subs),
+                    void (*each)(void *data, struct bytes topic, uint64_t subs),
                     void *data);
 
 void hub_check(const struct hub *hub);

@@ -15,7 +15,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level {
+    LOG_ERROR,
+    LOG_WARN,
+    LOG_INFO,
+    LOG_DEBUG
+};
 
 struct log {
     FILE *to; /* NULL: nothing is written (tests) */
@@ -24,9 +29,10 @@ struct log {
     const char *node; /* added to each line when not NULL */
 };
 
-__attribute__((format(printf, 4, 5))) void
-log_line(struct log *log, enum log_level level, const char *event,
-         const char *format, ...);
+__attribute__((format(printf, 4, 5))) void log_line(struct log *log,
+                                                    enum log_level level,
+                                                    const char *event,
+                                                    const char *format, ...);
 
 /* "error", "warn", "info", "debug"; -1 when it is none of them. */
 int log_level_read(const char *text);

@@ -44,9 +44,9 @@ struct mesh_options {
     struct stats *stats;
     struct log *log;
     struct node_id self;
-    uint8_t life[16];      /* random bytes of this life, for nonces */
-    struct addr listen;    /* control lane */
-    uint16_t data_port;    /* data lane, same address */
+    uint8_t life[16];   /* random bytes of this life, for nonces */
+    struct addr listen; /* control lane */
+    uint16_t data_port; /* data lane, same address */
 
     /* Called on the loop thread. */
     void *data;
@@ -78,8 +78,8 @@ void mesh_send(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
 void mesh_flush(struct mesh *mesh, uint64_t now_ms);
 
 struct mesh_link {
-    bool up;            /* both lanes connected */
-    uint64_t queued;    /* bytes waiting in our queue */
+    bool up;         /* both lanes connected */
+    uint64_t queued; /* bytes waiting in our queue */
     uint64_t items_out;
     uint64_t items_in;
     uint64_t dropped;

@@ -45,8 +45,8 @@ struct chunk {
 /* Where chunks come from: counts the bytes of a node's output, keeps a few
  * blocks for reuse. One for each node. */
 struct chunk_pool {
-    uint64_t bytes;         /* cap of all living chunks */
-    uint8_t *spare[32];     /* free blocks of CHUNK_LEN */
+    uint64_t bytes;     /* cap of all living chunks */
+    uint8_t *spare[32]; /* free blocks of CHUNK_LEN */
     uint32_t spare_len;
 };
 
@@ -76,7 +76,8 @@ struct outq {
     uint32_t corks;  /* corks among them */
     bool head_begun; /* part of the first run is already on the wire */
     uint64_t queued; /* bytes that wait */
-    uint64_t pinned; /* bytes of the chunks they keep alive: what bounds count */
+    uint64_t
+        pinned; /* bytes of the chunks they keep alive: what bounds count */
 };
 
 void outq_fini(struct outq *q, struct chunk_pool *pool);

@@ -3,12 +3,11 @@
  * What every HTTP request passes before its door sees it, whatever carried it:
  * host, origin, credentials. And the small answers that all doors share.
  *
- * Host      exactly one for HTTP/1.1, well formed; on a loopback listener it must
- *           name loopback or the configured endpoint (DNS rebinding, D11).
- * Origin    absent, same host, or on the list; else 403 for upgrades and state
- *           changes, and no CORS headers (D9, D10).
- * Token     `Authorization: <token>` or `Bearer <token>`, or `?token=`; two of
- *           them is 400 (wire/momento section 4).
+ * Host      exactly one for HTTP/1.1, well formed; on a loopback listener it
+ * must name loopback or the configured endpoint (DNS rebinding, D11). Origin
+ * absent, same host, or on the list; else 403 for upgrades and state changes,
+ * and no CORS headers (D9, D10). Token     `Authorization: <token>` or `Bearer
+ * <token>`, or `?token=`; two of them is 400 (wire/momento section 4).
  */
 #ifndef NODE_REQUEST_H
 #define NODE_REQUEST_H
@@ -16,7 +15,9 @@
 #include "node/client.h"
 #include "proto/http.h"
 
-enum { REQUEST_CORS_HEADERS_MAX = 4 };
+enum {
+    REQUEST_CORS_HEADERS_MAX = 4
+};
 
 /* 0 when the door may see it; otherwise the error to answer with. Logs the
  * client in when there are credentials. */

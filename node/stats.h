@@ -12,67 +12,67 @@
 #include "proto/bytes.h"
 
 /* X(field, kind, metric name, help). kind: counter or gauge. */
-#define STATS_TABLE(X)                                                         \
-    X(conns, gauge, "starling_connections", "Open client connections")         \
-    X(conns_opened, counter, "starling_connections_opened_total",              \
-      "Client connections accepted")                                           \
-    X(conns_refused, counter, "starling_connections_refused_total",            \
-      "Client connections closed at accept by a limit")                        \
-    X(hello_timeouts, counter, "starling_hello_timeouts_total",                \
-      "Connections closed before they said who they are")                      \
-    X(bytes_in, counter, "starling_bytes_received_total",                      \
-      "Bytes read from clients")                                               \
-    X(bytes_out, counter, "starling_bytes_sent_total",                         \
-      "Bytes written to clients")                                              \
-    X(published, counter, "starling_messages_published_total",                 \
-      "Items accepted from clients")                                           \
-    X(delivered, counter, "starling_messages_delivered_total",                 \
-      "Items put into client output")                                          \
-    X(dropped_slow, counter, "starling_messages_dropped_slow_total",           \
-      "Items not delivered because the reader was slow")                       \
-    X(slow_clients, counter, "starling_slow_consumers_total",                  \
-      "Times a client was found too slow")                                     \
-    X(gaps, counter, "starling_gaps_total",                                    \
-      "Discontinuities put into client streams")                               \
-    X(gaps_untold, counter, "starling_gaps_untold_total",                      \
-      "Discontinuities that the protocol cannot carry")                        \
-    X(refused, counter, "starling_requests_refused_total",                     \
-      "Client requests answered with an error")                                \
-    X(auth_failures, counter, "starling_auth_failures_total",                  \
-      "Missing, wrong or expired credentials")                                 \
-    X(resumed, counter, "starling_resumed_total",                              \
-      "Subscriptions continued without loss")                                  \
-    X(topics, gauge, "starling_topics", "Topics with a subscription here")     \
-    X(subs, gauge, "starling_subscriptions", "Subscriptions here")             \
-    X(output_len, gauge, "starling_output_queue_bytes",                        \
-      "Bytes of chunks that wait for clients")                                 \
-    X(ring_len, gauge, "starling_ring_bytes", "Bytes kept for resume")         \
-    X(peers, gauge, "starling_peers", "Living peers")                          \
-    X(links, gauge, "starling_links_up", "Links up in both directions")        \
-    X(link_items_out, counter, "starling_link_items_sent_total",               \
-      "Items sent to peers")                                                   \
-    X(link_items_in, counter, "starling_link_items_received_total",            \
-      "Items received from peers")                                             \
-    X(link_bytes_out, counter, "starling_link_bytes_sent_total",               \
-      "Bytes of batches sent to peers")                                        \
-    X(link_bytes_in, counter, "starling_link_bytes_received_total",            \
-      "Bytes of batches received from peers")                                  \
-    X(link_dropped, counter, "starling_link_items_dropped_total",              \
-      "Items dropped in a full or old link queue")                             \
-    X(link_holes, counter, "starling_link_holes_total",                        \
-      "Holes found in the batches of a peer")                                  \
-    X(link_refused, counter, "starling_link_refused_total",                    \
-      "Pipes and batches of strangers, refused")                               \
-    X(gossip_in, counter, "starling_gossip_packets_received_total",            \
-      "Gossip packets accepted")                                               \
-    X(gossip_out, counter, "starling_gossip_packets_sent_total",               \
-      "Gossip packets sent")                                                   \
-    X(gossip_refused, counter, "starling_gossip_refused_total",                \
-      "Gossip packets that did not open or were replayed")                     \
-    X(barrier_partial, counter, "starling_barrier_partial_total",              \
-      "Subscribes acknowledged before all peers confirmed")                    \
-    X(ready, gauge, "starling_ready", "1 when this node takes publishes")      \
-    X(loop_lag_ms, gauge, "starling_loop_lag_milliseconds",                    \
+#define STATS_TABLE(X)                                                     \
+    X(conns, gauge, "starling_connections", "Open client connections")     \
+    X(conns_opened, counter, "starling_connections_opened_total",          \
+      "Client connections accepted")                                       \
+    X(conns_refused, counter, "starling_connections_refused_total",        \
+      "Client connections closed at accept by a limit")                    \
+    X(hello_timeouts, counter, "starling_hello_timeouts_total",            \
+      "Connections closed before they said who they are")                  \
+    X(bytes_in, counter, "starling_bytes_received_total",                  \
+      "Bytes read from clients")                                           \
+    X(bytes_out, counter, "starling_bytes_sent_total",                     \
+      "Bytes written to clients")                                          \
+    X(published, counter, "starling_messages_published_total",             \
+      "Items accepted from clients")                                       \
+    X(delivered, counter, "starling_messages_delivered_total",             \
+      "Items put into client output")                                      \
+    X(dropped_slow, counter, "starling_messages_dropped_slow_total",       \
+      "Items not delivered because the reader was slow")                   \
+    X(slow_clients, counter, "starling_slow_consumers_total",              \
+      "Times a client was found too slow")                                 \
+    X(gaps, counter, "starling_gaps_total",                                \
+      "Discontinuities put into client streams")                           \
+    X(gaps_untold, counter, "starling_gaps_untold_total",                  \
+      "Discontinuities that the protocol cannot carry")                    \
+    X(refused, counter, "starling_requests_refused_total",                 \
+      "Client requests answered with an error")                            \
+    X(auth_failures, counter, "starling_auth_failures_total",              \
+      "Missing, wrong or expired credentials")                             \
+    X(resumed, counter, "starling_resumed_total",                          \
+      "Subscriptions continued without loss")                              \
+    X(topics, gauge, "starling_topics", "Topics with a subscription here") \
+    X(subs, gauge, "starling_subscriptions", "Subscriptions here")         \
+    X(output_len, gauge, "starling_output_queue_bytes",                    \
+      "Bytes of chunks that wait for clients")                             \
+    X(ring_len, gauge, "starling_ring_bytes", "Bytes kept for resume")     \
+    X(peers, gauge, "starling_peers", "Living peers")                      \
+    X(links, gauge, "starling_links_up", "Links up in both directions")    \
+    X(link_items_out, counter, "starling_link_items_sent_total",           \
+      "Items sent to peers")                                               \
+    X(link_items_in, counter, "starling_link_items_received_total",        \
+      "Items received from peers")                                         \
+    X(link_bytes_out, counter, "starling_link_bytes_sent_total",           \
+      "Bytes of batches sent to peers")                                    \
+    X(link_bytes_in, counter, "starling_link_bytes_received_total",        \
+      "Bytes of batches received from peers")                              \
+    X(link_dropped, counter, "starling_link_items_dropped_total",          \
+      "Items dropped in a full or old link queue")                         \
+    X(link_holes, counter, "starling_link_holes_total",                    \
+      "Holes found in the batches of a peer")                              \
+    X(link_refused, counter, "starling_link_refused_total",                \
+      "Pipes and batches of strangers, refused")                           \
+    X(gossip_in, counter, "starling_gossip_packets_received_total",        \
+      "Gossip packets accepted")                                           \
+    X(gossip_out, counter, "starling_gossip_packets_sent_total",           \
+      "Gossip packets sent")                                               \
+    X(gossip_refused, counter, "starling_gossip_refused_total",            \
+      "Gossip packets that did not open or were replayed")                 \
+    X(barrier_partial, counter, "starling_barrier_partial_total",          \
+      "Subscribes acknowledged before all peers confirmed")                \
+    X(ready, gauge, "starling_ready", "1 when this node takes publishes")  \
+    X(loop_lag_ms, gauge, "starling_loop_lag_milliseconds",                \
       "Longest recent turn of the event loop")
 
 struct stats {

@@ -65,7 +65,8 @@ static int split(struct bytes text, struct bytes *ip, struct bytes *port)
         return text.p[0] == ':' && port->len > 0 ? 0 : ERR_SYNTAX;
     }
     ptrdiff_t colon = bytes_find(text, ':');
-    if (colon < 0 || bytes_find(bytes_skip(text, (size_t)colon + 1), ':') >= 0) {
+    if (colon < 0 ||
+        bytes_find(bytes_skip(text, (size_t)colon + 1), ':') >= 0) {
         *ip = text; /* IPv4 alone, or IPv6 without brackets */
         return 0;
     }

@@ -8,7 +8,9 @@
 
 #include "proto/bytes.h"
 
-enum { ADDR_TEXT_MAX = 56 }; /* "[ffff:...:255.255.255.255]:65535" and NUL */
+enum {
+    ADDR_TEXT_MAX = 56
+}; /* "[ffff:...:255.255.255.255]:65535" and NUL */
 
 struct addr {
     uint8_t ip[16];

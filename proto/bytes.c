@@ -6,7 +6,9 @@
 
 #include "proto/err.h"
 
-enum { BUF_CAP_MIN = 256 };
+enum {
+    BUF_CAP_MIN = 256
+};
 
 static uint8_t lower(uint8_t c)
 {
@@ -28,8 +30,7 @@ bool bytes_eq_nocase(struct bytes a, struct bytes b)
 
 bool bytes_starts(struct bytes s, struct bytes prefix)
 {
-    return s.len >= prefix.len &&
-           bytes_eq(bytes_of(s.p, prefix.len), prefix);
+    return s.len >= prefix.len && bytes_eq(bytes_of(s.p, prefix.len), prefix);
 }
 
 struct bytes bytes_skip(struct bytes s, size_t n)

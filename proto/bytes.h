@@ -21,7 +21,9 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof(a)[0])
 
-enum { BUF_MAX_DEFAULT = 64 << 20 };
+enum {
+    BUF_MAX_DEFAULT = 64 << 20
+};
 
 struct bytes {
     const uint8_t *p;
@@ -29,7 +31,7 @@ struct bytes {
 };
 
 /* The slice of a string literal, without its NUL. */
-#define BYTES(literal)                                                         \
+#define BYTES(literal) \
     ((struct bytes){(const uint8_t *)("" literal), sizeof(literal) - 1})
 
 static inline struct bytes bytes_of(const void *p, size_t len)
@@ -121,8 +123,8 @@ static inline void buf_add_u8(struct buf *b, uint8_t c)
 {
     buf_add(b, &c, 1);
 }
-void buf_add_u64(struct buf *b, uint64_t v); /* decimal */
-void buf_add_i64(struct buf *b, int64_t v);  /* decimal */
+void buf_add_u64(struct buf *b, uint64_t v);              /* decimal */
+void buf_add_i64(struct buf *b, int64_t v);               /* decimal */
 void buf_add_hex(struct buf *b, const void *p, size_t n); /* lower case */
 
 /* Removes the first n bytes; n <= len. */

@@ -17,7 +17,7 @@
 #include "proto/bytes.h"
 
 enum {
-    ITEM_ATTRS_LEN_MAX = 4096,   /* the encoded block */
+    ITEM_ATTRS_LEN_MAX = 4096, /* the encoded block */
     ITEM_PUBLISHER_LEN_MAX = 128,
     ITEM_USER_PROPERTIES_MAX = 16,
     /* What the wire form adds to value, attributes and names, at most. */
@@ -40,7 +40,7 @@ struct item {
      * node id where it was published, count counts that node's items from 1. */
     uint64_t origin;
     uint64_t count;
-    uint64_t conn; /* the publisher's client on its node; 0 = none */
+    uint64_t conn;  /* the publisher's client on its node; 0 = none */
     uint64_t at_ms; /* wall clock of the origin; for people, not for order */
 
     struct bytes publisher; /* subject of the publisher's token, may be empty */
@@ -51,8 +51,8 @@ struct item {
 
 /* The optional attributes; an empty slice or 0 means absent. */
 struct item_attrs {
-    struct bytes event;        /* event name */
-    struct bytes id;           /* the publisher's own id of the item */
+    struct bytes event; /* event name */
+    struct bytes id;    /* the publisher's own id of the item */
     struct bytes content_type;
     struct bytes reply_to;
     struct bytes correlation;

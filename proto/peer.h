@@ -31,8 +31,8 @@ enum {
     PEER_VERSION = 1,
     PEER_VERSION_MIN = 1,
     NODE_ID_LEN = 16,
-    NODE_NAME_LEN_MAX = 64,   /* as a cache name */
-    REGION_LEN_MAX = 64,      /* as a cache name */
+    NODE_NAME_LEN_MAX = 64, /* as a cache name */
+    REGION_LEN_MAX = 64,    /* as a cache name */
     ENDPOINT_LEN_MAX = 256,
     CLUSTER_NAME_LEN_MAX = 64,
     PEER_HEADER_LEN_MAX = 128,
@@ -57,7 +57,11 @@ static inline uint64_t node_id_u64(const struct node_id *id)
     return bytes_u64be(id->b);
 }
 
-enum peer_lane { PEER_CONTROL = 0, PEER_DATA = 1, PEER_LANES = 2 };
+enum peer_lane {
+    PEER_CONTROL = 0,
+    PEER_DATA = 1,
+    PEER_LANES = 2
+};
 
 /* Who may still forward an item. Receivers of PEER_HOP_LAST never forward, so
  * no item can circle (CLUSTER 3, rule b). */
@@ -79,7 +83,7 @@ struct peer_batch {
 void peer_batch_write(const struct peer_batch *batch, struct buf *out);
 ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch);
 
-/* --- records of a node's replicated log ---------------------------------- */
+/* --- records of a node's replicated log --- */
 
 enum peer_record_type {
     PEER_INTEREST = 1, /* hash */
@@ -95,16 +99,17 @@ struct peer_record {
     struct bytes pattern; /* PEER_PATTERN only */
 };
 
-/* --- control messages ------------------------------------------------------ */
+/* --- control messages --- */
 
 enum peer_message_type {
-    PEER_HELLO = 1,    /* first on every new pipe, and once a second */
-    PEER_DELTA = 2,    /* records of versions (from, from + records_len] */
-    PEER_SNAPSHOT = 3, /* part `part` of `parts` of the whole set at `version` */
-    PEER_PULL = 4,     /* send me what follows `version` of your log */
-    PEER_HAVE = 5,     /* I hold your log up to `version` (cumulative) */
-    PEER_GAP = 6,      /* items of mine for you were lost: all topics, or some */
-    PEER_BYE = 7,      /* I am draining: take me out of every choice */
+    PEER_HELLO = 1, /* first on every new pipe, and once a second */
+    PEER_DELTA = 2, /* records of versions (from, from + records_len] */
+    PEER_SNAPSHOT =
+        3,         /* part `part` of `parts` of the whole set at `version` */
+    PEER_PULL = 4, /* send me what follows `version` of your log */
+    PEER_HAVE = 5, /* I hold your log up to `version` (cumulative) */
+    PEER_GAP = 6,  /* items of mine for you were lost: all topics, or some */
+    PEER_BYE = 7,  /* I am draining: take me out of every choice */
 };
 
 /* The attributes of a node, in hellos, joins and member lists. */

@@ -5,8 +5,8 @@
  *   0      1      2          10                 34
  *   | 'S'  | kind | key print | nonce (24)       | ciphertext ... | tag (16) |
  *
- *   nonce            = 16 random bytes of this life | 64-bit counter, big endian
- *   associated data  = the first 10 bytes | cluster name | destination id
+ *   nonce            = 16 random bytes of this life | 64-bit counter, big
+ * endian associated data  = the first 10 bytes | cluster name | destination id
  *
  * A packet for another cluster, another node, another kind of traffic or with
  * a changed byte does not open. The destination is all zero only in a join,
@@ -34,7 +34,10 @@ enum {
     SEAL_WINDOW = 1024, /* counters */
 };
 
-enum seal_kind { SEAL_GOSSIP = 1, SEAL_LINK = 2 };
+enum seal_kind {
+    SEAL_GOSSIP = 1,
+    SEAL_LINK = 2
+};
 
 struct seal_key {
     uint8_t b[SEAL_KEY_LEN];
@@ -48,7 +51,8 @@ struct seal_ring {
     struct bytes cluster_name; /* borrowed for the life of the ring */
 };
 
-/* Sets b and print. Errors: ERR_ARGUMENT for an all-zero key (ADVERSARIAL J5). */
+/* Sets b and print. Errors: ERR_ARGUMENT for an all-zero key (ADVERSARIAL J5).
+ */
 int seal_key_init(struct seal_key *key, const uint8_t b[SEAL_KEY_LEN]);
 /* The key of a cluster without a key file; protects against accidents only. */
 void seal_key_from_name(struct seal_key *key, struct bytes cluster_name);
@@ -56,9 +60,8 @@ void seal_key_from_name(struct seal_key *key, struct bytes cluster_name);
 /* Appends the envelope of `plain` to out. The nonce must never repeat under
  * one key. dst NULL = zero. Failure shows in out->failed. */
 void seal_write(const struct seal_ring *ring, enum seal_kind kind,
-                const struct node_id *dst,
-                const uint8_t nonce[SEAL_NONCE_LEN], struct bytes plain,
-                struct buf *out);
+                const struct node_id *dst, const uint8_t nonce[SEAL_NONCE_LEN],
+                struct bytes plain, struct buf *out);
 
 /* Opens one whole envelope for `dst` into out (replaced, not appended).
  * `counter` is that of the nonce. Errors: ERR_SYNTAX (no envelope),

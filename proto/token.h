@@ -31,8 +31,15 @@ enum {
     TOKEN_SKEW_S = 30,
 };
 
-enum token_alg { TOKEN_HS256 = 1, TOKEN_EDDSA = 2 };
-enum token_role { TOKEN_PUBLISH = 1, TOKEN_SUBSCRIBE = 2, TOKEN_BOTH = 3 };
+enum token_alg {
+    TOKEN_HS256 = 1,
+    TOKEN_EDDSA = 2
+};
+enum token_role {
+    TOKEN_PUBLISH = 1,
+    TOKEN_SUBSCRIBE = 2,
+    TOKEN_BOTH = 3
+};
 
 struct token_key {
     enum token_alg alg;
@@ -72,8 +79,8 @@ void token_fini(struct token *token);
 
 /* Checks signature, form and times. Errors: ERR_UNAUTH (any defect),
  * ERR_EXPIRED, ERR_TOO_BIG, ERR_NOMEM; *token is untouched then. */
-int token_read(const struct token_keys *keys, struct bytes text,
-               uint64_t now_s, struct token *token);
+int token_read(const struct token_keys *keys, struct bytes text, uint64_t now_s,
+               struct token *token);
 
 /* Signs with keys[0] and appends the compact form. Errors: ERR_ARGUMENT (no
  * signing key, bad names, no expiry), ERR_TOO_BIG, ERR_NOMEM. */

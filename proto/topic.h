@@ -17,7 +17,11 @@
 
 #include "proto/bytes.h"
 
-enum { CACHE_LEN_MAX = 64, TOPIC_LEN_MAX = 512, PATTERN_LEN_MAX = 512 };
+enum {
+    CACHE_LEN_MAX = 64,
+    TOPIC_LEN_MAX = 512,
+    PATTERN_LEN_MAX = 512
+};
 
 /* What a pattern's bytes mean. The number travels between nodes. */
 enum topic_dialect {

@@ -64,9 +64,9 @@ static void addresses_survive_text_and_back(void **state)
 {
     static const char *const good[] = {"127.0.0.1:7400", "[::1]:1",
                                        "[2001:db8::5]:65535", "0.0.0.0:0"};
-    static const char *const bad[] = {"",        "1.2.3.4",   "1.2.3.4:",
-                                      "1.2.3:4", "[::1:5",    "[::1]5",
-                                      "x:1",     "1.2.3.4:65536"};
+    static const char *const bad[] = {
+        "",       "1.2.3.4", "1.2.3.4:", "1.2.3:4",
+        "[::1:5", "[::1]5",  "x:1",      "1.2.3.4:65536"};
     char text[ADDR_TEXT_MAX];
     struct addr addr;
     (void)state;

@@ -20,11 +20,11 @@
 #include "proto/bytes.h"
 
 /* Fails unless s is exactly the text, byte for byte. */
-#define assert_bytes(s, text)                                                  \
-    do {                                                                       \
-        struct bytes got_ = (s);                                               \
-        assert_int_equal(got_.len, strlen(text));                              \
-        assert_memory_equal(got_.p, text, strlen(text));                       \
+#define assert_bytes(s, text)                            \
+    do {                                                 \
+        struct bytes got_ = (s);                         \
+        assert_int_equal(got_.len, strlen(text));        \
+        assert_memory_equal(got_.p, text, strlen(text)); \
     } while (0)
 
 #endif
