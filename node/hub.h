@@ -165,10 +165,10 @@ int hub_subscribe(struct hub *hub, struct client *client,
 void hub_replay(struct hub *hub, struct sub *sub, const struct hub_want *want,
                 const struct hub_position *position);
 
-/* The client's subscription to that name, or NULL. */
+/* The client's subscription to that name with that tag, or NULL. Only the names
+ * (cache, topic, dialect, tag) of `want` count; any lengths are accepted. */
 struct sub *hub_find(const struct hub *hub, const struct client *client,
-                     struct bytes cache, struct bytes topic,
-                     enum topic_dialect dialect);
+                     const struct hub_want *want);
 /* Settles and removes it. */
 void hub_unsubscribe(struct hub *hub, struct sub *sub);
 
