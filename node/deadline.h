@@ -21,6 +21,7 @@ struct deadlines {
     struct deadline **heap;
     size_t len;
     size_t cap;
+    uint64_t not_before_ms; /* inside deadlines_run(): its now_ms + 1 */
 };
 
 void deadlines_fini(struct deadlines *all);
@@ -31,8 +32,9 @@ int deadline_set(struct deadlines *all, struct deadline *deadline,
                  uint64_t at_ms);
 
 /* Calls on_due of each that is due, earliest first, each removed before its
- * call. A deadline set again inside a call to at_ms <= now_ms waits for the
- * next run, so this ends. */
+ * call. A deadline set inside a call to at_ms <= now_ms is set to now_ms + 1:
+ * it waits for a later run, so this ends and no turn spins. A call may free its
+ * own deadline and set or remove any other. */
 void deadlines_run(struct deadlines *all, uint64_t now_ms);
 
 /* The earliest at_ms, DEADLINE_NEVER when empty. */

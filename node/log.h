@@ -2,11 +2,15 @@
  *
  * One event, one line, on standard error:
  *   2026-11-22T05:24:26.123Z info node-ready node=n1 peers=2
- * or the same as one JSON object. Names are kebab-case, unique, and listed in
- * docs/OPERATIONS.md; values are key=value with units in the keys, and quoted
- * when they need it. Payloads, tokens and keys never appear. What a stranger
- * sent goes through "%.*s" arguments only: control bytes are escaped on the
- * way out, so that one event stays one line.
+ * or the same as one JSON object: at, level, event, node, and the values as one
+ * string, text, so that nothing a stranger sent can pose as a member.
+ *
+ * Names are kebab-case, unique, and listed in docs/OPERATIONS.md; values are
+ * key=value with units in the keys, and quoted when they need it. Payloads,
+ * tokens and keys never appear. What a stranger sent goes through "%.*s"
+ * arguments only: what is not printable is written as \xNN on the way out, a
+ * backslash too, so that one event stays one line. Text beyond 2047 bytes is
+ * cut and ends in "...".
  */
 #ifndef NODE_LOG_H
 #define NODE_LOG_H

@@ -23,7 +23,8 @@ void json_add_name(struct buf *out, bool comma, const char *name);
 /* Standard base64 without quotes. */
 void json_base64(struct buf *out, struct bytes data);
 /* Decodes standard or URL-safe base64, with or without padding, appending to
- * out. Errors: ERR_SYNTAX, also for bits that a strict encoder leaves zero. */
+ * out. Errors: ERR_SYNTAX, also for bits that a strict encoder leaves zero;
+ * ERR_NOMEM when out cannot take it. out is then as it was. */
 int json_base64_read(struct bytes text, struct buf *out);
 
 #endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/log.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+#include "proto/bytes.h"
+#include "proto/json.h"
+#include "proto/topic.h"
+
+enum {
+    TEXT_LEN_MAX = 2048, /* of one event; the rest is cut and shown as "..." */
+    LINE_LEN_MAX = 16 << 10,
+    STAMP_LEN = 32,
+};
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+static void stamp(char out[STAMP_LEN]);
+static void add_clean(struct buf *out, struct bytes text);
+static void add_plain(struct buf *line, const struct log *log,
+                      enum log_level level, const char *event,
+                      struct bytes text);
+static void add_json(struct buf *line, const struct log *log,
+                     enum log_level level, const char *event,
+                     struct bytes text);
+
+void log_line(struct log *log, enum log_level level, const char *event,
+              const char *format, ...)
+{
+    char text[TEXT_LEN_MAX];
+    struct buf clean = {.max = LINE_LEN_MAX};
+    struct buf line = {.max = LINE_LEN_MAX};
+    va_list args;
+
+    if (log->to == NULL || level > log->level) {
+        return;
+    }
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (len >= (int)sizeof text) {
+        memcpy(text + sizeof text - 4, "...", 4);
+    }
+    add_clean(&clean, len < 0 ? BYTES("") : bytes_str(text));
+    (log->json ? add_json : add_plain)(&line, log, level, event,
+                                       buf_bytes(&clean));
+    buf_add_u8(&line, '\n');
+    if (!clean.failed && !line.failed) { /* else memory is short: no line */
+        fwrite(line.p, 1, line.len, log->to);
+        fflush(log->to);
+    }
+    buf_fini(&clean);
+    buf_fini(&line);
+}
+
+int log_level_read(const char *text)
+{
+    for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
+        if (strcmp(text, level_names[i]) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* "2026-11-22T05:24:26.123Z" */
+static void stamp(char out[STAMP_LEN])
+{
+    struct timespec now;
+    struct tm utc;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    size_t len = strftime(out, STAMP_LEN, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(out + len, STAMP_LEN - len, ".%03uZ",
+             (unsigned)(now.tv_nsec / 1000000) % 1000);
+}
+
+/* Bytes of the printable character at the front of s, 0 when there is none:
+ * whatever no topic may hold cannot be shown on a screen either. */
+static size_t printable_len(struct bytes s)
+{
+    for (size_t len = 1; len <= 4 && len <= s.len; len++) {
+        if (topic_is_valid(bytes_of(s.p, len))) {
+            return len;
+        }
+    }
+    return 0;
+}
+
+/* Appends text with everything that is not printable, and the backslash, as
+ * \xNN: the same in both forms, and unambiguous. */
+static void add_clean(struct buf *out, struct bytes text)
+{
+    while (text.len > 0) {
+        size_t len = text.p[0] == '\\' ? 0 : printable_len(text);
+        if (len == 0) {
+            buf_add_str(out, "\\x");
+            buf_add_hex(out, text.p, 1);
+            len = 1;
+        } else {
+            buf_add(out, text.p, len);
+        }
+        text = bytes_skip(text, len);
+    }
+}
+
+static void add_plain(struct buf *line, const struct log *log,
+                      enum log_level level, const char *event,
+                      struct bytes text)
+{
+    char at[STAMP_LEN];
+
+    stamp(at);
+    buf_add_str(line, at);
+    buf_add_u8(line, ' ');
+    buf_add_str(line, level_names[level]);
+    buf_add_u8(line, ' ');
+    buf_add_str(line, event);
+    if (log->node != NULL) {
+        buf_add_str(line, " node=");
+        add_clean(line, bytes_str(log->node));
+    }
+    if (text.len > 0) {
+        buf_add_u8(line, ' ');
+        buf_add_bytes(line, text);
+    }
+}
+
+static void add_member(struct buf *line, bool comma, const char *name,
+                       const char *value)
+{
+    json_add_name(line, comma, name);
+    json_add_string(line, bytes_str(value));
+}
+
+static void add_json(struct buf *line, const struct log *log,
+                     enum log_level level, const char *event, struct bytes text)
+{
+    char at[STAMP_LEN];
+
+    stamp(at);
+    buf_add_u8(line, '{');
+    add_member(line, false, "at", at);
+    add_member(line, true, "level", level_names[level]);
+    add_member(line, true, "event", event);
+    if (log->node != NULL) {
+        add_member(line, true, "node", log->node);
+    }
+    json_add_name(line, true, "text");
+    json_add_string(line, text);
+    buf_add_u8(line, '}');
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/test.h"
+
+#include "node/stats.h"
+
+static void metrics_have_help_type_and_value(void **state)
+{
+    struct stats stats = {.conns = 3, .published = UINT64_MAX};
+    struct buf out = {0};
+    (void)state;
+
+    stats_write(&stats, &out);
+    buf_add_u8(&out, '\0');
+    assert_false(out.failed);
+    const char *text = (const char *)out.p;
+    assert_ptr_equal(strstr(text, "# HELP starling_connections Open client "
+                                  "connections\n"
+                                  "# TYPE starling_connections gauge\n"
+                                  "starling_connections 3\n"),
+                     text);
+    assert_non_null(strstr(text,
+                           "# TYPE starling_messages_published_total counter\n"
+                           "starling_messages_published_total "
+                           "18446744073709551615\n"));
+    assert_int_equal(out.p[out.len - 2], '\n');
+    buf_fini(&out);
+}
+
+static void every_field_appears_and_counters_say_total(void **state)
+{
+    struct stats stats = {0};
+    struct buf out = {0};
+    size_t metrics = 0;
+    (void)state;
+
+    stats_write(&stats, &out);
+    buf_add_u8(&out, '\0');
+    char *save = NULL;
+    for (char *line = strtok_r((char *)out.p, "\n", &save); line != NULL;
+         line = strtok_r(NULL, "\n", &save)) {
+        if (strncmp(line, "# TYPE ", 7) == 0) {
+            bool counter = strstr(line, " counter") != NULL;
+            assert_true(counter == (strstr(line, "_total ") != NULL));
+            metrics++;
+        }
+    }
+    assert_int_equal(metrics * sizeof(uint64_t), sizeof stats);
+    buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(metrics_have_help_type_and_value),
+        cmocka_unit_test(every_field_appears_and_counters_say_total),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
