@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The program: chooses the command.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "node/cli/cli.h"
+#include "node/nearest.h"
+#include "proto/bytes.h"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *usage;
+    const char *what;
+};
+
+static const struct command commands[] = {
+    {"node", cli_node, "[--config F] [--join HOST:PORT] ...", "run one node"},
+    {"check", cli_check, "FILE", "check a configuration file"},
+    {"keygen", cli_keygen, "FILE", "make the keys of a cluster"},
+};
+
+static const char *command_name(size_t i)
+{
+    return i < ARRAY_LEN(commands) ? commands[i].name : NULL;
+}
+
+static int usage(FILE *to)
+{
+    fputs("starling " STARLING_VERSION ": a clustered broker for realtime "
+          "topics\n\n",
+          to);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        fprintf(to, "  starling %-8s %-38s %s\n", commands[i].name,
+                commands[i].usage, commands[i].what);
+    }
+    fputs("  starling help | version\n", to);
+    return to == stdout ? CLI_OK : CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        return usage(stderr);
+    }
+    const char *name = argv[1];
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return commands[i].run(argc - 2, argv + 2);
+        }
+    }
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0) {
+        return usage(stdout);
+    }
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+        puts("starling " STARLING_VERSION);
+        return CLI_OK;
+    }
+    const char *meant = nearest(name, command_name);
+    fprintf(stderr, "starling: unknown command '%s'%s%s%s\n", name,
+            meant != NULL ? " (did you mean '" : "", meant != NULL ? meant : "",
+            meant != NULL ? "'?)" : "");
+    return CLI_USAGE;
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# The house rules that a machine can check: arrows between the layers, one
+# doorway file a library, lengths, no stray files. Prints each offence; exit 1.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+bad=$(mktemp)
+trap 'rm -f "$bad"' EXIT
+say() { sed "s|^|tidy: $1: |" >>"$bad"; }
+
+# node -> cluster -> proto, and nothing points back.
+grep -nE '#include "(node|cluster)/' proto/*.[ch] | say 'proto includes above itself'
+grep -nE '#include "node/' cluster/*.[ch] | say 'cluster includes above itself'
+grep -nE '#include "tests/' proto/*.[ch] cluster/*.[ch] node/*.[ch] node/*/*.[ch] |
+    say 'the program includes a test'
+
+# What waits or knows the world stays in node/.
+grep -nE '#include <(uv|time|stdio|unistd|pthread|signal|sys/[a-z]+)\.h>' \
+    proto/*.[ch] cluster/*.[ch] | say 'the world in a pure layer'
+grep -nwE 'float|double|rand|random' cluster/*.[ch] proto/*.[ch] |
+    grep -vE '^[^:]+:[0-9]+: *(/?\*|//)' | say 'not deterministic'
+grep -n '#include <uv.h>' node/door/*.[ch] node/hub*.[ch] node/client*.[ch] \
+    node/core.[ch] node/outq.[ch] node/ring.[ch] node/h1.[ch] node/ws.[ch] \
+    node/sniff.[ch] node/request.[ch] 2>/dev/null | say 'uv.h where no loop belongs'
+
+# One doorway a library.
+doorway() { # header, allowed files as a regular expression
+    grep -nE "#include <$1" proto/*.[ch] cluster/*.[ch] node/*.[ch] node/*/*.[ch] |
+        grep -vE "^($2):" | say "$1 outside its doorway"
+}
+doorway 'nng/' 'node/mesh\.c'
+doorway 'wslay/' 'proto/ws\.c'
+doorway 'llhttp' 'proto/http1\.c'
+doorway 'yaml\.h' 'node/yaml\.c'
+doorway 'msgpack' 'proto/(mp|peer|native)\.c'
+doorway 'sodium' 'proto/(hash|seal|token|random)\.c|node/(auth|keyfile)\.c'
+doorway 'openssl/' 'proto/(ws|sha1)\.c'
+
+# Lengths: 600 lines a file, 80 columns, 70 lines a function.
+for f in $(git ls-files '*.c' '*.h'); do
+    awk -v f="$f" '
+        length($0) > 80 && !/https?:\/\// { print f ":" FNR ": over 80 columns" }
+        /[ \t]$/ { print f ":" FNR ": blank at the end" }
+        /\t/ { print f ":" FNR ": tab" }
+        /^{$/ { start = FNR }
+        /^}$/ && start && FNR - start > 71 {
+            print f ":" start ": function of " FNR - start - 1 " lines" }
+        /^}/ { start = 0 }
+        END { if (FNR > 600) print f ": " FNR " lines: two nouns?" }' "$f"
+    head -1 "$f" | grep -q 'SPDX-License-Identifier' || echo "$f: no SPDX line"
+done | say length
+
+# The top level is the house and nothing else.
+git ls-files | cut -d/ -f1 | sort -u |
+    grep -vxE '\..*|CMakeLists.txt|README.md|node|cluster|proto|tests|deploy|docs' |
+    say 'does not belong on the top level'
+
+if [ -s "$bad" ]; then
+    cat "$bad"
+    exit 1
+fi
+echo 'tidy: ok'
