@@ -89,10 +89,11 @@ struct client *client_new(struct core *core, struct conn *conn);
 /* Ends subscriptions, tells the door (on_close), frees. The carrier's call. */
 void client_free(struct client *client);
 
-/* Gives the client to a door: zeroed state, then door->open(). Errors: what
- * open returns, ERR_NOMEM; the client then has no door. */
+/* Gives the client to a door: zeroed state, then door->open(). `version`: index
+ * of the subprotocol of a message door, else 0. Errors: what open returns,
+ * ERR_NOMEM; the client then has no door. */
 int client_open(struct client *client, const struct door *door,
-                const struct http_request *request);
+                const struct http_request *request, size_t version);
 /* Takes it away again (HTTP/1 keep-alive: the next request chooses anew):
  * subscriptions end, on_close is called, the identity is anonymous again. */
 void client_leave_door(struct client *client);

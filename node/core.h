@@ -32,6 +32,10 @@ struct core {
     struct deadlines deadlines;
     struct hub *hub;
     struct cluster *cluster; /* borrowed; NULL in tests of a lone core */
+    /* Writes what waits now, in the middle of a turn, because a client crossed
+     * its soft bound and nobody is dropped unasked: conns_flush(). May be NULL.
+     */
+    void (*flush)(struct core *core);
 
     uint64_t now_ms;  /* monotonic; set at the start of each turn */
     uint64_t wall_ms; /* wall clock of the same moment */

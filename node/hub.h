@@ -71,10 +71,12 @@ struct rendering {
 };
 
 /* A discontinuity: last is the last sequence that was delivered (0 unknown),
- * the next item will carry next + 1 on this page. */
+ * the next item will carry next + 1 on this page. For a pattern it concerns
+ * every topic that matches: topic is then empty, page, last and next are 0. */
 struct hub_gap {
     struct bytes cache;
     struct bytes topic;
+    struct bytes pattern; /* empty for an exact subscription */
     uint64_t page;
     uint64_t last;
     uint64_t next;
