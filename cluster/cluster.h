@@ -174,9 +174,10 @@ struct cluster_target {
 
 /* Targets of an item published here: each interested, linked peer of the own
  * region, and for each other region with interest its ingress. Returns how
- * many were written (at most `max`); allocation free. */
+ * many were written (at most `max`); allocation free. *partial: a peer of this
+ * region that wants it has no link, or a region that wants it no ingress. */
 size_t cluster_route(struct cluster *cluster, uint64_t hash,
-                     struct cluster_target *targets, size_t max);
+                     struct cluster_target *targets, size_t max, bool *partial);
 
 /* Targets of an item that arrived with PEER_HOP_INGRESS: the interested, linked
  * peers of the own region. Never another region. */

@@ -140,8 +140,9 @@ struct peer_message {
     uint64_t digest; /* PEER_HELLO, PEER_DELTA, PEER_SNAPSHOT */
 
     uint64_t from;  /* PEER_DELTA: version before the first record */
-    uint32_t part;  /* PEER_SNAPSHOT: 0 .. parts - 1 */
-    uint32_t parts; /* PEER_SNAPSHOT */
+    uint32_t part;  /* PEER_SNAPSHOT: 0 .. parts - 1; PEER_PULL: how many parts
+                     * of the snapshot under way are here, 0 = begin anew */
+    uint32_t parts; /* PEER_SNAPSHOT: part + 1 in the last, else more */
 
     /* PEER_DELTA, PEER_SNAPSHOT: encoded records (peer_record_read).
      * PEER_GAP: none = all topics; else 8-byte big-endian hashes. */
