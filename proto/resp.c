@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/resp.h"
+
+#include <assert.h>
+
+#include "proto/err.h"
+
+enum {
+    DIGITS_MAX = 10, /* of a count or a length: more than any bound */
+    BULK_HEAD_MAX = 24,
+};
+
+static ptrdiff_t read_array(struct resp_reader *reader,
+                            const struct resp_bounds *bounds, struct bytes in,
+                            struct resp_request *request);
+static ptrdiff_t read_inline(struct resp_reader *reader,
+                             const struct resp_bounds *bounds, struct bytes in,
+                             struct resp_request *request);
+static ptrdiff_t read_number(struct bytes in, int64_t *value);
+static int next_word(struct bytes *line, struct bytes *word);
+
+ptrdiff_t resp_read(struct resp_reader *reader,
+                    const struct resp_bounds *bounds, struct bytes in,
+                    struct resp_request *request)
+{
+    ptrdiff_t taken;
+
+    assert(reader->seen <= in.len);
+    assert(reader->fault == RESP_FAULT_NONE);
+    if (in.len == 0) {
+        return 0;
+    }
+    taken = in.p[0] == '*' ? read_array(reader, bounds, in, request)
+                           : read_inline(reader, bounds, in, request);
+    if (taken > 0) {
+        *reader = (struct resp_reader){0};
+    }
+    return taken;
+}
+
+bool resp_next(struct resp_request *request, struct bytes *arg)
+{
+    if (request->len == 0) {
+        return false;
+    }
+    request->len--;
+    if (request->is_inline) {
+        return next_word(&request->rest, arg) > 0;
+    }
+
+    int64_t len = 0;
+    ptrdiff_t head = read_number(request->rest, &len);
+    assert(head > 0 && len >= 0); /* resp_read() has seen it */
+    request->rest = bytes_skip(request->rest, (size_t)head);
+    assert((size_t)len + 2 <= request->rest.len);
+    *arg = bytes_of(request->rest.p, (size_t)len);
+    request->rest = bytes_skip(request->rest, (size_t)len + 2);
+    return true;
+}
+
+static ptrdiff_t fault(struct resp_reader *reader, enum resp_fault what,
+                       int err)
+{
+    reader->fault = what;
+    return err;
+}
+
+/* Reads a type byte, a decimal number and CRLF. Bad bytes are refused where
+ * they stand, so that a wrong line need not be whole to be wrong. */
+static ptrdiff_t read_number(struct bytes in, int64_t *value)
+{
+    size_t first = in.len > 1 && in.p[1] == '-' ? 2 : 1;
+    size_t i = first;
+    int64_t v = 0;
+
+    for (; i < in.len && in.p[i] != '\r'; i++) {
+        uint8_t digit = (uint8_t)(in.p[i] - '0');
+        bool leading_zero = i > first && in.p[first] == '0';
+        if (digit > 9 || i - first >= DIGITS_MAX || leading_zero) {
+            return ERR_SYNTAX;
+        }
+        v = v * 10 + digit;
+    }
+    if (i < in.len && i == first) {
+        return ERR_SYNTAX; /* no digits */
+    }
+    if (i + 1 >= in.len) {
+        return 0;
+    }
+    if (in.p[i + 1] != '\n') {
+        return ERR_SYNTAX;
+    }
+    *value = first == 2 ? -v : v;
+    return (ptrdiff_t)i + 2;
+}
+
+/* The head of an array: how many arguments. A negative count means none. */
+static ptrdiff_t read_count(struct resp_reader *reader,
+                            const struct resp_bounds *bounds, struct bytes in)
+{
+    int64_t count = 0;
+    ptrdiff_t taken = read_number(in, &count);
+
+    if (taken < 0) {
+        return fault(reader, RESP_FAULT_COUNT, ERR_SYNTAX);
+    }
+    if (taken > 0 && count > (int64_t)bounds->args_max) {
+        return fault(reader, RESP_FAULT_COUNT, ERR_TOO_BIG);
+    }
+    if (taken > 0) {
+        reader->seen = (size_t)taken;
+        reader->args = count > 0 ? (size_t)count : 0;
+        reader->left = reader->args;
+    }
+    return taken;
+}
+
+/* One argument. Refused by its head, before it is buffered. */
+static ptrdiff_t read_bulk(struct resp_reader *reader,
+                           const struct resp_bounds *bounds, struct bytes in)
+{
+    int64_t len = 0;
+    ptrdiff_t head;
+
+    if (in.len == 0) {
+        return 0;
+    }
+    if (in.p[0] != '$') {
+        reader->got = in.p[0];
+        return fault(reader, RESP_FAULT_TYPE, ERR_SYNTAX);
+    }
+    head = read_number(in, &len);
+    if (head < 0 || len < 0) {
+        return fault(reader, RESP_FAULT_BULK, ERR_SYNTAX);
+    }
+    if (head == 0) {
+        return 0;
+    }
+    size_t whole = (size_t)head + (size_t)len + 2;
+    if (reader->seen > bounds->len_max ||
+        whole > bounds->len_max - reader->seen) {
+        return fault(reader, RESP_FAULT_BULK, ERR_TOO_BIG);
+    }
+    if (in.len < whole) {
+        return 0;
+    }
+    if (in.p[whole - 2] != '\r' || in.p[whole - 1] != '\n') {
+        return fault(reader, RESP_FAULT_BULK, ERR_SYNTAX);
+    }
+    return (ptrdiff_t)whole;
+}
+
+static ptrdiff_t read_array(struct resp_reader *reader,
+                            const struct resp_bounds *bounds, struct bytes in,
+                            struct resp_request *request)
+{
+    if (reader->seen == 0) {
+        ptrdiff_t taken = read_count(reader, bounds, in);
+        if (taken <= 0) {
+            return taken;
+        }
+    }
+    while (reader->left > 0) {
+        ptrdiff_t taken = read_bulk(reader, bounds,
+                                    bytes_skip(in, reader->seen));
+        if (taken <= 0) {
+            return taken;
+        }
+        reader->seen += (size_t)taken;
+        reader->left--;
+    }
+
+    int64_t count = 0;
+    ptrdiff_t head = read_number(in, &count);
+    request->len = reader->args;
+    request->rest = bytes_of(in.p + head, reader->seen - (size_t)head);
+    request->is_inline = false;
+    return (ptrdiff_t)reader->seen;
+}
+
+static ptrdiff_t read_inline(struct resp_reader *reader,
+                             const struct resp_bounds *bounds, struct bytes in,
+                             struct resp_request *request)
+{
+    size_t len_max = bounds->len_max < RESP_INLINE_LEN_MAX
+                         ? bounds->len_max
+                         : RESP_INLINE_LEN_MAX;
+    ptrdiff_t found = bytes_find(bytes_skip(in, reader->seen), '\n');
+    size_t line_len = found < 0 ? in.len : reader->seen + (size_t)found;
+
+    if (line_len > len_max) {
+        return fault(reader, RESP_FAULT_INLINE, ERR_TOO_BIG);
+    }
+    if (found < 0) {
+        reader->seen = in.len;
+        return 0;
+    }
+
+    struct bytes line = bytes_of(in.p, line_len);
+    struct bytes rest = line;
+    struct bytes word;
+    size_t words = 0;
+    int rc;
+    while ((rc = next_word(&rest, &word)) > 0) {
+        words++;
+    }
+    if (rc < 0) {
+        return fault(reader, RESP_FAULT_QUOTES, rc);
+    }
+    if (words > bounds->args_max) {
+        return fault(reader, RESP_FAULT_INLINE, ERR_TOO_BIG);
+    }
+    *request = (struct resp_request){words, line, true};
+    return (ptrdiff_t)line_len + 1;
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
+}
+
+/* Takes a quoted word, whose quote is line->p[0]. A space or the end must
+ * follow. */
+static int next_quoted(struct bytes *line, struct bytes *word)
+{
+    uint8_t quote = line->p[0];
+    struct bytes inner = bytes_skip(*line, 1);
+    ptrdiff_t end = bytes_find(inner, quote);
+
+    if (end < 0) {
+        return ERR_SYNTAX;
+    }
+    *word = bytes_of(inner.p, (size_t)end);
+    *line = bytes_skip(inner, (size_t)end + 1);
+    if (bytes_find(*word, '\\') >= 0 ||
+        (line->len > 0 && !is_space(line->p[0]))) {
+        return ERR_SYNTAX;
+    }
+    return 1;
+}
+
+/* Takes a word from the front of a line: 1, 0 at its end, ERR_SYNTAX. */
+static int next_word(struct bytes *line, struct bytes *word)
+{
+    size_t i = 0;
+
+    while (line->len > 0 && is_space(line->p[0])) {
+        *line = bytes_skip(*line, 1);
+    }
+    if (line->len == 0) {
+        return 0;
+    }
+    if (line->p[0] == '"' || line->p[0] == '\'') {
+        return next_quoted(line, word);
+    }
+    while (i < line->len && !is_space(line->p[i])) {
+        if (line->p[i] == '"' || line->p[i] == '\'') {
+            return ERR_SYNTAX;
+        }
+        i++;
+    }
+    *word = bytes_of(line->p, i);
+    *line = bytes_skip(*line, i);
+    return 1;
+}
+
+/* --- answers
+ * ------------------------------------------------------------------ */
+
+static void add_crlf(struct buf *out)
+{
+    buf_add(out, "\r\n", 2);
+}
+
+static void add_head(struct buf *out, char type, uint64_t n)
+{
+    buf_add_u8(out, (uint8_t)type);
+    buf_add_u64(out, n);
+    add_crlf(out);
+}
+
+void resp_write_simple(struct buf *out, const char *text)
+{
+    buf_add_u8(out, '+');
+    buf_add_str(out, text);
+    add_crlf(out);
+}
+
+void resp_write_int(struct buf *out, int64_t value)
+{
+    buf_add_u8(out, ':');
+    buf_add_i64(out, value);
+    add_crlf(out);
+}
+
+void resp_write_bulk(struct buf *out, struct bytes s)
+{
+    add_head(out, '$', s.len);
+    buf_add_bytes(out, s);
+    add_crlf(out);
+}
+
+void resp_write_array(struct buf *out, size_t len)
+{
+    add_head(out, '*', len);
+}
+
+void resp_write_null(struct buf *out, unsigned version)
+{
+    buf_add_str(out, version == 3 ? "_\r\n" : "$-1\r\n");
+}
+
+void resp_write_map(struct buf *out, unsigned version, size_t pairs)
+{
+    if (version == 3) {
+        add_head(out, '%', pairs);
+    } else {
+        add_head(out, '*', 2 * pairs);
+    }
+}
+
+void resp_write_push(struct buf *out, unsigned version, size_t len)
+{
+    add_head(out, version == 3 ? '>' : '*', len);
+}
+
+void resp_write_text(struct buf *out, unsigned version, struct bytes text)
+{
+    if (version != 3) {
+        resp_write_bulk(out, text);
+        return;
+    }
+    add_head(out, '=', text.len + 4);
+    buf_add_str(out, "txt:");
+    buf_add_bytes(out, text);
+    add_crlf(out);
+}
+
+void resp_begin_error(struct buf *out)
+{
+    buf_add_u8(out, '-');
+}
+
+void resp_add_echo(struct buf *out, struct bytes s)
+{
+    size_t len = s.len < RESP_ECHO_LEN_MAX ? s.len : RESP_ECHO_LEN_MAX;
+
+    for (size_t i = 0; i < len; i++) {
+        bool breaks = s.p[i] == '\r' || s.p[i] == '\n';
+        buf_add_u8(out, breaks ? ' ' : s.p[i]);
+    }
+}
+
+void resp_end_error(struct buf *out)
+{
+    add_crlf(out);
+}
+
+void resp_write_error(struct buf *out, const char *text)
+{
+    resp_begin_error(out);
+    buf_add_str(out, text);
+    resp_end_error(out);
+}
+
+void resp_write_fault(struct buf *out, const struct resp_reader *reader)
+{
+    resp_begin_error(out);
+    buf_add_str(out, "ERR Protocol error: ");
+    switch (reader->fault) {
+    case RESP_FAULT_NONE:
+    case RESP_FAULT_COUNT:
+        buf_add_str(out, "invalid multibulk length");
+        break;
+    case RESP_FAULT_BULK:
+        buf_add_str(out, "invalid bulk length");
+        break;
+    case RESP_FAULT_TYPE:
+        buf_add_str(out, "expected '$', got '");
+        resp_add_echo(out, bytes_of(&reader->got, 1));
+        buf_add_str(out, "'");
+        break;
+    case RESP_FAULT_INLINE:
+        buf_add_str(out, "too big inline request");
+        break;
+    case RESP_FAULT_QUOTES:
+        buf_add_str(out, "unbalanced quotes in request");
+        break;
+    }
+    resp_end_error(out);
+}
+
+static uint8_t *put(uint8_t *to, const void *p, size_t n)
+{
+    if (n > 0) {
+        memcpy(to, p, n);
+    }
+    return to + n;
+}
+
+static uint8_t *put_bulk(uint8_t *to, struct bytes s)
+{
+    uint8_t digits[20];
+    size_t at = sizeof digits;
+    size_t n = s.len;
+
+    do {
+        digits[--at] = (uint8_t)('0' + n % 10);
+        n /= 10;
+    } while (n != 0);
+    *to++ = '$';
+    to = put(to, digits + at, sizeof digits - at);
+    to = put(to, "\r\n", 2);
+    to = put(to, s.p, s.len);
+    return put(to, "\r\n", 2);
+}
+
+/* The path of every delivery: room is asked for once, then only copied. */
+void resp_write_message(struct buf *out, unsigned version, enum resp_kind kind,
+                        struct bytes pattern, struct bytes channel,
+                        struct bytes value)
+{
+    static const struct bytes heads[] = {
+        [RESP_MESSAGE] = BYTES("*3\r\n$7\r\nmessage\r\n"),
+        [RESP_PMESSAGE] = BYTES("*4\r\n$8\r\npmessage\r\n"),
+        [RESP_SMESSAGE] = BYTES("*3\r\n$8\r\nsmessage\r\n"),
+    };
+    struct bytes head = heads[kind];
+    size_t room = head.len + 3 * BULK_HEAD_MAX + pattern.len + channel.len +
+                  value.len;
+    uint8_t *start = buf_reserve(out, room);
+
+    if (start == NULL) {
+        return;
+    }
+    uint8_t *to = put(start, head.p, head.len);
+    if (version == 3) {
+        *start = '>';
+    }
+    if (kind == RESP_PMESSAGE) {
+        to = put_bulk(to, pattern);
+    }
+    to = put_bulk(to, channel);
+    to = put_bulk(to, value);
+    out->len += (size_t)(to - start);
+}
