@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The head of a WebSocket frame that a server sends: final, unmasked, no
- * extension (RFC 6455 section 5.2). Two, four or ten bytes.
+ * Writing WebSocket frames (RFC 6455 section 5.2): final, no extension. A
+ * server's head has two, four or ten bytes; a client masks and adds four.
  *
  * It stands apart from the reader of frames because the hub frames an item once
  * for all subscribers and knows nothing else of WebSocket.
@@ -12,8 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/bytes.h"
+
 enum {
-    WS_FRAME_HEAD_MAX = 10
+    WS_FRAME_HEAD_MAX = 10,
+    WS_CONTROL_LEN_MAX = 125, /* payload of close, ping, pong */
 };
 
 enum ws_opcode {
@@ -28,5 +31,13 @@ enum ws_opcode {
 /* Writes the head of a frame with `len` bytes of payload; returns its size. */
 size_t ws_frame_head(uint8_t head[WS_FRAME_HEAD_MAX], enum ws_opcode opcode,
                      uint64_t len);
+
+/* Appends a whole frame. mask: 4 random bytes when we are the client, else
+ * NULL. Failure shows in out->failed. */
+void ws_frame(struct buf *out, enum ws_opcode opcode, struct bytes payload,
+              const uint8_t *mask);
+/* Appends a close frame; a long reason is cut. code 0: an empty one. */
+void ws_frame_close(struct buf *out, uint16_t code, struct bytes reason,
+                    const uint8_t *mask);
 
 #endif

@@ -35,7 +35,7 @@ doorway 'llhttp' 'proto/http1\.c'
 doorway 'yaml\.h' 'node/yaml\.c'
 doorway 'msgpack' 'proto/(mp|peer|native)\.c'
 doorway 'sodium' 'proto/(hash|seal|token|random)\.c|node/(auth|keyfile)\.c'
-doorway 'openssl/' 'proto/(ws|sha1)\.c'
+doorway 'openssl/' 'proto/ws_key\.c'
 
 # Lengths: 600 lines a file, 80 columns, 70 lines a function.
 for f in $(git ls-files '*.c' '*.h'); do
