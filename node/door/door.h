@@ -66,7 +66,9 @@ struct door {
     /* Messages. < 0: close (say_error). */
     int (*on_message)(struct client *client, struct bytes message, bool binary);
     void (*on_deadline)(struct client *client);
-    /* Writes the acknowledgement of the subscribe that waited as `tag`. */
+    /* Writes the acknowledgement of the subscribe that waited as `tag`: for a
+     * message door one message without the carrier's frame (client.c frames
+     * it), for others the very bytes. Nothing written = nothing sent. */
     void (*on_barrier)(struct client *client, uint64_t tag, bool partial,
                        struct buf *ack);
     /* A subscription ended by expiry or lost rights, not by the client. */
