@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/mp.h"
+
+#include <msgpack.h>
+
+#include "proto/err.h"
+
+/* First bytes of the msgpack specification, and how many bytes follow that
+ * hold the number or length. */
+enum {
+    MP_FIXARRAY = 0x90,
+    MP_FIXSTR = 0xa0,
+    MP_FALSE = 0xc2,
+    MP_TRUE = 0xc3,
+    MP_BIN8 = 0xc4,
+    MP_BIN32 = 0xc6,
+    MP_UINT8 = 0xcc,
+    MP_UINT64 = 0xcf,
+    MP_STR8 = 0xd9,
+    MP_STR32 = 0xdb,
+    MP_ARRAY16 = 0xdc,
+    MP_ARRAY32 = 0xdd,
+};
+
+static int on_write(void *data, const char *p, size_t len)
+{
+    struct buf *out = data;
+    buf_add(out, p, len);
+    return out->failed ? -1 : 0;
+}
+
+void mp_put_array(struct buf *out, uint32_t len)
+{
+    msgpack_packer pk = {.data = out, .callback = on_write};
+    msgpack_pack_array(&pk, len);
+}
+
+void mp_put_u64(struct buf *out, uint64_t v)
+{
+    msgpack_packer pk = {.data = out, .callback = on_write};
+    msgpack_pack_uint64(&pk, v);
+}
+
+void mp_put_bool(struct buf *out, bool v)
+{
+    msgpack_packer pk = {.data = out, .callback = on_write};
+    if (v) {
+        msgpack_pack_true(&pk);
+    } else {
+        msgpack_pack_false(&pk);
+    }
+}
+
+void mp_put_bin(struct buf *out, struct bytes s)
+{
+    msgpack_packer pk = {.data = out, .callback = on_write};
+    msgpack_pack_bin(&pk, s.len);
+    buf_add_bytes(out, s);
+}
+
+void mp_put_str(struct buf *out, struct bytes s)
+{
+    msgpack_packer pk = {.data = out, .callback = on_write};
+    msgpack_pack_str(&pk, s.len);
+    buf_add_bytes(out, s);
+}
+
+static void fail(struct mp *mp, int state)
+{
+    if (mp->state == 0) {
+        mp->state = state;
+    }
+}
+
+/* Takes n bytes, or NULL. */
+static const uint8_t *take(struct mp *mp, size_t n)
+{
+    if (mp->state != 0) {
+        return NULL;
+    }
+    if (mp->in.len < n) {
+        fail(mp, 1);
+        return NULL;
+    }
+    const uint8_t *p = mp->in.p;
+    mp->in = bytes_skip(mp->in, n);
+    mp->taken += n;
+    return p;
+}
+
+/* 1 << log2 bytes, big endian. */
+static uint64_t take_number(struct mp *mp, unsigned log2)
+{
+    size_t len = (size_t)1 << log2;
+    const uint8_t *p = take(mp, len);
+    uint64_t v = 0;
+
+    for (size_t i = 0; p != NULL && i < len; i++) {
+        v = v << 8 | p[i];
+    }
+    return v;
+}
+
+static uint8_t take_first(struct mp *mp)
+{
+    const uint8_t *p = take(mp, 1);
+    return p == NULL ? 0 : *p;
+}
+
+uint32_t mp_take_array(struct mp *mp)
+{
+    uint8_t first = take_first(mp);
+
+    if (mp->state != 0) {
+        return 0;
+    }
+    if ((first & 0xf0) == MP_FIXARRAY) {
+        return first & 0x0f;
+    }
+    if (first == MP_ARRAY16 || first == MP_ARRAY32) {
+        return (uint32_t)take_number(mp, first - MP_ARRAY16 + 1u);
+    }
+    fail(mp, ERR_SYNTAX);
+    return 0;
+}
+
+uint64_t mp_take_u64(struct mp *mp)
+{
+    uint8_t first = take_first(mp);
+
+    if (mp->state != 0 || first < 0x80) {
+        return first;
+    }
+    if (first >= MP_UINT8 && first <= MP_UINT64) {
+        return take_number(mp, (unsigned)(first - MP_UINT8));
+    }
+    fail(mp, ERR_SYNTAX);
+    return 0;
+}
+
+uint64_t mp_take_u64_max(struct mp *mp, uint64_t max)
+{
+    uint64_t v = mp_take_u64(mp);
+
+    if (v > max) {
+        fail(mp, ERR_SYNTAX);
+        return 0;
+    }
+    return v;
+}
+
+bool mp_take_bool(struct mp *mp)
+{
+    uint8_t first = take_first(mp);
+
+    if (mp->state == 0 && first != MP_FALSE && first != MP_TRUE) {
+        fail(mp, ERR_SYNTAX);
+    }
+    return mp->state == 0 && first == MP_TRUE;
+}
+
+static struct bytes take_body(struct mp *mp, uint64_t len, size_t len_max)
+{
+    if (len > len_max) {
+        fail(mp, ERR_SYNTAX); /* refused before it is waited for */
+    }
+    const uint8_t *p = take(mp, (size_t)len);
+    return p == NULL ? (struct bytes){0} : bytes_of(p, (size_t)len);
+}
+
+struct bytes mp_take_bin(struct mp *mp, size_t len_max)
+{
+    uint8_t first = take_first(mp);
+    uint64_t len = 0;
+
+    if (first >= MP_BIN8 && first <= MP_BIN32) {
+        len = take_number(mp, (unsigned)(first - MP_BIN8));
+    } else {
+        fail(mp, ERR_SYNTAX);
+    }
+    return take_body(mp, len, len_max);
+}
+
+struct bytes mp_take_str(struct mp *mp, size_t len_max)
+{
+    uint8_t first = take_first(mp);
+    uint64_t len = 0;
+
+    if ((first & 0xe0) == MP_FIXSTR) {
+        len = first & 0x1f;
+    } else if (first >= MP_STR8 && first <= MP_STR32) {
+        len = take_number(mp, (unsigned)(first - MP_STR8));
+    } else {
+        fail(mp, ERR_SYNTAX);
+    }
+    return take_body(mp, len, len_max);
+}
+
+void mp_take_fixed(struct mp *mp, void *to, size_t len)
+{
+    struct bytes s = mp_take_bin(mp, len);
+
+    if (mp->state == 0 && s.len != len) {
+        fail(mp, ERR_SYNTAX);
+    }
+    if (mp->state == 0) {
+        memcpy(to, s.p, len);
+    } else {
+        memset(to, 0, len);
+    }
+}
+
+ptrdiff_t mp_outcome(const struct mp *mp)
+{
+    if (mp->state != 0) {
+        return mp->state < 0 ? mp->state : 0;
+    }
+    return (ptrdiff_t)mp->taken;
+}
