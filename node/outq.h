@@ -17,8 +17,9 @@
  * order.
  *
  * Invariants: queued = sum of the run lengths; an empty queue holds no memory
- * beyond this struct; chunks have at least one reference for each run.
- * Counts are not atomic: loop thread only.
+ * beyond this struct and is all zero; a run holds one reference of its chunk;
+ * pinned counts a chunk once for each stretch of neighbouring runs in it. Loop
+ * thread only.
  */
 #ifndef NODE_OUTQ_H
 #define NODE_OUTQ_H
@@ -26,39 +27,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/chunk.h"
 #include "proto/bytes.h"
 
 enum {
-    CHUNK_LEN = 64 << 10, /* a shared chunk is closed at this size */
     OUTQ_INLINE_RUNS = 2,
     OUTQ_IOV_MAX = 64,
 };
-
-struct chunk {
-    uint8_t *p;
-    uint32_t len;
-    uint32_t cap;
-    uint32_t refs;
-    uint64_t topic; /* hub's topic number of its frames, 0 for replies */
-};
-
-/* Where chunks come from: counts the bytes of a node's output, keeps a few
- * blocks for reuse. One for each node. */
-struct chunk_pool {
-    uint64_t bytes;     /* cap of all living chunks */
-    uint8_t *spare[32]; /* free blocks of CHUNK_LEN */
-    uint32_t spare_len;
-};
-
-void chunk_pool_fini(struct chunk_pool *pool);
-
-/* A chunk with room for `cap` bytes and one reference, or NULL. */
-struct chunk *chunk_new(struct chunk_pool *pool, size_t cap);
-/* Makes room for n more bytes, in place or (only while refs == 1) by moving.
- * false: it cannot; open another chunk. */
-bool chunk_room(struct chunk_pool *pool, struct chunk *chunk, size_t n);
-void chunk_ref(struct chunk *chunk);
-void chunk_unref(struct chunk_pool *pool, struct chunk *chunk);
 
 struct run {
     struct chunk *chunk; /* NULL: a cork */
@@ -70,9 +45,9 @@ struct run {
 struct outq {
     struct run *runs; /* NULL: the inline ones */
     struct run inline_runs[OUTQ_INLINE_RUNS];
-    uint32_t head;
-    uint32_t len; /* runs in use, from head */
-    uint32_t cap;
+    uint32_t head;   /* circular: place of the first run */
+    uint32_t len;    /* runs in use, from head */
+    uint32_t cap;    /* of runs; a power of two */
     uint32_t corks;  /* corks among them */
     bool head_begun; /* part of the first run is already on the wire */
     uint64_t queued; /* bytes that wait */
@@ -83,7 +58,8 @@ struct outq {
 void outq_fini(struct outq *q, struct chunk_pool *pool);
 
 /* Appends a run and takes a reference of the chunk. Lengthens the last run when
- * the bytes follow it. Errors: ERR_NOMEM, the queue is as it was. */
+ * the bytes follow it there, but never makes items part of a begun run, which
+ * could no longer be dropped. Errors: ERR_NOMEM, the queue is as it was. */
 int outq_add(struct outq *q, struct chunk *chunk, uint32_t off, uint32_t len,
              uint64_t seq);
 
@@ -97,7 +73,8 @@ int outq_cork(struct outq *q);
 int outq_uncork(struct outq *q, struct chunk_pool *pool, struct bytes ack);
 
 /* Fills iov with what may be written now, in order, up to the first cork.
- * Returns how many; borrowed until outq_taken(). */
+ * Returns how many. The bytes stay where they are until outq_taken(),
+ * outq_drop_items() or outq_fini(), whatever is added meanwhile. */
 size_t outq_peek(const struct outq *q, struct bytes *iov, size_t max);
 /* Bytes that may be written now. */
 uint64_t outq_writable(const struct outq *q);
