@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "proto/err.h"
+#include "proto/json.h"
 #include "proto/topic.h"
 
 static const char *const reserved[] = {
@@ -24,7 +25,8 @@ void sse_add_id(struct buf *out, uint64_t page, uint64_t seq)
 
 bool sse_event_is_free(struct bytes name)
 {
-    if (!topic_is_valid(name) || bytes_starts(name, BYTES("binary:"))) {
+    if (name.len > SSE_EVENT_LEN_MAX || !topic_is_valid(name) ||
+        bytes_starts(name, BYTES("binary:"))) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
@@ -43,6 +45,20 @@ void sse_add_event(struct buf *out, struct bytes name)
     buf_add_u8(out, '\n');
 }
 
+void sse_add_item_event(struct buf *out, bool binary, struct bytes name)
+{
+    bool named = sse_event_is_free(name);
+    if (!named && !binary) {
+        return;
+    }
+    buf_add_str(out, "event: ");
+    if (binary) {
+        buf_add_str(out, named ? "binary:" : "binary");
+    }
+    buf_add_bytes(out, named ? name : bytes_of(NULL, 0));
+    buf_add_u8(out, '\n');
+}
+
 void sse_add_data(struct buf *out, struct bytes text)
 {
     for (;;) {
@@ -58,18 +74,17 @@ void sse_add_data(struct buf *out, struct bytes text)
     }
 }
 
+void sse_add_base64(struct buf *out, struct bytes data)
+{
+    buf_add_str(out, "data: ");
+    json_base64(out, data);
+    buf_add_u8(out, '\n');
+}
+
 void sse_add_retry(struct buf *out, uint64_t ms)
 {
     buf_add_str(out, "retry: ");
     buf_add_u64(out, ms);
-    buf_add_u8(out, '\n');
-}
-
-void sse_add_comment(struct buf *out, struct bytes text)
-{
-    assert(line_len(text) == text.len);
-    buf_add_str(out, ": ");
-    buf_add_bytes(out, text);
     buf_add_u8(out, '\n');
 }
 

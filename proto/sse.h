@@ -23,19 +23,29 @@
 #include "proto/bytes.h"
 
 enum {
-    SSE_ID_LEN_MAX = 41
-}; /* two 64-bit numbers and the dash */
+    SSE_ID_LEN_MAX = 41, /* two 64-bit numbers and the dash */
+    SSE_EVENT_LEN_MAX = 128,
+};
+
+/* A comment, which readers skip: keeps an idle stream in use. */
+#define SSE_BEAT BYTES(": beat\n\n")
 
 void sse_add_id(struct buf *out, uint64_t page, uint64_t seq);
 
-/* Whether a publisher may name an item so: no control character, none of the
- * names that this server or EventSource itself uses (`discontinuity`,
- * `partial`, `end`, `open`, `error`, `binary` and what starts with `binary:`).
+/* Whether a publisher may name an item so: at most SSE_EVENT_LEN_MAX bytes, no
+ * control character, none of the names that this server or EventSource itself
+ * uses (`discontinuity`, `partial`, `end`, `open`, `error`, `binary` and what
+ * starts with `binary:`).
  */
 bool sse_event_is_free(struct bytes name);
 
-/* name is one of ours or sse_event_is_free(). */
+/* One of the names of this server. */
 void sse_add_event(struct buf *out, struct bytes name);
+
+/* The event name of an item: what its publisher called it if that is free;
+ * `binary`, or `binary:` and that name, when its data is base64. Nothing for
+ * unnamed text, which is then a "message". */
+void sse_add_item_event(struct buf *out, bool binary, struct bytes name);
 
 /* Text of any length and with any bytes; an empty one is one empty line. A CR
  * or CRLF in it reaches the reader as LF: the format cannot say otherwise. */
@@ -44,8 +54,8 @@ void sse_add_data(struct buf *out, struct bytes text);
 /* How long a client waits before it connects again. */
 void sse_add_retry(struct buf *out, uint64_t ms);
 
-/* A line that readers skip; keeps the connection in use. `text` is ours. */
-void sse_add_comment(struct buf *out, struct bytes text);
+/* The same for bytes that are no text: base64 in one line. */
+void sse_add_base64(struct buf *out, struct bytes data);
 
 void sse_end(struct buf *out);
 

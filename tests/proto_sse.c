@@ -227,14 +227,55 @@ static void names_of_this_server_and_of_eventsource_are_not_free(void **state)
     assert_false(sse_event_is_free(bytes_of("a\0b", 3)));
 }
 
-static void a_named_event_and_a_comment_are_read_as_such(void **state)
+static void bytes_that_are_no_text_are_one_line_of_base64(void **state)
+{
+    struct buf out = {0};
+    (void)state;
+
+    sse_add_base64(&out, bytes_of("\0\xff\n\r", 4));
+    sse_add_base64(&out, bytes_of(NULL, 0));
+    assert_bytes(buf_bytes(&out), "data: AP8KDQ==\ndata: \n");
+    buf_fini(&out);
+}
+
+/* What a publisher calls an item cannot pass for an event of this server. */
+static void an_item_is_named_after_its_form_and_its_publisher(void **state)
+{
+    static const struct {
+        bool binary;
+        const char *name;
+        const char *line;
+    } cases[] = {
+        {false, "", ""},
+        {false, "price", "event: price\n"},
+        {true, "", "event: binary\n"},
+        {true, "price", "event: binary:price\n"},
+        {false, "discontinuity", ""},
+        {true, "discontinuity", "event: binary\n"},
+        {false, "binary", ""},
+        {false, "a\ndata: b", ""},
+    };
+    char longest[SSE_EVENT_LEN_MAX + 2];
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out = {0};
+        sse_add_item_event(&out, cases[i].binary, bytes_str(cases[i].name));
+        assert_bytes(buf_bytes(&out), cases[i].line);
+        buf_fini(&out);
+    }
+    memset(longest, 'x', sizeof longest);
+    assert_true(sse_event_is_free(bytes_of(longest, SSE_EVENT_LEN_MAX)));
+    assert_false(sse_event_is_free(bytes_of(longest, SSE_EVENT_LEN_MAX + 1)));
+}
+
+static void a_named_event_and_a_beat_are_read_as_such(void **state)
 {
     struct buf out = {0};
     struct reader reader = {0};
     (void)state;
 
-    sse_add_comment(&out, BYTES("beat"));
-    sse_end(&out);
+    buf_add_bytes(&out, SSE_BEAT);
     sse_add_event(&out, BYTES("price"));
     sse_add_data(&out, BYTES("1"));
     sse_end(&out);
@@ -292,7 +333,9 @@ int main(void)
         cmocka_unit_test(
             a_value_of_line_ends_takes_time_that_grows_with_its_length),
         cmocka_unit_test(names_of_this_server_and_of_eventsource_are_not_free),
-        cmocka_unit_test(a_named_event_and_a_comment_are_read_as_such),
+        cmocka_unit_test(bytes_that_are_no_text_are_one_line_of_base64),
+        cmocka_unit_test(an_item_is_named_after_its_form_and_its_publisher),
+        cmocka_unit_test(a_named_event_and_a_beat_are_read_as_such),
         cmocka_unit_test(a_position_reads_back_and_anything_else_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a node says about itself: GET /livez, /readyz, /metrics, /v1/cluster,
+ * /v1/regions. Specified in docs/PROTOCOLS.md.
+ *
+ * The first two are for load balancers: no credentials, no inner facts, small
+ * whatever the load. The others need `admin:read` on a node with keys.
+ */
+#include "node/auth.h"
+#include "node/door/door.h"
+#include "node/door/members.h"
+#include "node/door/web.h"
+#include "proto/json.h"
+
+struct page {
+    const char *path;
+    const char *content_type;
+    bool open; /* no scope needed */
+    /* Returns the status of the answer. */
+    unsigned (*write)(struct buf *out, const struct core *core);
+};
+
+static bool takes(const struct http_request *request);
+static int open_door(struct client *client, const struct http_request *request,
+                     size_t version);
+static int on_request(struct client *client,
+                      const struct http_request *request);
+static const struct page *page_of(const struct http_request *request);
+static void answer(struct client *client, const struct http_request *request,
+                   const struct page *page);
+static unsigned write_livez(struct buf *out, const struct core *core);
+static unsigned write_readyz(struct buf *out, const struct core *core);
+static const char *why_not_ready(const struct core *core);
+static unsigned write_metrics(struct buf *out, const struct core *core);
+static unsigned write_cluster(struct buf *out, const struct core *core);
+static unsigned write_regions(struct buf *out, const struct core *core);
+
+static const struct page pages[] = {
+    {"/livez", "application/json", true, write_livez},
+    {"/readyz", "application/json", true, write_readyz},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", false,
+     write_metrics},
+    {"/v1/cluster", "application/json", false, write_cluster},
+    {"/v1/regions", "application/json", false, write_regions},
+};
+
+const struct door door_status = {
+    .name = "status",
+    .shape = DOOR_REQUEST,
+    .takes = takes,
+    .open = open_door,
+    .on_request = on_request,
+};
+
+static bool takes(const struct http_request *request)
+{
+    return page_of(request) != NULL;
+}
+
+static int open_door(struct client *client, const struct http_request *request,
+                     size_t version)
+{
+    (void)client;
+    (void)request;
+    (void)version;
+    return 0;
+}
+
+static int on_request(struct client *client, const struct http_request *request)
+{
+    const struct core *core = client->core;
+    const struct page *page = page_of(request);
+    if (!web_is_get(request)) {
+        web_refuse_method(client, request, "GET, OPTIONS");
+        return 0;
+    }
+    if (!page->open) {
+        int err = auth_allows_admin(&core->auth, client->who, "admin:read",
+                                    core->wall_ms / 1000);
+        if (err < 0) {
+            return err;
+        }
+    }
+    answer(client, request, page);
+    return 0;
+}
+
+/* The bytes of the path, as sent: no spelling of a path is another one's alias.
+ */
+static const struct page *page_of(const struct http_request *request)
+{
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+        if (bytes_eq(request->path, bytes_str(pages[i].path))) {
+            return &pages[i];
+        }
+    }
+    return NULL;
+}
+
+static void answer(struct client *client, const struct http_request *request,
+                   const struct page *page)
+{
+    struct buf body = {0};
+    unsigned status = page->write(&body, client->core);
+    if (body.failed) {
+        request_error(client, request, ERR_NOMEM);
+    } else {
+        request_answer(client, request, status, page->content_type,
+                       buf_bytes(&body));
+    }
+    buf_fini(&body);
+}
+
+/* That it is written at all says that the loop turns. */
+static unsigned write_livez(struct buf *out, const struct core *core)
+{
+    (void)core;
+    buf_add_str(out, "{\"live\":true}\n");
+    return 200;
+}
+
+static unsigned write_readyz(struct buf *out, const struct core *core)
+{
+    const char *why = why_not_ready(core);
+    bool alone = core->cluster != NULL && cluster_is_alone(core->cluster);
+    bool ready = *why == '\0';
+    buf_add_str(out, ready ? "{\"ready\":true" : "{\"ready\":false");
+    buf_add_str(out, alone ? ",\"alone\":true" : ",\"alone\":false");
+    buf_add_str(out,
+                core->draining ? ",\"draining\":true" : ",\"draining\":false");
+    json_add_name(out, true, "why");
+    json_add_string(out, bytes_str(why));
+    buf_add_str(out, "}\n");
+    return ready ? 200 : 503;
+}
+
+static const char *why_not_ready(const struct core *core)
+{
+    if (core->draining) {
+        return "shutting down";
+    }
+    if (core->ready) {
+        return "";
+    }
+    const char *why = core->cluster != NULL
+                          ? cluster_why_not_ready(core->cluster)
+                          : "";
+    return *why != '\0' ? why : "starting";
+}
+
+static unsigned write_metrics(struct buf *out, const struct core *core)
+{
+    stats_write(&core->stats, out);
+    buf_add_str(out, "# HELP starling_build_info What is running\n"
+                     "# TYPE starling_build_info gauge\n"
+                     "starling_build_info{version=\"" STARLING_VERSION "\"} 1\n"
+                     "# HELP starling_uptime_seconds Since the start\n"
+                     "# TYPE starling_uptime_seconds gauge\n"
+                     "starling_uptime_seconds ");
+    buf_add_u64(out, (core->now_ms - core->boot_ms) / 1000);
+    buf_add_u8(out, '\n');
+    return 200;
+}
+
+static unsigned write_cluster(struct buf *out, const struct core *core)
+{
+    members_add_cluster(out, core);
+    buf_add_u8(out, '\n');
+    return 200;
+}
+
+static unsigned write_regions(struct buf *out, const struct core *core)
+{
+    members_add_regions(out, core);
+    buf_add_u8(out, '\n');
+    return 200;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the request doors share beyond node/request.h: whose a request is, the
+ * parameters they have in common, and answers given when the request itself has
+ * gone.
+ *
+ *   /topics/{cache}/{topic...}
+ *     GET, Accept: text/event-stream   door_sse
+ *     GET                              door_poll
+ *     anything else                    door_publish (refuses what it is not)
+ */
+#ifndef NODE_DOOR_WEB_H
+#define NODE_DOOR_WEB_H
+
+#include <stdbool.h>
+
+#include "cluster/cluster.h"
+#include "node/request.h"
+#include "proto/http.h"
+
+/* A path below /topics/. */
+bool web_is_topics(const struct http_request *request);
+bool web_is_get(const struct http_request *request);
+/* Whether an Accept header lists text/event-stream. */
+bool web_wants_events(const struct http_request *request);
+
+/* `barrier=all` or `barrier=region`, which is also what absence means. Errors:
+ * ERR_ARGUMENT, ERR_SYNTAX. */
+int web_scope(const struct http_request *request, enum cluster_scope *scope);
+
+/* The unsigned decimal parameter `name`; absent or empty leaves *value.
+ * Errors: ERR_ARGUMENT, ERR_SYNTAX. */
+int web_number(const struct http_request *request, const char *name,
+               uint64_t *value);
+
+/* The headers of an answer in memory of their own: CORS as the request deserves
+ * it, and no caching. Zero is empty. */
+struct web_headers {
+    struct http_header list[REQUEST_CORS_HEADERS_MAX + 2];
+    size_t len;
+    struct buf memory;
+};
+
+/* Errors: ERR_NOMEM; the headers are then empty. */
+int web_headers_init(struct web_headers *headers, const struct client *client,
+                     const struct http_request *request);
+void web_headers_fini(struct web_headers *headers);
+/* Adds one of static texts; there is room for one. */
+void web_headers_add(struct web_headers *headers, const char *name,
+                     const char *value);
+
+/* 405, counted; `allow` lists what is allowed: "GET, OPTIONS". */
+void web_refuse_method(struct client *client,
+                       const struct http_request *request, const char *allow);
+
+/* Appends {"code":4030,"error":"DENIED","message":"..."}. */
+void web_add_error(struct buf *out, int err);
+
+#endif
