@@ -50,7 +50,6 @@ static void on_deadline(struct client *client);
 static void on_ended(struct client *client, struct sub *sub, int err);
 static void say_error(struct client *client, int err);
 static void render(const struct rendering *what, struct buf *out);
-static void add_event_name(const struct item *item, struct buf *out);
 static void render_gap(const struct hub_gap *gap, struct buf *out);
 
 const struct door door_sse = {
@@ -262,38 +261,19 @@ static void say_error(struct client *client, int err)
 static void render(const struct rendering *what, struct buf *out)
 {
     const struct item *item = what->item;
-    sse_add_id(out, what->page, what->seq);
-    add_event_name(item, out);
-    if ((item->flags & ITEM_BINARY) != 0) {
-        sse_add_base64(out, item->value);
-    } else {
-        sse_add_data(out, item->value);
-    }
-    sse_end(out);
-}
-
-/* A publisher's name that is taken or unfit for a line is left out: the item is
- * then an unnamed message. */
-static void add_event_name(const struct item *item, struct buf *out)
-{
     bool binary = (item->flags & ITEM_BINARY) != 0;
     struct item_attrs attrs = {0};
     if (item->attrs.len > 0 && item_attrs_read(item->attrs, &attrs) < 0) {
         attrs = (struct item_attrs){0};
     }
-    bool named = sse_event_is_free(attrs.event);
-    if (!named && !binary) {
-        return;
-    }
-    struct buf name = {0};
+    sse_add_id(out, what->page, what->seq);
+    sse_add_item_event(out, binary, attrs.event);
     if (binary) {
-        buf_add_str(&name, named ? "binary:" : "binary");
+        sse_add_base64(out, item->value);
+    } else {
+        sse_add_data(out, item->value);
     }
-    if (named) {
-        buf_add_bytes(&name, attrs.event);
-    }
-    sse_add_event(out, buf_bytes(&name));
-    buf_fini(&name);
+    sse_end(out);
 }
 
 static void render_gap(const struct hub_gap *gap, struct buf *out)

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "node/core.h"
 #include "proto/err.h"
 #include "proto/json.h"
 
