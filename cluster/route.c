@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/route.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/err.h"
+#include "proto/hash.h"
+
+static struct route_region *region_new(struct bytes name);
+static int region_index(struct route *route, struct bytes name);
+static void put(uint64_t *bitmap, uint16_t slot, bool on);
+static bool has(const uint64_t *bitmap, uint16_t slot);
+static bool is_empty(const uint64_t *bitmap);
+static bool wants(const struct route_want *want, const uint64_t *bitmap);
+static uint16_t ingress(struct route *route, struct route_region *region,
+                        uint64_t hash, uint64_t now_ms);
+static uint16_t best(const struct route *route, const uint64_t *choice,
+                     size_t bucket);
+
+int route_init(struct route *route, struct bytes own_region)
+{
+    *route = (struct route){0};
+    memset(route->region_of, ROUTE_REGION_NONE, sizeof route->region_of);
+    route->regions[0] = region_new(own_region);
+    return route->regions[0] == NULL ? ERR_NOMEM : 0;
+}
+
+void route_fini(struct route *route)
+{
+    for (size_t i = 0; i < CLUSTER_REGIONS_MAX; i++) {
+        free(route->regions[i]);
+        route->regions[i] = NULL;
+    }
+}
+
+int route_open(struct route *route, uint16_t slot, const struct peer_node *node)
+{
+    int index = region_index(route, node->region);
+
+    assert(slot < CLUSTER_PEERS_MAX);
+    assert(route->region_of[slot] == ROUTE_REGION_NONE);
+    if (index < 0) {
+        return index;
+    }
+    route->region_of[slot] = (uint8_t)index;
+    route->weight_of[slot] = hash_mix(node_id_u64(&node->id));
+    put(route->regions[index]->members, slot, true);
+    route->regions[index]->members_len++;
+    return 0;
+}
+
+void route_close(struct route *route, uint16_t slot)
+{
+    uint8_t index = route->region_of[slot];
+
+    assert(index != ROUTE_REGION_NONE);
+    struct route_region *region = route->regions[index];
+    route_mark(route, slot, false, false);
+    put(region->members, slot, false);
+    route->region_of[slot] = ROUTE_REGION_NONE;
+    if (--region->members_len == 0 && index != 0) {
+        free(region);
+        route->regions[index] = NULL;
+    }
+}
+
+void route_mark(struct route *route, uint16_t slot, bool linked, bool choice)
+{
+    assert(route->region_of[slot] != ROUTE_REGION_NONE);
+    struct route_region *region = route->regions[route->region_of[slot]];
+
+    put(region->linked, slot, linked);
+    put(region->choice, slot, linked && choice);
+    if (linked) {
+        return;
+    }
+    for (size_t i = 0; i < ROUTE_BUCKETS; i++) {
+        if (region->ingress[i] == slot) { /* slots are used again */
+            region->ingress[i] = CLUSTER_SLOT_NONE;
+        }
+    }
+}
+
+bool route_is_near(const struct route *route, uint16_t slot)
+{
+    return route->region_of[slot] == 0;
+}
+
+size_t route_targets(struct route *route, const struct route_want *want,
+                     uint64_t now_ms, struct cluster_target *targets,
+                     size_t max, bool *partial)
+{
+    size_t len = route_near(route, want, targets, max, partial);
+
+    for (size_t i = 1; i < CLUSTER_REGIONS_MAX; i++) {
+        struct route_region *region = route->regions[i];
+        if (region == NULL || !wants(want, region->members)) {
+            continue;
+        }
+        uint16_t slot = ingress(route, region, want->hash, now_ms);
+        if (slot == CLUSTER_SLOT_NONE || len == max) {
+            *partial = true;
+            continue;
+        }
+        targets[len++] = (struct cluster_target){slot, PEER_HOP_INGRESS};
+    }
+    return len;
+}
+
+size_t route_near(const struct route *route, const struct route_want *want,
+                  struct cluster_target *targets, size_t max, bool *partial)
+{
+    const struct route_region *own = route->regions[0];
+    size_t len = 0;
+
+    *partial = false;
+    for (size_t i = 0; want->slots != NULL && i < want->words; i++) {
+        uint64_t near = want->slots[i] & own->members[i];
+        uint64_t reach = near & own->linked[i];
+        *partial = *partial || reach != near;
+        for (; reach != 0; reach &= reach - 1) {
+            if (len == max) {
+                *partial = true;
+                return len;
+            }
+            uint16_t slot = (uint16_t)(i * 64 + (size_t)__builtin_ctzll(reach));
+            targets[len++] = (struct cluster_target){slot, PEER_HOP_LAST};
+        }
+    }
+    return len;
+}
+
+void route_check(const struct route *route)
+{
+    size_t members = 0;
+
+    assert(route->regions[0] != NULL);
+    for (size_t i = 0; i < CLUSTER_REGIONS_MAX; i++) {
+        const struct route_region *region = route->regions[i];
+        if (region == NULL) {
+            continue;
+        }
+        size_t len = 0;
+        for (uint16_t slot = 0; slot < CLUSTER_PEERS_MAX; slot++) {
+            bool member = route->region_of[slot] == i;
+            len += member;
+            assert(has(region->members, slot) == member);
+            assert(member || !has(region->linked, slot));
+            assert(has(region->linked, slot) || !has(region->choice, slot));
+        }
+        assert(len == region->members_len);
+        assert(len > 0 || i == 0);
+        for (size_t b = 0; b < ROUTE_BUCKETS; b++) {
+            uint16_t slot = region->ingress[b];
+            assert(slot == CLUSTER_SLOT_NONE || has(region->linked, slot));
+        }
+        members += len;
+    }
+    assert(members <= CLUSTER_PEERS_MAX);
+}
+
+static struct route_region *region_new(struct bytes name)
+{
+    struct route_region *region = calloc(1, sizeof *region);
+
+    assert(name.len <= REGION_LEN_MAX);
+    if (region == NULL) {
+        return NULL;
+    }
+    if (name.len > 0) {
+        memcpy(region->name, name.p, name.len);
+    }
+    region->name_len = name.len;
+    memset(region->ingress, 0xff, sizeof region->ingress);
+    return region;
+}
+
+/* The region of this name, made when it is new. Errors: ERR_LIMIT, ERR_NOMEM.
+ */
+static int region_index(struct route *route, struct bytes name)
+{
+    int room = ERR_LIMIT;
+
+    for (int i = CLUSTER_REGIONS_MAX - 1; i >= 0; i--) {
+        struct route_region *region = route->regions[i];
+        if (region == NULL) {
+            room = i;
+        } else if (bytes_eq(bytes_of(region->name, region->name_len), name)) {
+            return i;
+        }
+    }
+    if (room >= 0) {
+        route->regions[room] = region_new(name);
+        return route->regions[room] == NULL ? ERR_NOMEM : room;
+    }
+    return room;
+}
+
+static void put(uint64_t *bitmap, uint16_t slot, bool on)
+{
+    uint64_t bit = 1ull << slot % 64;
+
+    bitmap[slot / 64] = on ? bitmap[slot / 64] | bit : bitmap[slot / 64] & ~bit;
+}
+
+static bool has(const uint64_t *bitmap, uint16_t slot)
+{
+    return bitmap[slot / 64] >> slot % 64 & 1;
+}
+
+static bool is_empty(const uint64_t *bitmap)
+{
+    uint64_t any = 0;
+
+    for (size_t i = 0; i < ROUTE_WORDS; i++) {
+        any |= bitmap[i];
+    }
+    return any == 0;
+}
+
+static bool wants(const struct route_want *want, const uint64_t *bitmap)
+{
+    uint64_t any = 0;
+
+    for (size_t i = 0; want->slots != NULL && i < want->words; i++) {
+        any |= want->slots[i] & bitmap[i];
+    }
+    return any != 0;
+}
+
+static uint16_t ingress(struct route *route, struct route_region *region,
+                        uint64_t hash, uint64_t now_ms)
+{
+    const uint64_t *choice = is_empty(region->choice) ? region->linked
+                                                      : region->choice;
+    size_t bucket = (size_t)(hash % ROUTE_BUCKETS);
+    uint16_t slot = region->ingress[bucket];
+    bool stands = slot != CLUSTER_SLOT_NONE && has(choice, slot) &&
+                  now_ms - region->used_ms[bucket] < ROUTE_IDLE_MS;
+
+    if (!stands) {
+        slot = best(route, choice, bucket);
+        region->ingress[bucket] = slot;
+    }
+    region->used_ms[bucket] = now_ms;
+    return slot;
+}
+
+static uint16_t best(const struct route *route, const uint64_t *choice,
+                     size_t bucket)
+{
+    uint16_t found = CLUSTER_SLOT_NONE;
+    uint64_t highest = 0;
+
+    for (size_t i = 0; i < ROUTE_WORDS; i++) {
+        for (uint64_t bits = choice[i]; bits != 0; bits &= bits - 1) {
+            uint16_t slot = (uint16_t)(i * 64 + (size_t)__builtin_ctzll(bits));
+            uint64_t weight = hash_mix(route->weight_of[slot] + bucket);
+            if (found == CLUSTER_SLOT_NONE || weight > highest) {
+                found = slot;
+                highest = weight;
+            }
+        }
+    }
+    return found;
+}

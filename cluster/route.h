@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Where an item goes: to interested peers of the own region, and once to each
+ * other region, to its *ingress*.
+ *
+ *   (bucket of the hash, region) -> ingress
+ *
+ * There are 256 buckets. The ingress is the highest rendezvous weight among
+ * the ready, linked nodes of that region that are not draining, interested or
+ * not (linked ones, when there are no such), and it is sticky: items of one
+ * publisher keep one path. It changes when it stops being a choice, and may
+ * change after ROUTE_IDLE_MS without an item. Each origin chooses alone; that
+ * two of them differ does no harm, since an ingress never forwards to another
+ * region (CLUSTER 3).
+ */
+#ifndef CLUSTER_ROUTE_H
+#define CLUSTER_ROUTE_H
+
+#include "cluster/cluster.h"
+#include "proto/peer.h"
+
+enum {
+    ROUTE_BUCKETS = 256,
+    ROUTE_WORDS = CLUSTER_PEERS_MAX / 64,
+    ROUTE_IDLE_MS = 2000,
+    ROUTE_REGION_NONE = 0xff,
+};
+
+struct route_region {
+    uint8_t name[REGION_LEN_MAX];
+    size_t name_len;
+    size_t members_len;
+    uint64_t members[ROUTE_WORDS]; /* all open peers of it */
+    uint64_t linked[ROUTE_WORDS];
+    uint64_t choice[ROUTE_WORDS];    /* linked, ready, not draining */
+    uint16_t ingress[ROUTE_BUCKETS]; /* slot, or CLUSTER_SLOT_NONE */
+    uint64_t used_ms[ROUTE_BUCKETS];
+};
+
+struct route {
+    struct route_region *regions[CLUSTER_REGIONS_MAX]; /* 0 is the own one */
+    uint8_t region_of[CLUSTER_PEERS_MAX];              /* by slot */
+    uint64_t weight_of[CLUSTER_PEERS_MAX];             /* from its id */
+};
+
+/* Errors: ERR_NOMEM. */
+int route_init(struct route *route, struct bytes own_region);
+void route_fini(struct route *route);
+
+/* Errors: ERR_LIMIT (a region too many), ERR_NOMEM. */
+int route_open(struct route *route, uint16_t slot,
+               const struct peer_node *node);
+void route_close(struct route *route, uint16_t slot);
+
+/* `choice`: may be chosen as ingress. */
+void route_mark(struct route *route, uint16_t slot, bool linked, bool choice);
+
+/* Whether this peer is of the own region. */
+bool route_is_near(const struct route *route, uint16_t slot);
+
+struct route_want {
+    const uint64_t *slots; /* bitmap of those that want it, NULL = nobody */
+    size_t words;
+    uint64_t hash;
+};
+
+/* See cluster_route() and cluster_relay(). */
+size_t route_targets(struct route *route, const struct route_want *want,
+                     uint64_t now_ms, struct cluster_target *targets,
+                     size_t max, bool *partial);
+size_t route_near(const struct route *route, const struct route_want *want,
+                  struct cluster_target *targets, size_t max, bool *partial);
+
+void route_check(const struct route *route);
+
+#endif
