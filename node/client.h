@@ -107,6 +107,9 @@ void client_close(struct client *client, int err);
 /* Logs in by token (auth_login()). Live subscriptions that the new identity
  * does not allow end. Errors: as auth_login(); the identity is unchanged. */
 int client_login(struct client *client, struct bytes token);
+/* Anonymous again, as before the first login. Live subscriptions that this does
+ * not allow end. */
+void client_logout(struct client *client);
 
 /* --- publish and subscribe --- */
 
