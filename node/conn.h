@@ -32,11 +32,12 @@ struct conn;
 struct carrier {
     const char *name;
     /* Takes bytes from the front of `in`. Returns how many it took (0: needs
-     * more), or an error: the conn is then closed, after the carrier wrote
-     * what its protocol says. The rest is offered again with the next bytes. */
+     * more), or an error: the conn is then finished, after the carrier wrote
+     * what its protocol says. The rest is offered again with the next bytes,
+     * or, maybe empty, after a pause. A change of the carrier takes nothing:
+     * the new one is offered the same bytes. */
     ptrdiff_t (*on_bytes)(struct conn *conn, struct bytes in);
-    void (*on_eof)(struct conn *conn); /* peer will send no more; may be NULL */
-    void (*on_close)(struct conn *conn); /* free carrier_state; clients gone */
+    void (*on_close)(struct conn *conn); /* frees client and carrier_state */
 
     /* Verbs of client.h that differ by carrier. NULL: not for this one. */
     void (*send)(struct client *client, struct bytes message);
@@ -55,12 +56,19 @@ struct conn {
     struct addr remote;
     uint64_t opened_ms;
     uint64_t heard_ms;        /* last bytes from the peer */
+    uint64_t hello_in;        /* bytes from a stranger: limits.hello_in_len */
     struct deadline deadline; /* hello, idle, heartbeat: the carrier's */
+    size_t in_max;         /* undigested bytes that may wait; the carrier's */
+    bool bounds_hello_out; /* limits.hello_out_len holds for a stranger */
+    bool paused;
     bool closing;
     bool shut_when_empty; /* close once the output is written */
-    bool tls;
-    bool loopback; /* the remote is this host: for the Host check */
+    bool loopback;        /* the listener is: who may be named as Host */
 };
+
+/* Whether the pre-login bounds no longer hold: it said who it is, or this node
+ * asks nobody. */
+bool conn_is_known(const struct conn *conn);
 
 /* Changes the carrier in the middle of the stream (sniffed, upgraded). */
 void conn_set_carrier(struct conn *conn, const struct carrier *carrier,
@@ -71,13 +79,26 @@ void conn_finish(struct conn *conn);
 /* Closes at once; output is lost. */
 void conn_close(struct conn *conn);
 
-/* Reading stops and starts: a request door that answers later pauses. */
+/* A paused conn is offered nothing: a request is answered later. What arrives
+ * waits up to in_max, then reading stops. The end of a pause offers what waits
+ * in the next turn, never inside the call. */
 void conn_pause(struct conn *conn, bool paused);
 
-/* The carrier every accepted conn starts with (node/sniff.c). */
+/* node/sniff.c: what every accepted conn starts with: decides by the first
+ * bytes within limits.hello_ms. */
+void sniff_begin(struct conn *conn);
 extern const struct carrier carrier_sniff;
-extern const struct carrier carrier_byte; /* node/sniff.c: byte doors */
-extern const struct carrier carrier_h1;   /* node/h1.c */
-extern const struct carrier carrier_ws;   /* node/ws.c */
+extern const struct carrier carrier_byte; /* byte doors own the bytes */
+
+/* node/h1.c; the conn has a client without a door. Errors: ERR_NOMEM. */
+int h1_begin(struct conn *conn);
+extern const struct carrier carrier_h1;
+
+/* node/ws.c, after the 101 was written: gives the client to the door. Errors:
+ * ERR_NOMEM, then nothing has changed. */
+struct door;
+int ws_begin(struct conn *conn, const struct door *door,
+             const struct http_request *request, size_t version);
+extern const struct carrier carrier_ws;
 
 #endif

@@ -21,6 +21,7 @@
 #include "node/keyfile.h"
 #include "node/mesh.h"
 
+struct conns;
 struct listener;
 
 struct node {
@@ -39,6 +40,7 @@ struct node {
     uv_signal_t sigint;
 
     struct cluster *cluster;
+    struct conns *conns;
     struct listener *listener;
     struct mesh *mesh;
     struct gossip *gossip;
@@ -64,14 +66,5 @@ void node_drain_effects(struct node *node);
 /* Adds /v1/cluster etc. their facts without giving doors the loop. */
 struct mesh_link;
 bool node_link(const struct core *core, uint16_t slot, struct mesh_link *link);
-
-/* node/listener.c: accepts on config.listen; steps by CONFIG_PORT_STEP when a
- * default port is taken. Errors: ERR_IO. */
-int listener_open(struct listener **listener, struct node *node);
-void listener_close(struct listener *listener);
-struct addr listener_addr(const struct listener *listener);
-
-/* node/conn.c: ends the turn for clients: writes what waits. */
-void conns_flush(struct core *core);
 
 #endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * All connections of a node, on libuv (node/conn.c), and what accepts them
+ * (node/listener.c).
+ *
+ * Reading  into one buffer of the loop; what a carrier leaves is copied into a
+ *          buffer of the conn that is freed when it is empty, so an idle
+ *          connection holds no read buffer.
+ * Writing  once a turn (conns_flush()): runs below CONNS_GATHER_LEN are
+ * gathered into one buffer of the loop, larger ones go as they lie; then one
+ *          uv_try_write(). What the socket does not take waits in the client's
+ *          queue, where its bounds see it; one uv_write() of its first run
+ *          tells when there is room again.
+ * Ending   conn_finish(): written out, shut down, then up to 2 s for the peer
+ * to close, so that no reset destroys the last words on their way.
+ */
+#ifndef NODE_CONNS_H
+#define NODE_CONNS_H
+
+#include <uv.h>
+
+#include "node/conn.h"
+#include "node/core.h"
+
+enum {
+    CONNS_READ_LEN = 64 << 10,
+    CONNS_GATHER_LEN = 1024, /* runs below this are gathered */
+    CONNS_FDS_KEPT = 64,     /* for links, files, and refusing with words */
+};
+
+struct conns;
+
+/* Raises the limit of open files to what the system allows and takes what is
+ * left of it as a bound beside limits.conns. Errors: ERR_NOMEM. */
+int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core);
+/* All must be closed: conns_len() == 0. */
+void conns_free(struct conns *conns);
+
+/* Takes the next connection of a listening socket, or refuses it. */
+void conns_accept(struct conns *conns, uv_stream_t *server, bool loopback);
+
+/* Offers what waited in conns whose pause has ended. Once a turn, before
+ * conns_flush(). */
+void conns_resume(struct conns *conns);
+
+/* Ends the turn for clients: settles the hub and writes what waits. */
+void conns_flush(struct core *core);
+/* Writes what waits without settling: core->flush, in the middle of a turn. */
+void conns_write(struct core *core);
+
+/* Says goodbye (ERR_CLOSING) to up to `most` clients that have not heard it;
+ * returns how many connections there are. */
+size_t conns_drain(struct conns *conns, size_t most);
+/* Closes all at once; they are gone after the loop has run. */
+void conns_close(struct conns *conns);
+size_t conns_len(const struct conns *conns);
+
+/* Listens with a long backlog. Errors: ERR_CONFLICT (address taken), ERR_DENIED
+ * (a port we may not use), ERR_IO, ERR_NOMEM. */
+struct listener;
+int listener_open(struct listener **listener, uv_loop_t *loop,
+                  struct conns *conns, const struct addr *addr);
+/* Stops accepting; frees itself after the loop has run. NULL is fine. */
+void listener_close(struct listener *listener);
+/* Where it listens: the port that port 0 became. */
+struct addr listener_addr(const struct listener *listener);
+
+#endif
