@@ -79,8 +79,8 @@ struct door {
 
     /* Doors that answer with their items instead of streaming them (long-poll):
      * takes every run that client_deliver() would have queued: fan, replay and
-     * discontinuity (items == 0). `seq` is that of the first item. The hub is
-     * settling: only keep a copy and set a deadline. NULL: queued as usual. */
+     * discontinuity (seq and items 0). `seq` is that of the first item. The hub
+     * is settling: only keep a copy, set a deadline. NULL: queued as usual. */
     void (*on_items)(struct client *client, struct bytes frames, uint64_t seq,
                      uint64_t items);
 

@@ -40,6 +40,7 @@ static void on_items(struct client *client, struct bytes frames, uint64_t seq,
                      uint64_t items);
 static void on_deadline(struct client *client);
 static void answer(struct client *client);
+static void take_position(struct client *client);
 static void add_body(const struct poll *poll, struct buf *body);
 static void respond(struct client *client, unsigned status, struct bytes body);
 static void refuse(struct client *client, int err);
@@ -187,7 +188,8 @@ static void answer(struct client *client)
 {
     struct poll *poll = client->state;
     if (poll->sub != NULL) {
-        client_unsubscribe(client, poll->sub); /* settles: on_items() */
+        take_position(client);
+        client_unsubscribe(client, poll->sub);
         poll->sub = NULL;
     }
     struct buf body = {0};
@@ -198,6 +200,21 @@ static void answer(struct client *client)
         respond(client, 200, buf_bytes(&body));
     }
     buf_fini(&body);
+}
+
+/* The topic's own: a discontinuity takes a sequence number, too. Settling comes
+ * first, so everything up to there has been gathered. */
+static void take_position(struct client *client)
+{
+    struct poll *poll = client->state;
+    struct hub *hub = client->core->hub;
+    struct hub_position position;
+    hub_settle(hub);
+    if (hub_position(hub, hub_sub_cache(poll->sub), hub_sub_topic(poll->sub),
+                     &position)) {
+        poll->page = position.page;
+        poll->last = position.seq;
+    }
 }
 
 static void add_body(const struct poll *poll, struct buf *body)
