@@ -20,7 +20,9 @@ enum {
     ITEM_ATTRS_LEN_MAX = 4096, /* the encoded block */
     ITEM_PUBLISHER_LEN_MAX = 128,
     ITEM_USER_PROPERTIES_MAX = 16,
-    /* What the wire form adds to value, attributes and names, at most. */
+    ITEM_VALUE_LEN_MAX = 16 << 20, /* on the wire; limits.item_len is lower */
+    /* What the wire form adds to value, attributes and names (cache, topic,
+     * publisher), at most. */
     ITEM_OVERHEAD_MAX = 128,
 };
 
@@ -65,11 +67,13 @@ struct item_attrs {
 
 /* Encodes attributes into out (appended). An attribute set without any
  * attribute appends nothing. Errors: ERR_TOO_BIG above ITEM_ATTRS_LEN_MAX,
- * ERR_NOMEM; out is then as it was. (Body in proto/peer.c: msgpack.) */
+ * ERR_NOMEM; out is then as it was. */
 int item_attrs_write(const struct item_attrs *attrs, struct buf *out);
 
 /* Decodes a block; unknown attributes are skipped, so that a newer node may
- * add some. Slices borrow from `block`. Errors: ERR_SYNTAX, ERR_TOO_BIG. */
+ * add some. Texts obey the rules of topic names, values of user properties are
+ * any UTF-8; no attribute is empty or there twice. Slices borrow from `block`.
+ * Errors: ERR_SYNTAX, ERR_TOO_BIG; *attrs is untouched then. */
 int item_attrs_read(struct bytes block, struct item_attrs *attrs);
 
 /* Appends the wire form: one msgpack array (docs/PROTOCOLS.md, "Between

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/mp.h"
 
+#include <assert.h>
 #include <msgpack.h>
 
 #include "proto/err.h"
@@ -8,6 +9,7 @@
 /* First bytes of the msgpack specification, and how many bytes follow that
  * hold the number or length. */
 enum {
+    MP_FIXMAP = 0x80,
     MP_FIXARRAY = 0x90,
     MP_FIXSTR = 0xa0,
     MP_FALSE = 0xc2,
@@ -207,6 +209,93 @@ void mp_take_fixed(struct mp *mp, void *to, size_t len)
         memcpy(to, s.p, len);
     } else {
         memset(to, 0, len);
+    }
+}
+
+/* What follows a first byte from 0xc0 to 0xdf. */
+struct shape {
+    uint8_t fixed; /* so many bytes in any case */
+    uint8_t count; /* then a count of so many bytes ... */
+    uint8_t of;    /* ... of these: */
+};
+
+enum {
+    OF_BYTES,
+    OF_VALUES,
+    OF_PAIRS,
+    OF_NEVER, /* no first byte at all */
+};
+
+static const struct shape shapes[] = {
+    {0, 0, 0},         {0, 0, OF_NEVER},  {0, 0, 0},
+    {0, 0, 0},                                              /* nil - bool */
+    {0, 1, OF_BYTES},  {0, 2, OF_BYTES},  {0, 4, OF_BYTES}, /* bin */
+    {1, 1, OF_BYTES},  {1, 2, OF_BYTES},  {1, 4, OF_BYTES}, /* ext */
+    {4, 0, 0},         {8, 0, 0},                           /* floating */
+    {1, 0, 0},         {2, 0, 0},         {4, 0, 0},
+    {8, 0, 0}, /* uint */
+    {1, 0, 0},         {2, 0, 0},         {4, 0, 0},
+    {8, 0, 0}, /* int */
+    {2, 0, 0},         {3, 0, 0},         {5, 0, 0},
+    {9, 0, 0},         {17, 0, 0},                          /* fixext */
+    {0, 1, OF_BYTES},  {0, 2, OF_BYTES},  {0, 4, OF_BYTES}, /* str */
+    {0, 2, OF_VALUES}, {0, 4, OF_VALUES},                   /* array */
+    {0, 2, OF_PAIRS},  {0, 4, OF_PAIRS},                    /* map */
+};
+
+static_assert(ARRAY_LEN(shapes) == 32, "0xc0 to 0xdf");
+
+/* Takes what follows `first` but the values it contains; returns how many
+ * those are. The type byte of an ext comes after its count: bytes all the same.
+ */
+static uint64_t skip_shape(struct mp *mp, const struct shape *shape)
+{
+    uint64_t count = 0;
+
+    if (shape->count != 0) {
+        count = take_number(mp, shape->count / 2u);
+    }
+    switch (shape->of) {
+    case OF_BYTES:
+        take(mp, (size_t)count + shape->fixed);
+        return 0;
+    case OF_VALUES:
+        return count;
+    case OF_PAIRS:
+        return 2 * count;
+    default:
+        fail(mp, ERR_SYNTAX);
+        return 0;
+    }
+}
+
+static uint64_t skip_one(struct mp *mp)
+{
+    uint8_t first = take_first(mp);
+
+    if (first < MP_FIXMAP || first >= 0xe0) {
+        return 0; /* a small number, or the end */
+    }
+    if (first < MP_FIXARRAY) {
+        return 2u * (first & 0x0fu);
+    }
+    if (first < MP_FIXSTR) {
+        return first & 0x0fu;
+    }
+    if (first < 0xc0) {
+        take(mp, first & 0x1fu);
+        return 0;
+    }
+    return skip_shape(mp, &shapes[first - 0xc0]);
+}
+
+void mp_skip(struct mp *mp)
+{
+    uint64_t left = 1; /* 2^33 more for five bytes at most: cannot wrap */
+
+    while (left > 0 && mp->state == 0) {
+        left += skip_one(mp);
+        left--;
     }
 }
 

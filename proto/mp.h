@@ -43,6 +43,9 @@ struct bytes mp_take_bin(struct mp *mp, size_t len_max);
 struct bytes mp_take_str(struct mp *mp, size_t len_max);
 /* Binary of exactly len bytes, copied to `to`. */
 void mp_take_fixed(struct mp *mp, void *to, size_t len);
+/* Takes one value of any type, whatever it contains: what a newer node added.
+ * Without recursion; time is linear in the bytes taken. */
+void mp_skip(struct mp *mp);
 /* > 0 the bytes taken, 0 more needed, < 0 ERR_SYNTAX. */
 ptrdiff_t mp_outcome(const struct mp *mp);
 

@@ -10,8 +10,10 @@
  *              control lane: messages (struct peer_message), likewise
  *
  * All decoders borrow from the input and have three outcomes: > 0 taken, 0 more
- * needed, < 0 the peer is wrong. Inside an envelope nothing may be missing, so
- * there the caller treats 0 as ERR_SYNTAX.
+ * needed, < 0 the peer is wrong; what they fill in is untouched unless > 0.
+ * Inside an envelope nothing may be missing, so there the caller treats 0 as
+ * ERR_SYNTAX. Arrays may be longer than this version knows (but for the header
+ * of a batch): what a newer node added behind is skipped.
  *
  * Versions: a batch names the protocol version of its sender. A version outside
  * [PEER_VERSION_MIN, PEER_VERSION] is ERR_VERSION; the link is closed and the
@@ -38,7 +40,8 @@ enum {
     PEER_HEADER_LEN_MAX = 128,
     PEER_BATCH_LEN = 64 << 10, /* a batch is closed at this size ... */
     PEER_RECORDS_MAX = 4096,   /* ... and a delta or snapshot part at this */
-    PEER_MEMBERS_MAX = 1024,   /* in one member list */
+    PEER_RECORDS_LEN_MAX = PEER_RECORDS_MAX * 640, /* the same, encoded */
+    PEER_MEMBERS_MAX = 1024,                       /* in one member list */
 };
 
 /* One life of a node: 128 random bits. A restart is another node (DESIGN 5). */
@@ -81,6 +84,7 @@ struct peer_batch {
 };
 
 void peer_batch_write(const struct peer_batch *batch, struct buf *out);
+/* On ERR_VERSION batch->version is what the peer speaks. */
 ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch);
 
 /* --- records of a node's replicated log --- */
@@ -112,7 +116,7 @@ enum peer_message_type {
     PEER_BYE = 7,  /* I am draining: take me out of every choice */
 };
 
-/* The attributes of a node, in hellos, joins and member lists. */
+/* The attributes of a node; they travel in gossip (proto/gossip.h). */
 struct peer_node {
     struct node_id id;
     struct addr cluster;   /* UDP gossip and TCP control lane */
@@ -155,12 +159,10 @@ struct peer_message {
 };
 
 void peer_message_write(const struct peer_message *message, struct buf *out);
+/* A message of unknown type is taken whole: nothing is set but its type. */
 ptrdiff_t peer_message_read(struct bytes in, struct peer_message *message);
 
 void peer_record_write(const struct peer_record *record, struct buf *out);
 ptrdiff_t peer_record_read(struct bytes in, struct peer_record *record);
-
-void peer_node_write(const struct peer_node *node, struct buf *out);
-ptrdiff_t peer_node_read(struct bytes in, struct peer_node *node);
 
 #endif

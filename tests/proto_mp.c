@@ -167,6 +167,84 @@ static void a_failed_reader_stays_failed(void **state)
     assert_int_equal(mp_outcome(&mp), ERR_SYNTAX);
 }
 
+static const struct {
+    struct bytes value;
+    bool wrong;
+} values[] = {
+    {BYTES("\x00"), false},
+    {BYTES("\x7f"), false},
+    {BYTES("\xe0"), false},
+    {BYTES("\x80"), false},
+    {BYTES("\x82\1\2\3\xa1x"), false},
+    {BYTES("\x92\x91\x90\x80"), false},
+    {BYTES("\xa3"
+           "abc"),
+     false},
+    {BYTES("\xc0"), false},
+    {BYTES("\xc1"), true},
+    {BYTES("\xc2"), false},
+    {BYTES("\xc3"), false},
+    {BYTES("\xc4\1x"), false},
+    {BYTES("\xc5\0\1x"), false},
+    {BYTES("\xc6\0\0\0\1x"), false},
+    {BYTES("\xc7\1tx"), false},
+    {BYTES("\xc8\0\1tx"), false},
+    {BYTES("\xc9\0\0\0\1tx"), false},
+    {BYTES("\xca"
+           "4444"),
+     false},
+    {BYTES("\xcb"
+           "88888888"),
+     false},
+    {BYTES("\xcc"
+           "1"),
+     false},
+    {BYTES("\xcf"
+           "88888888"),
+     false},
+    {BYTES("\xd0"
+           "1"),
+     false},
+    {BYTES("\xd1"
+           "22"),
+     false},
+    {BYTES("\xd3"
+           "88888888"),
+     false},
+    {BYTES("\xd4t1"), false},
+    {BYTES("\xd5t22"), false},
+    {BYTES("\xd6t4444"), false},
+    {BYTES("\xd7t88888888"), false},
+    {BYTES("\xd8t16.16.16.16.16.1"), false},
+    {BYTES("\xd9\1x"), false},
+    {BYTES("\xda\0\1x"), false},
+    {BYTES("\xdb\0\0\0\1x"), false},
+    {BYTES("\xdc\0\2\1\2"), false},
+    {BYTES("\xdd\0\0\0\2\1\2"), false},
+    {BYTES("\xde\0\1\1\2"), false},
+    {BYTES("\xdf\0\0\0\1\1\2"), false},
+    {BYTES("\x91\xc1"), true},
+};
+
+static void one_value_of_any_type_is_skipped(void **state)
+{
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        struct bytes value = values[i].value;
+        for (size_t cut = 0; cut <= value.len; cut++) {
+            struct mp mp = mp_of(bytes_of(value.p, cut));
+            mp_skip(&mp);
+            ptrdiff_t want = cut < value.len   ? 0
+                             : values[i].wrong ? ERR_SYNTAX
+                                               : (ptrdiff_t)cut;
+            if (mp_outcome(&mp) != want) {
+                fail_msg("case %zu, cut at %zu", i, cut);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_cut_asks_for_more),
         cmocka_unit_test(another_type_or_length_is_wrong),
         cmocka_unit_test(a_failed_reader_stays_failed),
+        cmocka_unit_test(one_value_of_any_type_is_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

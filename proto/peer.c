@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/peer.h"
+
+#include <assert.h>
+
+#include "proto/err.h"
+#include "proto/mp.h"
+
+/* Elements of each array. Where a reader accepts more, a newer node may have
+ * added some; they are skipped. */
+enum {
+    BATCH_FIELDS = 7,
+    RECORD_FIELDS = 3, /* of any type: type, removed, hash */
+    PATTERN_FIELDS = 6,
+};
+
+bool node_id_is_zero(const struct node_id *id)
+{
+    static const struct node_id zero;
+
+    return node_id_eq(id, &zero);
+}
+
+static struct bytes id_bytes(const struct node_id *id)
+{
+    return bytes_of(id->b, sizeof id->b);
+}
+
+/* Takes the head of an array; fewer than `least` elements is wrong. */
+static uint32_t take_head(struct mp *mp, uint32_t least)
+{
+    uint32_t fields = mp_take_array(mp);
+
+    if (mp->state == 0 && fields < least) {
+        mp->state = ERR_SYNTAX;
+    }
+    return fields;
+}
+
+static void skip_from(struct mp *mp, uint32_t known, uint32_t fields)
+{
+    for (uint32_t i = known; i < fields && mp->state == 0; i++) {
+        mp_skip(mp);
+    }
+}
+
+/* --- batches --- */
+
+void peer_batch_write(const struct peer_batch *batch, struct buf *out)
+{
+    mp_put_array(out, BATCH_FIELDS);
+    mp_put_u64(out, batch->version);
+    mp_put_u64(out, batch->lane);
+    mp_put_u64(out, batch->hop);
+    mp_put_bin(out, id_bytes(&batch->src));
+    mp_put_bin(out, id_bytes(&batch->dst));
+    mp_put_u64(out, batch->epoch);
+    mp_put_u64(out, batch->seq);
+}
+
+ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch)
+{
+    struct mp mp = mp_of(in);
+    struct peer_batch read = {0};
+    uint32_t fields = take_head(&mp, 1);
+
+    read.version = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
+    if (mp.state == 0 &&
+        (read.version < PEER_VERSION_MIN || read.version > PEER_VERSION)) {
+        *batch = read; /* what the log line names */
+        return ERR_VERSION;
+    }
+    if (mp.state == 0 && fields != BATCH_FIELDS) {
+        return ERR_SYNTAX;
+    }
+    read.lane = (uint8_t)mp_take_u64_max(&mp, PEER_DATA);
+    read.hop = (uint8_t)mp_take_u64_max(&mp, PEER_HOP_INGRESS);
+    mp_take_fixed(&mp, read.src.b, sizeof read.src.b);
+    mp_take_fixed(&mp, read.dst.b, sizeof read.dst.b);
+    read.epoch = mp_take_u64(&mp);
+    read.seq = mp_take_u64(&mp);
+    ptrdiff_t taken = mp_outcome(&mp);
+    if (taken > 0 && read.seq == 0) {
+        return ERR_SYNTAX;
+    }
+    if (taken > 0) {
+        *batch = read;
+    }
+    return taken;
+}
+
+/* --- records --- */
+
+void peer_record_write(const struct peer_record *record, struct buf *out)
+{
+    bool pattern = record->type == PEER_PATTERN;
+
+    mp_put_array(out, pattern ? PATTERN_FIELDS : RECORD_FIELDS);
+    mp_put_u64(out, record->type);
+    mp_put_bool(out, record->removed);
+    mp_put_u64(out, record->hash);
+    if (pattern) {
+        mp_put_u64(out, record->dialect);
+        mp_put_str(out, record->cache);
+        mp_put_bin(out, record->pattern);
+    }
+}
+
+static bool pattern_is_valid(const struct peer_record *record)
+{
+    return topic_cache_is_valid(record->cache) &&
+           topic_pattern_is_valid(record->pattern);
+}
+
+ptrdiff_t peer_record_read(struct bytes in, struct peer_record *record)
+{
+    struct mp mp = mp_of(in);
+    struct peer_record read = {0};
+    uint32_t fields = take_head(&mp, RECORD_FIELDS);
+    uint32_t known = RECORD_FIELDS;
+
+    read.type = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
+    read.removed = mp_take_bool(&mp);
+    read.hash = mp_take_u64(&mp);
+    if (mp.state == 0 && read.type == PEER_PATTERN) {
+        known = PATTERN_FIELDS;
+        if (fields < known) {
+            return ERR_SYNTAX;
+        }
+        read.dialect = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
+        read.cache = mp_take_str(&mp, CACHE_LEN_MAX);
+        read.pattern = mp_take_bin(&mp, PATTERN_LEN_MAX);
+    }
+    skip_from(&mp, known, fields);
+    ptrdiff_t taken = mp_outcome(&mp);
+    if (taken > 0 && read.type == 0) {
+        return ERR_SYNTAX;
+    }
+    if (taken > 0 && read.type == PEER_PATTERN && !pattern_is_valid(&read)) {
+        return ERR_NAME;
+    }
+    if (taken > 0) {
+        *record = read;
+    }
+    return taken;
+}
+
+/* --- control messages --- */
+
+/* Elements of a message by type, the type included; 0 = a type we do not know.
+ */
+static uint32_t message_fields(uint8_t type)
+{
+    static const uint8_t fields[] = {
+        [PEER_HELLO] = 8, [PEER_DELTA] = 6, [PEER_SNAPSHOT] = 7,
+        [PEER_PULL] = 3,  [PEER_HAVE] = 2,  [PEER_GAP] = 2,
+        [PEER_BYE] = 1,
+    };
+
+    return type < ARRAY_LEN(fields) ? fields[type] : 0;
+}
+
+void peer_message_write(const struct peer_message *message, struct buf *out)
+{
+    assert(message_fields(message->type) != 0);
+    assert(message->records.len <= PEER_RECORDS_LEN_MAX);
+    assert(message->members.len <= PEER_MEMBERS_MAX * NODE_ID_LEN);
+
+    mp_put_array(out, message_fields(message->type));
+    mp_put_u64(out, message->type);
+    switch ((enum peer_message_type)message->type) {
+    case PEER_HELLO:
+        mp_put_u64(out, message->version);
+        mp_put_u64(out, message->digest);
+        mp_put_u64(out, message->heard_epoch);
+        mp_put_u64(out, message->hash_key_print);
+        mp_put_bool(out, message->ready);
+        mp_put_bool(out, message->draining);
+        mp_put_bin(out, message->members);
+        break;
+    case PEER_DELTA:
+        mp_put_u64(out, message->version);
+        mp_put_u64(out, message->digest);
+        mp_put_u64(out, message->from);
+        mp_put_u64(out, message->records_len);
+        mp_put_bin(out, message->records);
+        break;
+    case PEER_SNAPSHOT:
+        mp_put_u64(out, message->version);
+        mp_put_u64(out, message->digest);
+        mp_put_u64(out, message->part);
+        mp_put_u64(out, message->parts);
+        mp_put_u64(out, message->records_len);
+        mp_put_bin(out, message->records);
+        break;
+    case PEER_PULL:
+        mp_put_u64(out, message->version);
+        mp_put_u64(out, message->part);
+        break;
+    case PEER_HAVE:
+        mp_put_u64(out, message->version);
+        break;
+    case PEER_GAP:
+        mp_put_bin(out, message->records);
+        break;
+    case PEER_BYE:
+        break;
+    }
+}
+
+static void take_records(struct mp *mp, struct peer_message *message)
+{
+    message->records_len = (uint32_t)mp_take_u64_max(mp, PEER_RECORDS_MAX);
+    message->records = mp_take_bin(mp, PEER_RECORDS_LEN_MAX);
+}
+
+/* Takes what follows the type of a message that we know. */
+static void take_message(struct mp *mp, struct peer_message *message)
+{
+    switch ((enum peer_message_type)message->type) {
+    case PEER_HELLO:
+        message->version = mp_take_u64(mp);
+        message->digest = mp_take_u64(mp);
+        message->heard_epoch = mp_take_u64(mp);
+        message->hash_key_print = mp_take_u64(mp);
+        message->ready = mp_take_bool(mp);
+        message->draining = mp_take_bool(mp);
+        message->members = mp_take_bin(mp, PEER_MEMBERS_MAX * NODE_ID_LEN);
+        break;
+    case PEER_DELTA:
+        message->version = mp_take_u64(mp);
+        message->digest = mp_take_u64(mp);
+        message->from = mp_take_u64_max(mp, message->version);
+        take_records(mp, message);
+        break;
+    case PEER_SNAPSHOT:
+        message->version = mp_take_u64(mp);
+        message->digest = mp_take_u64(mp);
+        message->part = (uint32_t)mp_take_u64_max(mp, UINT32_MAX);
+        message->parts = (uint32_t)mp_take_u64_max(mp, UINT32_MAX);
+        take_records(mp, message);
+        break;
+    case PEER_PULL:
+        message->version = mp_take_u64(mp);
+        message->part = (uint32_t)mp_take_u64_max(mp, UINT32_MAX);
+        break;
+    case PEER_HAVE:
+        message->version = mp_take_u64(mp);
+        break;
+    case PEER_GAP:
+        message->records = mp_take_bin(mp, PEER_RECORDS_LEN_MAX);
+        break;
+    case PEER_BYE:
+        break;
+    }
+}
+
+/* What no single field shows. */
+static bool message_is_valid(const struct peer_message *message)
+{
+    return message->type != 0 && message->members.len % NODE_ID_LEN == 0 &&
+           (message->type != PEER_GAP ||
+            message->records.len % sizeof(uint64_t) == 0) &&
+           (message->type != PEER_SNAPSHOT || message->part < message->parts);
+}
+
+ptrdiff_t peer_message_read(struct bytes in, struct peer_message *message)
+{
+    struct mp mp = mp_of(in);
+    struct peer_message read = {0};
+    uint32_t fields = take_head(&mp, 1);
+    uint32_t known = 1;
+
+    read.type = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
+    if (mp.state == 0 && message_fields(read.type) != 0) {
+        known = message_fields(read.type);
+        if (fields < known) {
+            return ERR_SYNTAX;
+        }
+        take_message(&mp, &read);
+    }
+    skip_from(&mp, known, fields);
+    ptrdiff_t taken = mp_outcome(&mp);
+    if (taken > 0 && !message_is_valid(&read)) {
+        return ERR_SYNTAX;
+    }
+    if (taken > 0) {
+        *message = read;
+    }
+    return taken;
+}
