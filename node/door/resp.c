@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/door/resp.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "node/limits.h"
+
+static void on_request(struct client *client, struct resp_request request);
+static bool may_run(struct resp_call *call);
+static bool is_over_bounds(const struct client *client);
+
+static int resp_open(struct client *client, const struct http_request *request,
+                     size_t version)
+{
+    (void)request;
+    (void)version;
+    resp_begin(client->state);
+    return 0;
+}
+
+void resp_begin(struct resp_state *state)
+{
+    state->version = 2;
+    state->muted = false;
+    state->skip = 0;
+    resp_set_cache(state, BYTES("default"));
+}
+
+static struct resp_bounds bounds_of(const struct client *client)
+{
+    const struct limits *limits = &client->core->limits;
+
+    if (!client->logged_in) {
+        return (struct resp_bounds){RESP_ARGS_HELLO_MAX, limits->hello_in_len};
+    }
+    return (struct resp_bounds){RESP_ARGS_MAX,
+                                limits->item_len + RESP_OVERHEAD_MAX};
+}
+
+/* Takes all whole requests. Their answers are held back to be written at once,
+ * but not behind items: who is subscribed sees all in the order it happened. */
+static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
+{
+    struct resp_state *state = client->state;
+    struct resp_request request;
+    size_t taken = 0;
+    ptrdiff_t rc = 0;
+
+    while (!client->closing) {
+        struct resp_bounds bounds = bounds_of(client);
+        rc = resp_read(&state->reader, &bounds, bytes_skip(in, taken),
+                       &request);
+        if (rc <= 0) {
+            break;
+        }
+        taken += (size_t)rc;
+        if (request.len > 0) {
+            on_request(client, request);
+        }
+        if (client->subs != NULL || state->out.len > RESP_HELD_LEN_MAX) {
+            resp_flush(client);
+        }
+        if (is_over_bounds(client)) {
+            rc = ERR_SLOW;
+            break;
+        }
+    }
+    resp_flush(client);
+    return rc < 0 ? rc : (ptrdiff_t)taken;
+}
+
+/* A client that pipelines without reading. What it sent is small beside what
+ * it is answered (COMMAND), so this is asked after each command, and not only
+ * when the turn ends. */
+static bool is_over_bounds(const struct client *client)
+{
+    const struct resp_state *state = client->state;
+
+    return client->out.queued + state->out.len >
+           limits_out_hard(&client->core->limits);
+}
+
+static void on_request(struct client *client, struct resp_request request)
+{
+    struct resp_state *state = client->state;
+    struct resp_call call = {client, state, &state->out, NULL, NULL, {0}};
+    size_t before = state->out.len;
+    bool skipped = state->skip == 1;
+    bool unmuted = false;
+
+    if (resp_resolve(&call, request) && may_run(&call)) {
+        call.command->run(&call);
+        unmuted = (call.command->flags & RESP_UNMUTED) != 0;
+    }
+    if ((skipped || state->muted) && !unmuted && state->out.len > before) {
+        state->out.len = before;
+    }
+    if (state->skip > 0) {
+        state->skip--;
+    }
+}
+
+static bool may_run(struct resp_call *call)
+{
+    unsigned flags = call->command->flags;
+
+    if (!call->client->logged_in && (flags & RESP_NO_AUTH) == 0) {
+        resp_refuse(call, ERR_UNAUTH);
+        return false;
+    }
+    if (call->state->version == 2 && resp_subs(call->state) > 0 &&
+        (flags & RESP_IN_SUB) == 0) {
+        resp_begin_error(call->out);
+        buf_add_str(call->out, "ERR Can't execute '");
+        resp_add_full_name(call->out, call);
+        buf_add_str(call->out,
+                    "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT "
+                    "/ RESET are allowed in this context");
+        resp_end_error(call->out);
+        return false;
+    }
+    return true;
+}
+
+uint64_t resp_subs(const struct resp_state *state)
+{
+    return (uint64_t)state->subs[RESP_CHANNELS] + state->subs[RESP_PATTERNS] +
+           state->subs[RESP_SHARDS];
+}
+
+struct bytes resp_arg(struct resp_call *call)
+{
+    struct bytes arg = {NULL, 0};
+    bool there = resp_next(&call->args, &arg);
+
+    assert(there);
+    return arg;
+}
+
+void resp_flush(struct client *client)
+{
+    struct resp_state *state = client->state;
+    struct buf out = state->out;
+
+    state->out = (struct buf){0};
+    if (out.failed) {
+        client_close(client, ERR_NOMEM);
+    } else if (out.len > 0) {
+        client_write(client, buf_bytes(&out));
+    }
+    buf_fini(&out);
+}
+
+/* Most errors speak Redis' words, which clients look at; the others take the
+ * sentence of the error table. */
+static void add_error(struct buf *out, int err)
+{
+    static const struct {
+        int err;
+        const char *text;
+    } words[] = {
+        {ERR_NAME, "ERR invalid topic"},
+        {ERR_UNAUTH, "NOAUTH Authentication required."},
+        {ERR_EXPIRED, "NOAUTH the token has expired"},
+        {ERR_DENIED, "NOPERM this user has no permissions to access one of "
+                     "the channels used as arguments"},
+        {ERR_NOT_READY, "LOADING this node is still joining its cluster"},
+        {ERR_NOMEM, "OOM out of memory"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (words[i].err == err) {
+            resp_write_error(out, words[i].text);
+            return;
+        }
+    }
+    resp_begin_error(out);
+    buf_add_str(out, "ERR ");
+    buf_add_str(out, err_text(err));
+    resp_end_error(out);
+}
+
+void resp_refuse(struct resp_call *call, int err)
+{
+    add_error(call->out, err);
+}
+
+/* As Redis, a slow reader is cut without a word: it would not read it. */
+static void resp_say_error(struct client *client, int err)
+{
+    struct resp_state *state = client->state;
+
+    if (err != ERR_SLOW) {
+        if (state->reader.fault != RESP_FAULT_NONE) {
+            resp_write_fault(&state->out, &state->reader);
+        } else {
+            add_error(&state->out, err);
+        }
+    }
+    resp_flush(client);
+}
+
+/* Redis cuts who lost the right to a channel; nothing that clients understand
+ * would say it in the stream. */
+static void resp_on_ended(struct client *client, struct sub *sub, int err)
+{
+    struct resp_state *state = client->state;
+
+    assert(sub->tag < RESP_SUBS_LEN && state->subs[sub->tag] > 0);
+    state->subs[sub->tag]--;
+    client_close(client, err);
+}
+
+static void resp_on_close(struct client *client)
+{
+    struct resp_state *state = client->state;
+
+    buf_fini(&state->out);
+    free(state->name);
+}
+
+/* Whatever another door published, a Redis client gets the value's bytes. */
+static void resp_render(const struct rendering *what, struct buf *out)
+{
+    enum resp_kind kind = RESP_MESSAGE;
+
+    if (what->pattern.len > 0) {
+        kind = RESP_PMESSAGE;
+    } else if ((what->version & RESP_SHARD) != 0) {
+        kind = RESP_SMESSAGE;
+    }
+    resp_write_message(out, what->version & 0x0fu, kind, what->pattern,
+                       what->item->topic, what->item->value);
+}
+
+static bool contains(struct bytes s, struct bytes part)
+{
+    return s.len >= part.len && memmem(s.p, s.len, part.p, part.len) != NULL;
+}
+
+/* "*" and a number, or a line of telnet: one that starts with a command of
+ * ours, or at its end is no line of HTTP. */
+static enum door_sniff resp_sniff(struct bytes first)
+{
+    enum {
+        SNIFF_LEN = 64
+    };
+    ptrdiff_t end = bytes_find(first, '\n');
+    struct bytes line = end < 0 ? first : bytes_of(first.p, (size_t)end);
+    uint8_t letter = (uint8_t)((first.len > 0 ? first.p[0] : 0) | 0x20);
+    ptrdiff_t space = bytes_find(line, ' ');
+
+    if (first.len > 0 && first.p[0] == '*') {
+        bool number = first.len > 1 && first.p[1] >= '0' && first.p[1] <= '9';
+        return first.len == 1 ? SNIFF_MORE : number ? SNIFF_YES : SNIFF_NO;
+    }
+    if (letter < 'a' || letter > 'z' || contains(line, BYTES(" HTTP/"))) {
+        return SNIFF_NO;
+    }
+    if (end >= 0 ||
+        (space > 0 && resp_find(bytes_of(first.p, (size_t)space)) != NULL)) {
+        return SNIFF_YES;
+    }
+    return first.len < SNIFF_LEN ? SNIFF_MORE : SNIFF_NO;
+}
+
+const struct door door_resp = {
+    .name = "resp",
+    .shape = DOOR_BYTE,
+    .state_len = sizeof(struct resp_state),
+    .sniff = resp_sniff,
+    .open = resp_open,
+    .on_bytes = resp_on_bytes,
+    .on_ended = resp_on_ended,
+    .say_error = resp_say_error,
+    .on_close = resp_on_close,
+    .render = resp_render,
+};
