@@ -22,6 +22,8 @@ enum {
     MP_STR32 = 0xdb,
     MP_ARRAY16 = 0xdc,
     MP_ARRAY32 = 0xdd,
+    MP_MAP16 = 0xde,
+    MP_MAP32 = 0xdf,
 };
 
 static int on_write(void *data, const char *p, size_t len)
@@ -35,6 +37,12 @@ void mp_put_array(struct buf *out, uint32_t len)
 {
     msgpack_packer pk = {.data = out, .callback = on_write};
     msgpack_pack_array(&pk, len);
+}
+
+void mp_put_map(struct buf *out, uint32_t len)
+{
+    msgpack_packer pk = {.data = out, .callback = on_write};
+    msgpack_pack_map(&pk, len);
 }
 
 void mp_put_u64(struct buf *out, uint64_t v)
@@ -124,6 +132,43 @@ uint32_t mp_take_array(struct mp *mp)
     }
     fail(mp, ERR_SYNTAX);
     return 0;
+}
+
+uint32_t mp_take_map(struct mp *mp)
+{
+    uint8_t first = take_first(mp);
+
+    if (mp->state != 0) {
+        return 0;
+    }
+    if ((first & 0xf0) == MP_FIXMAP) {
+        return first & 0x0f;
+    }
+    if (first == MP_MAP16 || first == MP_MAP32) {
+        return (uint32_t)take_number(mp, first - MP_MAP16 + 1u);
+    }
+    fail(mp, ERR_SYNTAX);
+    return 0;
+}
+
+enum mp_type mp_next_type(const struct mp *mp)
+{
+    uint8_t first = mp->in.len > 0 ? mp->in.p[0] : 0xc0;
+
+    if (first < 0x80 || (first >= MP_UINT8 && first <= MP_UINT64)) {
+        return MP_U64;
+    }
+    if (first == MP_FALSE || first == MP_TRUE) {
+        return MP_BOOL;
+    }
+    if (first >= MP_BIN8 && first <= MP_BIN32) {
+        return MP_BIN;
+    }
+    if ((first & 0xe0) == MP_FIXSTR ||
+        (first >= MP_STR8 && first <= MP_STR32)) {
+        return MP_STR;
+    }
+    return MP_OTHER;
 }
 
 uint64_t mp_take_u64(struct mp *mp)

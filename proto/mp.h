@@ -17,6 +17,8 @@
 #include "proto/bytes.h"
 
 void mp_put_array(struct buf *out, uint32_t len);
+void mp_put_map(struct buf *out,
+                uint32_t len);                /* len names and values follow */
 void mp_put_u64(struct buf *out, uint64_t v); /* the shortest form */
 void mp_put_bool(struct buf *out, bool v);
 void mp_put_bin(struct buf *out, struct bytes s);
@@ -33,8 +35,20 @@ static inline struct mp mp_of(struct bytes in)
     return (struct mp){.in = in};
 }
 
+enum mp_type {
+    MP_U64,
+    MP_BOOL,
+    MP_BIN,
+    MP_STR,
+    MP_OTHER
+};
+
+/* The type of the next value, without taking it; MP_OTHER also at the end. */
+enum mp_type mp_next_type(const struct mp *mp);
+
 /* Each takes one value of that type, or fails and returns zero. */
 uint32_t mp_take_array(struct mp *mp);
+uint32_t mp_take_map(struct mp *mp); /* so many names and values follow */
 uint64_t mp_take_u64(struct mp *mp);
 /* The same; larger than max is wrong. */
 uint64_t mp_take_u64_max(struct mp *mp, uint64_t max);

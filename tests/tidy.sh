@@ -33,7 +33,7 @@ doorway 'nng/' 'node/mesh\.c'
 doorway 'wslay/' 'proto/ws\.c'
 doorway 'llhttp' 'proto/http1\.c'
 doorway 'yaml\.h' 'node/yaml\.c'
-doorway 'msgpack' 'proto/(mp|peer|native)\.c'
+doorway 'msgpack' 'proto/mp\.c'
 doorway 'sodium' 'proto/(hash|seal|token|random)\.c|node/(auth|keyfile)\.c'
 doorway 'openssl/' 'proto/ws_key\.c'
 
