@@ -28,9 +28,9 @@ struct ring {
 
 void ring_fini(struct ring *ring);
 
-/* Keeps a copy of item as sequence `seq` = newest + 1 (or the first), dropping
- * the oldest beyond the bounds. Errors: ERR_NOMEM; the ring is then empty: a
- * hole must not look like continuity. */
+/* Keeps a copy of item as sequence `seq` = newest + 1 (any but 0 in a new
+ * ring), dropping the oldest beyond the bounds. Errors: ERR_NOMEM; the ring is
+ * then empty, with newest = seq: a hole must not look like continuity. */
 int ring_add(struct ring *ring, const struct limits *limits,
              const struct item *item, uint64_t seq);
 

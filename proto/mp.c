@@ -271,22 +271,20 @@ enum {
     OF_NEVER, /* no first byte at all */
 };
 
+/* clang-format off */
 static const struct shape shapes[] = {
-    {0, 0, 0},         {0, 0, OF_NEVER},  {0, 0, 0},
-    {0, 0, 0},                                              /* nil - bool */
-    {0, 1, OF_BYTES},  {0, 2, OF_BYTES},  {0, 4, OF_BYTES}, /* bin */
-    {1, 1, OF_BYTES},  {1, 2, OF_BYTES},  {1, 4, OF_BYTES}, /* ext */
-    {4, 0, 0},         {8, 0, 0},                           /* floating */
-    {1, 0, 0},         {2, 0, 0},         {4, 0, 0},
-    {8, 0, 0}, /* uint */
-    {1, 0, 0},         {2, 0, 0},         {4, 0, 0},
-    {8, 0, 0}, /* int */
-    {2, 0, 0},         {3, 0, 0},         {5, 0, 0},
-    {9, 0, 0},         {17, 0, 0},                          /* fixext */
-    {0, 1, OF_BYTES},  {0, 2, OF_BYTES},  {0, 4, OF_BYTES}, /* str */
+    {0, 0, 0}, {0, 0, OF_NEVER}, {0, 0, 0}, {0, 0, 0},      /* nil, bool */
+    {0, 1, OF_BYTES}, {0, 2, OF_BYTES}, {0, 4, OF_BYTES},   /* bin */
+    {1, 1, OF_BYTES}, {1, 2, OF_BYTES}, {1, 4, OF_BYTES},   /* ext */
+    {4, 0, 0}, {8, 0, 0},                                   /* floating */
+    {1, 0, 0}, {2, 0, 0}, {4, 0, 0}, {8, 0, 0},             /* unsigned */
+    {1, 0, 0}, {2, 0, 0}, {4, 0, 0}, {8, 0, 0},             /* signed */
+    {2, 0, 0}, {3, 0, 0}, {5, 0, 0}, {9, 0, 0}, {17, 0, 0}, /* fixext */
+    {0, 1, OF_BYTES}, {0, 2, OF_BYTES}, {0, 4, OF_BYTES},   /* str */
     {0, 2, OF_VALUES}, {0, 4, OF_VALUES},                   /* array */
-    {0, 2, OF_PAIRS},  {0, 4, OF_PAIRS},                    /* map */
+    {0, 2, OF_PAIRS}, {0, 4, OF_PAIRS},                     /* map */
 };
+/* clang-format on */
 
 static_assert(ARRAY_LEN(shapes) == 32, "0xc0 to 0xdf");
 
