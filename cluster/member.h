@@ -8,8 +8,11 @@
  *
  * Bounds: at most `living_max` members that are alive or suspected (self not
  * counted) and `dead_max` that are dead or have left. Past the first a new
- * member is refused; past the second the one dead for longest is forgotten.
+ * member is refused; past the second the one gone for longest is forgotten.
  * All memory is taken in member_table_init().
+ *
+ * The digests cover (id, incarnation) of the living, in 16 parts by the first
+ * four bits of the id, so that two nodes find out in which part they differ.
  */
 #ifndef CLUSTER_MEMBER_H
 #define CLUSTER_MEMBER_H
@@ -24,8 +27,10 @@
 
 enum {
     MEMBER_NONE = 0xffff,
+    MEMBER_ROWS_MAX = 0xfff0,
     MEMBER_TEXT_LEN = NODE_NAME_LEN_MAX + REGION_LEN_MAX + ENDPOINT_LEN_MAX +
                       GOSSIP_VERSION_LEN_MAX,
+    MEMBER_ACCUSERS_MAX = 4, /* the first and three that confirm */
 };
 
 /* What the sender's own replicated log looks like; opaque here. */
@@ -41,12 +46,87 @@ struct member {
     uint16_t row;
     bool far;        /* in another region than this node */
     bool duplicate;  /* another living member, or this node, has its name */
-    bool heard;      /* we had a packet of its own in this life of ours */
     uint32_t rtt_ms; /* smoothed; 0 = unknown or under 1 ms */
     struct member_log log; /* as of its last ping or ack */
     uint64_t changed_ms;   /* when `state` changed */
 
+    /* The rest is swim's own. */
+    bool rtt_known;
+    uint32_t rtt_8th_ms;    /* 8 times the smoothed round trip */
+    uint32_t rtt_spread_ms; /* 4 times its mean deviation */
+    uint64_t link_lost_ms;  /* when a pipe to it broke last */
+    bool link_lost;         /* and no answer since */
+    bool probe_wanted;      /* out of turn, as soon as there is room */
+    uint64_t tell_dead_ms;  /* not again before, that it is dead */
+    uint8_t accusers_len;   /* who suspects it, at this incarnation */
+    uint8_t accusers_lost;  /* how many of them lost their link too */
+    uint64_t accusers[MEMBER_ACCUSERS_MAX];
+    bool accusers_link[MEMBER_ACCUSERS_MAX];
+
     uint8_t text[MEMBER_TEXT_LEN];
 };
+
+struct member_table {
+    struct member *rows;
+    uint16_t *order; /* rows in use, by id */
+    uint16_t *free;  /* rows not in use */
+    uint16_t living_max;
+    uint16_t dead_max;
+    uint16_t order_len;
+    uint16_t free_len;
+    uint16_t living_len;
+    uint16_t near_len; /* living and not far */
+    uint16_t suspects_len;
+    uint64_t parts[GOSSIP_PARTS];
+};
+
+/* Errors: ERR_NOMEM. */
+int member_table_init(struct member_table *table, uint16_t living_max,
+                      uint16_t dead_max);
+void member_table_fini(struct member_table *table);
+
+/* Adds one that is alive and not yet known. NULL when living_max is reached. */
+struct member *member_add(struct member_table *table,
+                          const struct peer_node *node, uint32_t incarnation,
+                          bool far, uint64_t now_ms);
+
+/* The one place where states and incarnations change. After a death the caller
+ * forgets the surplus. */
+void member_move(struct member_table *table, struct member *member,
+                 enum gossip_state state, uint32_t incarnation,
+                 uint64_t now_ms);
+/* The one gone for longest, when more than dead_max are; else NULL. */
+struct member *member_surplus(const struct member_table *table);
+void member_forget(struct member_table *table, struct member *member);
+
+struct member *member_find(const struct member_table *table,
+                           const struct node_id *id);
+/* In the order of ids; NULL past the end. */
+struct member *member_at(const struct member_table *table, size_t index);
+/* The place of the first member whose id is above this one. */
+size_t member_after(const struct member_table *table, const struct node_id *id);
+/* A living member at this cluster address other than `except`, or NULL. */
+struct member *member_by_addr(const struct member_table *table,
+                              const struct addr *addr,
+                              const struct node_id *except);
+
+static inline bool member_is_living(const struct member *member)
+{
+    return member->state == GOSSIP_ALIVE || member->state == GOSSIP_SUSPECT;
+}
+
+/* Sets `duplicate` of all living members of this name; true when there are
+ * two or more, self (its name as given) counted. */
+bool member_mark_duplicates(struct member_table *table, struct bytes name,
+                            struct bytes self_name);
+
+/* Changes a digest of parts by one (id, incarnation): there or not there. */
+void member_digest_turn(uint64_t parts[GOSSIP_PARTS], const struct node_id *id,
+                        uint32_t incarnation);
+size_t member_part(const struct node_id *id);
+
+/* Asserts all invariants; parts is the digest as kept, without self. */
+void member_table_check(const struct member_table *table,
+                        const uint64_t parts[GOSSIP_PARTS]);
 
 #endif

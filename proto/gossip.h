@@ -23,9 +23,7 @@
  * A PULL carries a digest of each of 16 parts of the sender's table (by the
  * first four bits of the id), so that only what differs is sent.
  *
- * Reading borrows from the input. It is done here by hand, since msgpack-c
- * allocates what an array merely declares; writing is msgpack-c's, which makes
- * this one of its doorway files.
+ * Reading borrows from the input and never allocates (proto/mp.h).
  *
  * Source: DESIGN 5, CLUSTER 6.1.
  */
@@ -42,10 +40,10 @@
 enum {
     GOSSIP_VERSION = 1,
     GOSSIP_VERSION_MIN = 1,
-    GOSSIP_PARTS = 16,           /* of a member table, in PULL */
-    GOSSIP_VERSION_LEN_MAX = 32, /* of the program, in a whole member */
+    GOSSIP_INCARNATION_MAX = 1 << 30, /* above it nobody could refute */
+    GOSSIP_PARTS = 16,                /* of a member table, in PULL */
+    GOSSIP_VERSION_LEN_MAX = 32,      /* of the program, in a whole member */
     GOSSIP_HEAD_LEN_MAX = 256,
-    GOSSIP_STATE_LEN_MAX = 40,   /* an encoded record that is no whole member */
     GOSSIP_RECORD_LEN_MAX = 512, /* any encoded record */
 };
 
@@ -91,7 +89,7 @@ struct gossip_packet {
     uint64_t digest;              /* PING, ACK: of the member table */
     uint64_t log_version;         /* PING, ACK */
     uint64_t log_digest;          /* PING, ACK */
-    struct node_id target;        /* PING_FOR, NACK, PULL, SLICE */
+    struct node_id target;        /* PING_FOR, PULL, SLICE */
     uint64_t parts[GOSSIP_PARTS]; /* PULL */
 
     struct bytes records; /* the rest: gossip_record_read() */

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One probe
+ *
+ *   0        answer_ms              end
+ *   |-- PING --|-- PING_FOR x 3, PING --|--> suspect
+ *
+ * An ACK on any way ends it. Helpers answer NACK when the target has not
+ * answered them: a missing NACK says that we are the ones who hear badly, so
+ * our health gets worse, and a worse health makes all of this slower.
+ */
+#include "cluster/swim_inner.h"
+
+#include <assert.h>
+
+enum {
+    NACK_MS = 150,
+    FAR_NACK_MS = 500,
+    RELAY_MS = 1000,
+    WANTED_END_MS = 300, /* of a probe out of turn */
+    FAR_END_LEAST_MS = 600,
+    LAG_MS = 100,
+    DEAF_LEAST_MS = 300,
+    DEAF_MOST_MS = 2000,
+};
+
+static void relay_step(struct swim *s, struct relay *r);
+
+/* --- turns -------------------------------------------------------------------
+ */
+
+void swim_turns_add(struct swim *s, const struct member *m)
+{
+    struct turns *t = &s->turns[m->far ? RUMOUR_FAR : RUMOUR_NEAR];
+    /* Somewhere in the rest of this round, so that it need not wait for the
+     * next one. */
+    size_t at = t->at + rng_below(&s->rng, t->len - t->at + 1u);
+
+    memmove(t->rows + at + 1, t->rows + at, (t->len - at) * sizeof *t->rows);
+    t->rows[at] = m->row;
+    t->len++;
+}
+
+void swim_turns_remove(struct swim *s, const struct member *m)
+{
+    struct turns *t = &s->turns[m->far ? RUMOUR_FAR : RUMOUR_NEAR];
+
+    for (uint16_t i = 0; i < t->len; i++) {
+        if (t->rows[i] == m->row) {
+            t->len--;
+            memmove(t->rows + i, t->rows + i + 1,
+                    (size_t)(t->len - i) * sizeof *t->rows);
+            t->at = (uint16_t)(t->at - (i < t->at));
+            return;
+        }
+    }
+}
+
+static struct member *turns_next(struct swim *s, struct turns *t)
+{
+    if (t->len == 0) {
+        return NULL;
+    }
+    if (t->at == t->len) {
+        rng_shuffle(&s->rng, t->rows, t->len);
+        t->at = 0;
+    }
+    return &s->table.rows[t->rows[t->at++]];
+}
+
+/* --- probes ------------------------------------------------------------------
+ */
+
+static void ping(struct swim *s, const struct member *m, uint64_t seq)
+{
+    struct gossip_packet p = swim_head(s, GOSSIP_PING, seq);
+
+    swim_begin(s, &p);
+    if (m->state == GOSSIP_SUSPECT) {
+        swim_put_state(s, m); /* it shall know, and refute in its answer */
+    }
+    swim_put_rumours(s, m->far);
+    swim_post_to(s, m);
+}
+
+static struct probe *probe_free(struct swim *s)
+{
+    for (size_t i = 0; i < PROBES_MAX; i++) {
+        if (!s->probes[i].active) {
+            return &s->probes[i];
+        }
+    }
+    return NULL;
+}
+
+void swim_want_probe(struct swim *s, struct member *m)
+{
+    m->probe_wanted = true;
+    s->probes_wanted = true;
+}
+
+void swim_probe_forget(struct swim *s, const struct member *m)
+{
+    for (size_t i = 0; i < PROBES_MAX; i++) {
+        if (s->probes[i].row == m->row) {
+            s->probes[i].active = false;
+        }
+    }
+}
+
+static bool is_probed(const struct swim *s, const struct member *m)
+{
+    for (size_t i = 0; i < PROBES_MAX; i++) {
+        if (s->probes[i].active && s->probes[i].row == m->row) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void probe_start(struct swim *s, struct member *m, bool in_turn)
+{
+    struct probe *p = probe_free(s);
+    uint32_t slow = s->health + 1;
+    uint32_t answer_ms = timing_answer_ms(m->rtt_known, m->rtt_8th_ms,
+                                          m->rtt_spread_ms, m->far);
+    uint32_t end_ms = in_turn ? TIMING_PROBE_MS : WANTED_END_MS;
+
+    if (p == NULL || is_probed(s, m)) {
+        return; /* its turn comes again */
+    }
+    if (m->far) {
+        end_ms = 3 * answer_ms < FAR_END_LEAST_MS ? FAR_END_LEAST_MS
+                                                  : 3 * answer_ms;
+    } else if (!in_turn && answer_ms > end_ms / 2) {
+        answer_ms = end_ms / 2;
+    }
+    *p = (struct probe){.active = true,
+                        .in_turn = in_turn,
+                        .row = m->row,
+                        .seq = ++s->seq,
+                        .sent_ms = s->now_ms,
+                        .ask_ms = s->now_ms + answer_ms * slow,
+                        .end_ms = s->now_ms + end_ms * slow};
+    ping(s, m, p->seq);
+}
+
+/* Asks others in its region if there are any, else of ours. */
+static void probe_ask(struct swim *s, struct probe *p)
+{
+    const struct member *target = &s->table.rows[p->row];
+    struct gossip_packet ask = swim_head(s, GOSSIP_PING_FOR, p->seq);
+    const struct member *asked[HELPERS];
+
+    p->asked = true;
+    ask.target = target->node.id;
+    for (int tries = 0; tries < 4 * HELPERS && p->helpers < HELPERS; tries++) {
+        const struct member *m = swim_any(s, target->far && tries % 2 == 0,
+                                          true, target);
+        bool again = m == NULL;
+        for (size_t i = 0; i < p->helpers; i++) {
+            again = again || asked[i] == m;
+        }
+        if (!again) {
+            asked[p->helpers++] = m;
+            swim_begin(s, &ask);
+            swim_post_to(s, m);
+        }
+    }
+    ping(s, target, p->seq);
+}
+
+static void probe_fail(struct swim *s, struct probe *p)
+{
+    struct member *m = &s->table.rows[p->row];
+
+    p->active = false;
+    if (p->in_turn) {
+        swim_health_add(s, p->helpers == 0 ? 1 : p->helpers - p->nacks);
+    }
+    swim_accuse(s, m);
+}
+
+static void probe_step(struct swim *s, struct probe *p)
+{
+    if (!member_is_living(&s->table.rows[p->row])) {
+        p->active = false;
+    } else if (s->now_ms >= p->end_ms && s->now_ms >= s->deaf_until_ms) {
+        probe_fail(s, p);
+    } else if (!p->asked && s->now_ms >= p->ask_ms) {
+        probe_ask(s, p);
+    }
+}
+
+static void start_wanted(struct swim *s)
+{
+    for (size_t i = 0; s->probes_wanted && i < s->table.order_len; i++) {
+        struct member *m = member_at(&s->table, i);
+        if (!m->probe_wanted) {
+            continue;
+        }
+        if (probe_free(s) == NULL) {
+            return; /* when one ends */
+        }
+        m->probe_wanted = false;
+        probe_start(s, m, false);
+    }
+    s->probes_wanted = false;
+}
+
+static void start_in_turn(struct swim *s, enum rumour_lane lane)
+{
+    struct turns *t = &s->turns[lane];
+    uint32_t every = lane == RUMOUR_FAR ? TIMING_FAR_PROBE_MS : TIMING_PROBE_MS;
+
+    if (s->now_ms < t->next_ms) {
+        return;
+    }
+    t->next_ms = s->now_ms + every * (s->health + 1);
+    struct member *m = turns_next(s, t);
+    if (m != NULL) {
+        probe_start(s, m, true);
+    }
+}
+
+void swim_probe_tick(struct swim *s)
+{
+    for (size_t i = 0; i < PROBES_MAX; i++) {
+        if (s->probes[i].active) {
+            probe_step(s, &s->probes[i]);
+        }
+    }
+    for (size_t i = 0; i < RELAYS_MAX; i++) {
+        relay_step(s, &s->relays[i]);
+    }
+    start_wanted(s);
+    start_in_turn(s, RUMOUR_NEAR);
+    start_in_turn(s, RUMOUR_FAR);
+}
+
+uint64_t swim_probe_wake(const struct swim *s)
+{
+    uint64_t wake = SWIM_NEVER;
+
+    for (int lane = 0; lane < RUMOUR_LANES; lane++) {
+        if (s->turns[lane].len > 0) {
+            wake = swim_earlier(wake, s->turns[lane].next_ms);
+        }
+    }
+    for (size_t i = 0; i < PROBES_MAX; i++) {
+        const struct probe *p = &s->probes[i];
+        if (p->active) {
+            uint64_t end_ms = p->end_ms < s->deaf_until_ms ? s->deaf_until_ms
+                                                           : p->end_ms;
+            wake = swim_earlier(wake, p->asked ? end_ms : p->ask_ms);
+        }
+    }
+    for (size_t i = 0; i < RELAYS_MAX; i++) {
+        const struct relay *r = &s->relays[i];
+        if (r->active) {
+            wake = swim_earlier(wake, r->nacked ? r->end_ms : r->nack_ms);
+        }
+    }
+    return wake;
+}
+
+/* --- answers -----------------------------------------------------------------
+ */
+
+static void answer(struct swim *s, enum gossip_type type, uint64_t seq,
+                   const struct member *to)
+{
+    struct gossip_packet p = swim_head(s, type, seq);
+
+    swim_begin(s, &p);
+    if (type == GOSSIP_ACK) {
+        if (to->state == GOSSIP_DEAD) {
+            swim_put_state(s, to); /* it shall know, and refute */
+        }
+        swim_put_rumours(s, to->far);
+    }
+    swim_post_to(s, to);
+}
+
+void swim_on_ping(struct swim *s, const struct member *m, uint64_t seq)
+{
+    answer(s, GOSSIP_ACK, seq, m);
+}
+
+static void rtt_learn(struct member *m, uint32_t ms)
+{
+    uint32_t smooth = m->rtt_8th_ms / 8;
+    uint32_t off = ms > smooth ? ms - smooth : smooth - ms;
+
+    if (!m->rtt_known) {
+        m->rtt_known = true;
+        m->rtt_8th_ms = 8 * ms;
+        m->rtt_spread_ms = 2 * ms;
+    } else {
+        m->rtt_8th_ms = m->rtt_8th_ms - smooth + ms;
+        m->rtt_spread_ms = m->rtt_spread_ms - m->rtt_spread_ms / 4 + off;
+    }
+    m->rtt_ms = m->rtt_8th_ms / 8;
+}
+
+static void relay_ack(struct swim *s, struct relay *r)
+{
+    const struct member *asker = member_find(&s->table, &r->asker);
+
+    r->active = false;
+    if (asker != NULL && member_is_living(asker)) {
+        answer(s, GOSSIP_ACK, r->asker_seq, asker);
+    }
+}
+
+void swim_on_ack(struct swim *s, struct member *m, uint64_t seq)
+{
+    for (size_t i = 0; i < RELAYS_MAX; i++) {
+        if (s->relays[i].active && s->relays[i].seq == seq) {
+            relay_ack(s, &s->relays[i]);
+            return;
+        }
+    }
+    for (size_t i = 0; i < PROBES_MAX; i++) {
+        struct probe *p = &s->probes[i];
+        if (!p->active || p->seq != seq) {
+            continue;
+        }
+        p->active = false;
+        s->table.rows[p->row].link_lost = false;
+        if (p->in_turn) {
+            swim_health_add(s, -1);
+        }
+        if (!p->asked && m->row == p->row) {
+            rtt_learn(m, (uint32_t)(s->now_ms - p->sent_ms));
+        }
+        return;
+    }
+}
+
+void swim_on_nack(struct swim *s, uint64_t seq)
+{
+    for (size_t i = 0; i < PROBES_MAX; i++) {
+        struct probe *p = &s->probes[i];
+        if (p->active && p->seq == seq && p->nacks < p->helpers) {
+            p->nacks++;
+        }
+    }
+}
+
+void swim_on_ping_for(struct swim *s, const struct member *m,
+                      const struct gossip_packet *p)
+{
+    const struct member *target = member_find(&s->table, &p->target);
+
+    if (target == NULL || !member_is_living(target)) {
+        return;
+    }
+    for (size_t i = 0; i < RELAYS_MAX; i++) {
+        struct relay *r = &s->relays[i];
+        if (r->active) {
+            continue;
+        }
+        *r = (struct relay){
+            .active = true,
+            .asker = m->node.id,
+            .asker_seq = p->seq,
+            .seq = ++s->seq,
+            .nack_ms = s->now_ms + (target->far ? FAR_NACK_MS : NACK_MS),
+            .end_ms = s->now_ms + RELAY_MS,
+        };
+        ping(s, target, r->seq);
+        return;
+    }
+}
+
+static void relay_step(struct swim *s, struct relay *r)
+{
+    const struct member *asker;
+
+    if (!r->active) {
+        return;
+    }
+    if (s->now_ms >= r->end_ms) {
+        r->active = false;
+    }
+    if (!r->nacked && s->now_ms >= r->nack_ms) {
+        r->nacked = true;
+        asker = member_find(&s->table, &r->asker);
+        if (asker != NULL && member_is_living(asker)) {
+            answer(s, GOSSIP_NACK, r->asker_seq, asker);
+        }
+    }
+}
+
+/* --- own health --------------------------------------------------------------
+ */
+
+void swim_health_add(struct swim *s, int by)
+{
+    int health = (int)s->health + by;
+
+    s->health = health < 0            ? 0
+                : health > HEALTH_MAX ? HEALTH_MAX
+                                      : (unsigned)health;
+}
+
+/* What waits in our socket may hold the answers: condemn nobody meanwhile. */
+void swim_on_lag(struct swim *s, uint64_t ms)
+{
+    uint64_t deaf = ms < DEAF_LEAST_MS  ? DEAF_LEAST_MS
+                    : ms > DEAF_MOST_MS ? DEAF_MOST_MS
+                                        : ms;
+
+    if (ms < LAG_MS) {
+        return;
+    }
+    if (s->now_ms >= s->deaf_until_ms) {
+        swim_health_add(s, ms < 1000 ? 1 : 2);
+    }
+    if (s->deaf_until_ms < s->now_ms + deaf) {
+        s->deaf_until_ms = s->now_ms + deaf;
+    }
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The numbers of the membership protocol that grow with the cluster. Logarithms
+ * come from small tables: no floating point, the same result everywhere.
+ *
+ * A suspicion lasts its longest when one member alone holds it and its shortest
+ * when `timing_confirmers()` others share it, falling with the logarithm
+ * between (Lifeguard). If all of them also lost their link to the suspect, as
+ * when its process was killed, it lasts TIMING_LINK_LOST_MS only.
+ */
+#ifndef CLUSTER_TIMING_H
+#define CLUSTER_TIMING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    TIMING_PROBE_MS = 500,      /* between regular probes in the own region */
+    TIMING_FAR_PROBE_MS = 2000, /* and in the others */
+    TIMING_GOSSIP_MS = 100,     /* between rounds of rumours */
+    TIMING_GOSSIP_NEAR = 3,     /* members told in a round */
+    TIMING_FAR_GOSSIP_MS = 500,
+    TIMING_GOSSIP_FAR = 2,
+    TIMING_LINK_LOST_MS = 300,
+    TIMING_FAR_LINK_LOST_MS = 1000,
+};
+
+/* n counts all living members, self included. */
+unsigned timing_confirmers(uint32_t n);
+uint32_t timing_suspicion_ms(uint32_t n, unsigned confirmed);
+/* How often each node passes a rumour on in its region. */
+unsigned timing_rumour_limit(uint32_t n);
+
+/* How long to wait for an answer before others are asked: the round trip and
+ * four times its spread (both as kept in struct member), within bounds. */
+uint32_t timing_answer_ms(bool known, uint32_t rtt_8th_ms,
+                          uint32_t rtt_spread_ms, bool far);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A small network of swim machines for tests: virtual clock, one heap of
+ * packets in the order of (time, number), loss, delay, cuts. A packet arrives
+ * only where its destination id lives, as the seal would have it.
+ */
+#ifndef TESTS_SWIM_WORLD_H
+#define TESTS_SWIM_WORLD_H
+
+#include "tests/test.h"
+
+#include "cluster/cluster.h"
+#include "cluster/rng.h"
+#include "cluster/swim.h"
+
+enum {
+    WORLD_NODES_MAX = 256,
+    WORLD_SEAL_LEN = 50 + 28, /* envelope, UDP and IP */
+};
+
+struct world_node {
+    struct swim *swim;
+    struct node_id id;
+    struct addr addr;
+    char name[16];
+    char region[8];
+    bool running;
+    bool paused;   /* packets wait in its socket */
+    unsigned side; /* of a partition */
+    uint64_t bytes_out;
+    uint64_t packets_out;
+    unsigned events[SWIM_HEARD + 1];
+    const char *text; /* of the last event that had one */
+};
+
+struct world_packet {
+    uint64_t at_ms;
+    uint64_t number;
+    size_t node;
+    struct node_id dst;
+    struct addr from;
+    uint16_t len;
+    uint8_t bytes[CLUSTER_PACKET_LEN_MAX];
+};
+
+struct world {
+    uint64_t now_ms;
+    struct rng rng;
+    struct world_node nodes[WORLD_NODES_MAX];
+    size_t nodes_len;
+    struct world_packet **heap;
+    size_t heap_len;
+    size_t heap_cap;
+    uint64_t numbers;
+    uint32_t loss_percent;
+    uint32_t delay_ms;     /* each way, plus 0..delay_ms */
+    uint32_t far_delay_ms; /* between regions */
+    bool check;            /* every machine after each of its steps */
+    uint64_t digest;       /* of all packets sent */
+    uint16_t peers_max;
+};
+
+struct world *world_new(uint64_t seed);
+void world_free(struct world *world);
+
+/* Starts a node at address number `place` (port) with `seed_place` as its only
+ * seed (0: none). Returns its index. A place taken by a node that no longer
+ * runs may be used again. */
+size_t world_start(struct world *world, uint16_t place, const char *name,
+                   const char *region, uint16_t seed_place);
+/* n nodes named n1.. at places 1.., in `regions` regions in turn, all seeded
+ * by place 1. */
+void world_start_many(struct world *world, size_t n, size_t regions);
+void world_kill(struct world *world, size_t node);
+/* Tells all others that their link to it broke. */
+void world_reset_links(struct world *world, size_t node);
+void world_pause(struct world *world, size_t node, bool paused);
+void world_news(struct world *world, size_t node, const struct swim_news *news);
+/* Hands node a packet as if it came from `from`. */
+void world_inject(struct world *world, size_t node, const struct addr *from,
+                  struct bytes bytes, bool sealed_for_me);
+
+void world_run(struct world *world, uint64_t ms);
+typedef bool (*world_test)(const struct world *world, const void *data);
+/* Runs until the test holds; how long that took, or fails after limit_ms. */
+uint64_t world_until(struct world *world, world_test test, const void *data,
+                     uint64_t limit_ms);
+
+/* What `at` believes of `about`; -1 if it does not know it. */
+int world_state(const struct world *world, size_t at, size_t about);
+/* All running nodes hold all running nodes alive and nobody else living. */
+bool world_agrees(const struct world *world, const void *unused);
+/* All running nodes hold the node of index *data dead (or left). */
+bool world_buried(const struct world *world, const void *data);
+unsigned world_events(const struct world *world, enum swim_out_type type);
+struct addr world_addr(uint16_t place);
+
+#endif
