@@ -14,10 +14,11 @@
  *   is accepted and does nothing. The carrier frees.
  *
  * Slow readers: beyond the hard bound, or the soft one for out_soft_ms, all
- * waiting items are dropped. A door that can tell keeps its client: it is
- * *slow* until its queue is empty, gets nothing meanwhile, then one
- * discontinuity for each subscription that missed something. Another door's
- * client is closed in that door's own words (door->say_error, ERR_SLOW).
+ * waiting items are dropped (one single item is not, however large). A door
+ * that can tell keeps its client: it is *slow* until its queue is empty, gets
+ * nothing meanwhile, then one discontinuity for each subscription that missed
+ * something. Another door's client is closed in that door's own words
+ * (door->say_error, ERR_SLOW).
  *
  * Loop thread only.
  */
@@ -40,34 +41,36 @@ struct identity;
 struct cork;
 
 struct client {
-    struct core *core;
-    struct conn *conn;
-    const struct door *door; /* NULL until one is chosen */
-    void *state;             /* door->state_len zeroed bytes, freed with it */
-    struct identity *who;
-
+    /* What a delivery touches. */
     struct outq out;
+    const struct door *door; /* NULL until one is chosen */
+    struct core *core;
+    struct client *dirty_next;
+    uint64_t id;     /* counts from 1 on this node */
+    uint8_t framing; /* enum framing of what it is sent */
+    bool dirty;      /* in the list of clients to flush */
+    bool slow;
+    bool saying; /* inside the last words of door and carrier */
+    bool closing;
+    bool logged_in; /* said who it is: pre-login bounds no longer hold */
+
+    struct conn *conn;
+    void *state; /* door->state_len zeroed bytes, freed with it */
+    struct identity *who;
     struct sub *subs; /* newest first */
     uint32_t subs_len;
     uint32_t patterns_len;
-
-    uint64_t id;     /* counts from 1 on this node */
-    uint64_t stream; /* HTTP/2 stream id, else 0 */
-    uint8_t framing; /* enum framing of what it is sent */
-    bool logged_in;  /* said who it is: pre-login bounds no longer hold */
-    bool dirty;      /* in the list of clients to flush */
-    bool slow;
-    bool closing;
+    uint64_t stream;        /* HTTP/2 stream id, else 0 */
     uint64_t soft_since_ms; /* above the soft bound since; 0 = below */
 
     struct deadline deadline; /* the door's; see client_deadline() */
-    struct deadline expiry;   /* of the identity: subscriptions end then */
+    struct deadline watch;    /* the identity expires, or it is too slow */
 
     struct cork *corks; /* subscribes that wait for the barrier, oldest first */
+    struct cork *corks_last;
     uint32_t corks_len;
     struct client *cork_next; /* in core's list while corks_len > 0 */
     struct client *cork_prev;
-    struct client *dirty_next;
     struct client *next; /* of all clients of the core */
     struct client *prev;
 };
@@ -98,8 +101,9 @@ int client_open(struct client *client, const struct door *door,
  * subscriptions end, on_close is called, the identity is anonymous again. */
 void client_leave_door(struct client *client);
 
-/* Begins the end: the door says why in its own words when err is not 0, what
- * waits is written, then the carrier closes. Again: later calls do nothing. */
+/* Begins the end: nobody waits for a barrier any more, the door says why in its
+ * own words when err is not 0, what waits is written, then the carrier closes.
+ * Again: later calls do nothing. */
 void client_close(struct client *client, int err);
 
 /* --- identity --- */
@@ -133,7 +137,8 @@ void client_unsubscribe(struct client *client, struct sub *sub);
  * barrier gives up (partial). Then door->on_barrier(client, tag, partial, ack)
  * writes the acknowledgement to this very place. Called at once when the
  * version is already held. Doors without on_barrier write their answer right
- * after this call: it is behind the cork. Errors: ERR_NOMEM: close. */
+ * after this call: it is behind the cork. Errors: ERR_NOMEM, ERR_LIMIT (too
+ * many wait): close. */
 int client_await(struct client *client, enum cluster_scope scope,
                  uint64_t version, uint64_t tag);
 

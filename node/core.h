@@ -36,6 +36,7 @@ struct core {
      * its soft bound and nobody is dropped unasked: conns_flush(). May be NULL.
      */
     void (*flush)(struct core *core);
+    bool pressed; /* a client crossed it in this turn: flush after the item */
 
     uint64_t now_ms;  /* monotonic; set at the start of each turn */
     uint64_t wall_ms; /* wall clock of the same moment */
@@ -48,6 +49,7 @@ struct core {
     struct client *corked;  /* waiting for the barrier */
     uint64_t clients_made;  /* gives ids */
     uint64_t items_made;    /* gives item numbers */
+    struct buf scratch;     /* one acknowledgement or head at a time */
     uint64_t node_u64;      /* origin of items published here */
     char name[65];          /* this node's */
     char region[65];
@@ -75,7 +77,11 @@ int core_init(struct core *core, const struct core_options *options);
 /* All clients must be gone. */
 void core_fini(struct core *core);
 
-/* Sets the time of a turn. */
+/* Sets the time of a turn; above 90 % of memory_len it also cuts the largest
+ * queue. */
 void core_turn(struct core *core, uint64_t now_ms, uint64_t wall_ms);
+
+/* What limits.memory_len bounds: output and rings, in bytes. */
+uint64_t core_memory(const struct core *core);
 
 #endif

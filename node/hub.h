@@ -35,10 +35,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cluster/cluster.h"
 #include "node/outq.h"
 #include "proto/hash.h"
 #include "proto/item.h"
 #include "proto/topic.h"
+#include "proto/ws_frame.h"
 
 struct client;
 struct core;
@@ -54,6 +56,10 @@ enum framing {
     FRAMING_WS_TEXT = 1,
     FRAMING_WS_BINARY = 2
 };
+
+/* The head of a frame with len bytes of payload; 0 bytes for FRAMING_RAW. */
+size_t hub_frame_head(uint8_t head[WS_FRAME_HEAD_MAX], uint8_t framing,
+                      size_t len);
 
 struct variant {
     const struct door *door;
@@ -135,6 +141,8 @@ struct hub_outside {
     unsigned (*forward)(void *data, const struct item *item, bool *partial);
     /* As ingress: to the interested peers of the own region. */
     unsigned (*relay)(void *data, const struct item *item);
+    /* cluster_held(). NULL: a lone node, every version is held. */
+    uint64_t (*held)(void *data, enum cluster_scope scope);
 };
 
 enum hub_source {
@@ -173,6 +181,14 @@ struct sub *hub_find(const struct hub *hub, const struct client *client,
                      const struct hub_want *want);
 /* Settles and removes it. */
 void hub_unsubscribe(struct hub *hub, struct sub *sub);
+
+/* The client's identity changed: which topics its patterns may see is judged
+ * anew. Settles before. */
+void hub_rights_changed(struct hub *hub, struct client *client);
+
+/* The version of the own log that is held in that scope; UINT64_MAX when there
+ * is nobody to hold it. */
+uint64_t hub_held(const struct hub *hub, enum cluster_scope scope);
 
 /* Names of a subscription, borrowed while it lives. */
 struct bytes hub_sub_cache(const struct sub *sub);

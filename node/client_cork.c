@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "node/client_private.h"
+#include "node/core.h"
+#include "node/door/door.h"
+#include "proto/err.h"
+
+enum {
+    CORKS_MAX = 65536
+}; /* acknowledgements of a client that wait */
+
+/* One place in the output that waits. Corks are taken out in order: one whose
+ * version is held early stays until those before it are out. */
+struct cork {
+    struct cork *next;
+    uint64_t version;
+    uint64_t tag;
+    uint64_t made_ms;
+    enum cluster_scope scope;
+    bool released;
+    bool partial;
+};
+
+static void enlist(struct client *client)
+{
+    struct core *core = client->core;
+
+    client->cork_prev = NULL;
+    client->cork_next = core->corked;
+    if (core->corked != NULL) {
+        core->corked->cork_prev = client;
+    }
+    core->corked = client;
+}
+
+static void delist(struct client *client)
+{
+    if (client->cork_prev != NULL) {
+        client->cork_prev->cork_next = client->cork_next;
+    } else {
+        client->core->corked = client->cork_next;
+    }
+    if (client->cork_next != NULL) {
+        client->cork_next->cork_prev = client->cork_prev;
+    }
+    client->cork_next = NULL;
+    client->cork_prev = NULL;
+}
+
+/* Renders the acknowledgement into core->scratch, framed. */
+static struct bytes render_ack(struct client *client, uint64_t tag,
+                               bool partial)
+{
+    struct buf *ack = &client->core->scratch;
+    uint8_t head[WS_FRAME_HEAD_MAX];
+    size_t head_len;
+
+    buf_reset(ack);
+    if (client->door == NULL || client->door->on_barrier == NULL) {
+        return buf_bytes(ack);
+    }
+    client->door->on_barrier(client, tag, partial, ack);
+    if (ack->len == 0 || client->door->shape != DOOR_MESSAGE) {
+        return buf_bytes(ack);
+    }
+    head_len = hub_frame_head(head, client->framing, ack->len);
+    if (head_len > 0 && buf_reserve(ack, head_len) != NULL) {
+        memmove(ack->p + head_len, ack->p, ack->len);
+        memcpy(ack->p, head, head_len);
+        ack->len += head_len;
+    }
+    return buf_bytes(ack);
+}
+
+static void take_first(struct client *client)
+{
+    struct cork *cork = client->corks;
+    struct bytes ack = render_ack(client, cork->tag, cork->partial);
+    bool failed = client->core->scratch.failed;
+
+    client->corks = cork->next;
+    client->corks_len--;
+    if (client->corks == NULL) {
+        client->corks_last = NULL;
+        delist(client);
+    }
+    free(cork);
+    if (outq_uncork(&client->out, &client->core->chunks, ack) != 0 || failed) {
+        client_abort(client);
+        return;
+    }
+    client_dirty(client);
+}
+
+static void take_released(struct client *client)
+{
+    while (client->corks != NULL && client->corks->released) {
+        take_first(client);
+    }
+}
+
+void corks_release_all(struct client *client)
+{
+    for (struct cork *cork = client->corks; cork != NULL; cork = cork->next) {
+        cork->partial |= !cork->released;
+        cork->released = true;
+    }
+    take_released(client);
+}
+
+void corks_drop(struct client *client)
+{
+    while (client->corks != NULL) {
+        struct cork *cork = client->corks;
+        client->corks = cork->next;
+        (void)outq_uncork(&client->out, &client->core->chunks,
+                          bytes_of(NULL, 0));
+        free(cork);
+    }
+    if (client->corks_len > 0) {
+        client->corks_len = 0;
+        client->corks_last = NULL;
+        delist(client);
+    }
+}
+
+/* A door that writes its acknowledgement behind the cork needs one for a whole
+ * turn: all subscribes of a turn leave as one delta and hold together. */
+static bool join_last(struct client *client, enum cluster_scope scope,
+                      uint64_t version)
+{
+    struct cork *last = client->corks_last;
+
+    if (client->door->on_barrier != NULL || last == NULL ||
+        last->scope != scope || last->released) {
+        return false;
+    }
+    if (version > last->version) {
+        if (last->made_ms != client->core->now_ms) {
+            return false;
+        }
+        last->version = version;
+    }
+    return true;
+}
+
+static int add_cork(struct client *client, enum cluster_scope scope,
+                    uint64_t version, uint64_t tag)
+{
+    struct cork *cork;
+
+    if (client->corks_len >= CORKS_MAX) {
+        return ERR_LIMIT;
+    }
+    cork = malloc(sizeof *cork);
+    if (cork == NULL || outq_cork(&client->out) != 0) {
+        free(cork);
+        return ERR_NOMEM;
+    }
+    *cork = (struct cork){
+        .version = version,
+        .tag = tag,
+        .made_ms = client->core->now_ms,
+        .scope = scope,
+    };
+    if (client->corks_last != NULL) {
+        client->corks_last->next = cork;
+    } else {
+        client->corks = cork;
+        enlist(client);
+    }
+    client->corks_last = cork;
+    client->corks_len++;
+    return 0;
+}
+
+int client_await(struct client *client, enum cluster_scope scope,
+                 uint64_t version, uint64_t tag)
+{
+    struct bytes ack;
+
+    if (client->closing) {
+        return 0;
+    }
+    hub_settle(client->core->hub); /* what came before stays before */
+    if (version > hub_held(client->core->hub, scope)) {
+        return join_last(client, scope, version)
+                   ? 0
+                   : add_cork(client, scope, version, tag);
+    }
+    ack = render_ack(client, tag, false);
+    if (client->core->scratch.failed) {
+        return ERR_NOMEM;
+    }
+    client_write(client, ack);
+    return 0;
+}
+
+/* Whether what is now known of `scope` also answers a wait in `asked`. */
+static bool covers(enum cluster_scope scope, enum cluster_scope asked)
+{
+    return scope == asked || scope == CLUSTER_SCOPE_ALL;
+}
+
+static void release(struct client *client, enum cluster_scope scope,
+                    uint64_t version, bool partial)
+{
+    for (struct cork *cork = client->corks; cork != NULL; cork = cork->next) {
+        if (!cork->released && cork->version <= version &&
+            covers(scope, cork->scope) && !(partial && scope != cork->scope)) {
+            cork->released = true;
+            cork->partial = partial;
+        }
+    }
+    take_released(client);
+}
+
+void clients_release(struct core *core, enum cluster_scope scope,
+                     uint64_t version, bool partial)
+{
+    struct client *next;
+
+    for (struct client *client = core->corked; client != NULL; client = next) {
+        next = client->cork_next;
+        release(client, scope, version, partial);
+    }
+}
+
+void corks_check(const struct client *client)
+{
+    uint32_t len = 0;
+
+    for (const struct cork *cork = client->corks; cork != NULL;
+         cork = cork->next) {
+        assert(cork->next != NULL || cork == client->corks_last);
+        len++;
+    }
+    assert(len == client->corks_len);
+    assert(len == client->out.corks);
+    assert(client->corks != NULL || client->corks_last == NULL);
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+
+#include "node/client_private.h"
+#include "node/core.h"
+#include "node/door/door.h"
+#include "proto/err.h"
+
+static uint64_t now_s(const struct client *client)
+{
+    return client->core->wall_ms / 1000;
+}
+
+static int refuse(struct client *client, int err)
+{
+    client->core->stats.refused += err != 0;
+    return err;
+}
+
+/* --- identity
+ * --------------------------------------------------------------------- */
+
+void client_become(struct client *client, struct identity *who)
+{
+    if (client->who != who) {
+        identity_ref(who);
+        identity_unref(client->who);
+        client->who = who;
+        client_recheck(client);
+    }
+    client_arm_watch(client);
+}
+
+int client_login(struct client *client, struct bytes token)
+{
+    struct identity *who;
+    int rc;
+
+    if (client->closing) {
+        return 0;
+    }
+    rc = auth_login(&client->core->auth, token, now_s(client), &who);
+    if (rc != 0) {
+        client->core->stats.auth_failures++;
+        return rc;
+    }
+    client_become(client, who);
+    identity_unref(who);
+    client->logged_in = true;
+    return 0;
+}
+
+void client_logout(struct client *client)
+{
+    client->logged_in = client->core->auth.insecure;
+    client_become(client, client->core->auth.anonymous);
+}
+
+static int may_read(const struct client *client, enum topic_dialect dialect,
+                    struct bytes cache, struct bytes topic)
+{
+    const struct auth *auth = &client->core->auth;
+
+    if (dialect == TOPIC_EXACT) {
+        return auth_allows(auth, client->who, AUTH_SUBSCRIBE, cache, topic,
+                           now_s(client));
+    }
+    return auth_allows_pattern(auth, client->who, cache, topic, now_s(client));
+}
+
+void client_recheck(struct client *client)
+{
+    struct sub *next;
+
+    hub_rights_changed(client->core->hub, client);
+    for (struct sub *sub = client->subs; sub != NULL; sub = next) {
+        int rc = may_read(client, hub_sub_dialect(sub), hub_sub_cache(sub),
+                          hub_sub_topic(sub));
+        next = sub->next;
+        if (rc == 0) {
+            continue;
+        }
+        if (!client->closing && client->door->on_ended != NULL) {
+            client->door->on_ended(client, sub, rc);
+        }
+        hub_unsubscribe(client->core->hub, sub);
+    }
+}
+
+/* --- publish
+ * ---------------------------------------------------------------------- */
+
+static int check_item(const struct client *client,
+                      const struct client_item *item)
+{
+    const struct core *core = client->core;
+    struct item_attrs attrs;
+    int rc;
+
+    if (!core->ready) {
+        return ERR_NOT_READY;
+    }
+    if (!topic_cache_is_valid(item->cache) || !topic_is_valid(item->topic)) {
+        return ERR_NAME;
+    }
+    if (item->value.len > core->limits.item_len ||
+        item->attrs.len > ITEM_ATTRS_LEN_MAX) {
+        return ERR_TOO_BIG;
+    }
+    if ((item->flags & ITEM_BINARY) == 0 && !topic_text_is_valid(item->value)) {
+        return ERR_UTF8;
+    }
+    if (item->attrs.len > 0) {
+        rc = item_attrs_read(item->attrs, &attrs);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    return auth_allows(&core->auth, client->who, AUTH_PUBLISH, item->cache,
+                       item->topic, now_s(client));
+}
+
+int client_publish(struct client *client, const struct client_item *from,
+                   struct hub_receipt *receipt)
+{
+    struct core *core = client->core;
+    int rc;
+
+    *receipt = (struct hub_receipt){0};
+    if (client->closing) {
+        return 0;
+    }
+    rc = check_item(client, from);
+    if (rc != 0) {
+        return refuse(client, rc);
+    }
+    struct item item = {
+        .cache = from->cache,
+        .topic = from->topic,
+        .value = from->value,
+        .conn = client->id,
+        .at_ms = core->wall_ms,
+        .publisher = client->who->token.subject,
+        .attrs = from->attrs,
+        .flags = from->flags & ITEM_FLAGS_KNOWN,
+    };
+    core->stats.published++;
+    hub_publish(core->hub, &item, HUB_FROM_CLIENT, receipt);
+    return 0;
+}
+
+/* --- subscribe
+ * -------------------------------------------------------------------- */
+
+static int check_names(const struct hub_want *want)
+{
+    bool valid;
+
+    if (want->dialect != TOPIC_EXACT && want->dialect != TOPIC_GLOB) {
+        return ERR_UNSUPPORTED;
+    }
+    valid = want->dialect == TOPIC_EXACT ? topic_is_valid(want->topic)
+                                         : topic_pattern_is_valid(want->topic);
+    return valid && topic_cache_is_valid(want->cache) ? 0 : ERR_NAME;
+}
+
+static bool is_full(const struct client *client, const struct hub_want *want)
+{
+    const struct limits *limits = &client->core->limits;
+    bool full = client->subs_len >= limits->subs_per_client ||
+                (want->dialect != TOPIC_EXACT &&
+                 client->patterns_len >= limits->patterns_per_client);
+
+    return full && hub_find(client->core->hub, client, want) == NULL;
+}
+
+int client_may_subscribe(struct client *client, const struct hub_want *want)
+{
+    int rc;
+
+    if (client->closing) {
+        return ERR_CLOSING;
+    }
+    rc = check_names(want);
+    if (rc == 0) {
+        rc = may_read(client, want->dialect, want->cache, want->topic);
+    }
+    if (rc == 0 && is_full(client, want)) {
+        rc = ERR_LIMIT;
+    }
+    return refuse(client, rc);
+}
+
+int client_subscribe(struct client *client, struct hub_want *want,
+                     struct sub **sub, struct hub_position *position)
+{
+    int rc = client_may_subscribe(client, want);
+
+    if (rc != 0) {
+        return rc;
+    }
+    want->variant.door = client->door;
+    want->variant.framing = client->framing;
+    rc = hub_subscribe(client->core->hub, client, want, sub, position);
+    if (rc == 0 && client->subs_len == 1) {
+        client_arm_watch(client);
+    }
+    return refuse(client, rc);
+}
+
+void client_unsubscribe(struct client *client, struct sub *sub)
+{
+    if (!client->closing) {
+        assert(sub->client == client);
+        hub_unsubscribe(client->core->hub, sub);
+    }
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/core.h"
+
+#include <assert.h>
+
+#include "node/client.h"
+#include "proto/err.h"
+
+static void copy_text(char *to, size_t cap, const char *from)
+{
+    size_t len = from == NULL ? 0 : strlen(from);
+
+    assert(len < cap);
+    if (len > 0) {
+        memcpy(to, from, len);
+    }
+    to[len] = '\0';
+}
+
+int core_init(struct core *core, const struct core_options *options)
+{
+    const char *why;
+    int rc;
+
+    *core = (struct core){0};
+    rc = limits_check(&options->limits, &why);
+    if (rc != 0) {
+        return rc;
+    }
+    core->limits = options->limits;
+    core->log = options->log;
+    core->hash_key = options->hash_key;
+    core->cluster = options->cluster;
+    core->node_u64 = node_id_u64(&options->id);
+    copy_text(core->name, sizeof core->name, options->name);
+    copy_text(core->region, sizeof core->region, options->region);
+    copy_text(core->endpoint, sizeof core->endpoint, options->endpoint);
+    rc = auth_init(&core->auth, options->token_keys);
+    if (rc != 0) {
+        goto fail;
+    }
+    rc = hub_init(&core->hub, core, &core->hash_key, core->node_u64,
+                  &options->outside);
+    if (rc != 0) {
+        goto fail;
+    }
+    return 0;
+fail:
+    core_fini(core);
+    return rc;
+}
+
+void core_fini(struct core *core)
+{
+    assert(core->clients == NULL);
+    if (core->hub != NULL) {
+        hub_free(core->hub);
+    }
+    auth_fini(&core->auth);
+    chunk_pool_fini(&core->chunks);
+    deadlines_fini(&core->deadlines);
+    buf_fini(&core->scratch);
+    *core = (struct core){0};
+}
+
+void core_turn(struct core *core, uint64_t now_ms, uint64_t wall_ms)
+{
+    assert(now_ms >= core->now_ms);
+    if (core->boot_ms == 0) {
+        core->boot_ms = now_ms;
+    }
+    core->now_ms = now_ms;
+    core->wall_ms = wall_ms;
+    core->stats.output_len = core->chunks.bytes;
+    if (core_memory(core) / 9 > core->limits.memory_len / 10) {
+        clients_relieve(core);
+    }
+}
+
+uint64_t core_memory(const struct core *core)
+{
+    return core->chunks.bytes + core->stats.ring_len;
+}

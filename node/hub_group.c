@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/hub_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "node/client.h"
+#include "proto/err.h"
+
+static bool same_variant(const struct variant *a, const struct variant *b)
+{
+    return a->door == b->door && a->version == b->version &&
+           a->framing == b->framing;
+}
+
+static struct group *group_new(const struct variant *variant)
+{
+    struct group *group = calloc(1, sizeof *group);
+
+    if (group != NULL) {
+        group->variant = *variant;
+        group->members = &group->only;
+        group->cap = 1;
+    }
+    return group;
+}
+
+struct group *group_of_topic(struct hub *hub, struct topic *topic,
+                             const struct variant *variant)
+{
+    for (struct fan *fan = topic->fans; fan != NULL; fan = fan->next) {
+        if (fan->group->topic == topic &&
+            same_variant(&fan->group->variant, variant)) {
+            return fan->group;
+        }
+    }
+    struct group *group = group_new(variant);
+    if (group == NULL) {
+        return NULL;
+    }
+    group->topic = topic;
+    if (fan_new(hub, topic, group) == NULL) {
+        free(group);
+        return NULL;
+    }
+    return group;
+}
+
+struct group *group_of_pattern(struct hub *hub, struct pattern *pattern,
+                               const struct variant *variant)
+{
+    struct cache *cache = pattern->cache;
+    struct group *group = pattern->groups;
+
+    while (group != NULL && !same_variant(&group->variant, variant)) {
+        group = group->next;
+    }
+    if (group != NULL) {
+        return group;
+    }
+    group = group_new(variant);
+    if (group == NULL) {
+        return NULL;
+    }
+    group->pattern = pattern;
+    group->next = pattern->groups;
+    pattern->groups = group;
+    group->number = ++hub->groups_made;
+    cache->newest = group->number;
+    group->cache_next = cache->groups;
+    if (cache->groups != NULL) {
+        cache->groups->cache_prev = group;
+    }
+    cache->groups = group;
+    return group;
+}
+
+static void leave_pattern(struct group *group)
+{
+    struct group **at = &group->pattern->groups;
+
+    while (*at != group) {
+        at = &(*at)->next;
+    }
+    *at = group->next;
+    if (group->cache_prev != NULL) {
+        group->cache_prev->cache_next = group->cache_next;
+    } else {
+        group->pattern->cache->groups = group->cache_next;
+    }
+    if (group->cache_next != NULL) {
+        group->cache_next->cache_prev = group->cache_prev;
+    }
+}
+
+void group_release(struct hub *hub, struct group *group)
+{
+    if (group->len > 0) {
+        return;
+    }
+    while (group->fans != NULL) {
+        fan_free(hub, group->fans);
+    }
+    if (group->pattern != NULL) {
+        leave_pattern(group);
+    }
+    if (group->members != &group->only) {
+        free(group->members);
+    }
+    free(group);
+}
+
+static int make_room(struct group *group)
+{
+    struct member *members;
+    uint32_t cap = group->cap == 1 ? 4 : group->cap * 2;
+
+    if (group->len < group->cap) {
+        return 0;
+    }
+    if (group->members == &group->only) {
+        members = malloc(cap * sizeof *members);
+        if (members != NULL) {
+            members[0] = group->only;
+        }
+    } else {
+        members = realloc(group->members, cap * sizeof *members);
+    }
+    if (members == NULL) {
+        return ERR_NOMEM;
+    }
+    group->members = members;
+    group->cap = cap;
+    return 0;
+}
+
+int group_add(struct group *group, struct sub *sub)
+{
+    int rc = make_room(group);
+
+    if (rc != 0) {
+        return rc;
+    }
+    sub->group = group;
+    sub->at = group->len;
+    group->members[group->len++] = (struct member){sub->client, sub};
+    group->no_echo_len += sub->no_echo;
+    group->generation++;
+    return 0;
+}
+
+void group_remove(struct group *group, struct sub *sub)
+{
+    struct member last = group->members[group->len - 1];
+
+    assert(group->members[sub->at].sub == sub);
+    group->members[sub->at] = last;
+    last.sub->at = sub->at;
+    group->len--;
+    group->no_echo_len -= sub->no_echo;
+    group->generation++;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/hub_private.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "node/client.h"
+#include "node/core.h"
+#include "node/door/door.h"
+#include "proto/err.h"
+
+enum {
+    PAGE_NODE_BITS = 22, /* which node; above them seconds */
+};
+
+#define PAGE_EPOCH_S 1704067200u               /* 2024-01-01 */
+#define PAGE_MAX     (((uint64_t)1 << 53) - 1) /* exact in a JSON number */
+
+uint64_t resume_page(const struct hub *hub)
+{
+    const uint64_t node = hub->node_u64 & (((uint64_t)1 << PAGE_NODE_BITS) - 1);
+    uint64_t now_s = hub->core->wall_ms / 1000;
+    uint64_t s = now_s > PAGE_EPOCH_S ? now_s - PAGE_EPOCH_S : 0;
+    uint64_t page = s << PAGE_NODE_BITS | node;
+
+    /* A life that ended in this very second, or before the clock was set back,
+     * must not be taken for the one that starts. */
+    if (page <= hub->page_floor) {
+        page = hub->page_floor + ((uint64_t)1 << PAGE_NODE_BITS);
+    }
+    return page <= PAGE_MAX ? page : hub->page_floor;
+}
+
+/* --- the ring ----------------------------------------------------------------
+ */
+
+static void count_ring(struct hub *hub, struct resume *resume, uint64_t before)
+{
+    hub->rings_len += resume->ring.bytes;
+    hub->rings_len -= before;
+    hub->core->stats.ring_len = hub->rings_len;
+    if (resume->ring.bytes == 0) {
+        queue_remove(&hub->rings, &resume->kept);
+    } else if (!resume->kept.in) {
+        queue_add(&hub->rings, &resume->kept);
+    }
+}
+
+static void forget_ring(struct hub *hub, struct resume *resume)
+{
+    uint64_t before = resume->ring.bytes;
+
+    ring_fini(&resume->ring);
+    resume->ring = (struct ring){0};
+    count_ring(hub, resume, before);
+}
+
+void resume_keep(struct hub *hub, struct topic *topic, const struct item *item)
+{
+    struct resume *resume = topic->resume;
+    uint64_t before = resume->ring.bytes;
+
+    /* On error the ring is empty: who resumes is told so. */
+    (void)ring_add(&resume->ring, &hub->core->limits, item, topic->seq);
+    count_ring(hub, resume, before);
+    while (hub->rings_len > hub->core->limits.rings_len) {
+        forget_ring(hub, QUEUE_OWNER(hub->rings.first, struct resume, kept));
+    }
+}
+
+void resume_cut(struct hub *hub, struct topic *topic)
+{
+    if (topic->resume != NULL) {
+        forget_ring(hub, topic->resume);
+    }
+}
+
+/* --- the window
+ * ---------------------------------------------------------------- */
+
+int resume_join(struct hub *hub, struct topic *topic)
+{
+    struct resume *resume = topic->resume;
+
+    if (resume == NULL) {
+        resume = calloc(1, sizeof *resume);
+        if (resume == NULL) {
+            return ERR_NOMEM;
+        }
+        resume->topic = topic;
+        topic->resume = resume;
+    }
+    queue_remove(&hub->windows, &resume->waiting);
+    resume->subs++;
+    return 0;
+}
+
+void resume_leave(struct hub *hub, struct topic *topic)
+{
+    const struct limits *limits = &hub->core->limits;
+    struct resume *resume = topic->resume;
+
+    assert(resume->subs > 0);
+    resume->subs--;
+    if (resume->subs > 0) {
+        return;
+    }
+    resume->until_ms = hub->core->now_ms + limits->linger_ms;
+    queue_add(&hub->windows, &resume->waiting);
+    if (limits->linger_ms == 0) {
+        resume_end(hub, resume);
+    } else if (hub->windows.len > limits->linger_topics) {
+        resume_end(hub,
+                   QUEUE_OWNER(hub->windows.first, struct resume, waiting));
+    }
+}
+
+void resume_end(struct hub *hub, struct resume *resume)
+{
+    struct topic *topic = resume->topic;
+
+    assert(resume->subs == 0);
+    queue_remove(&hub->windows, &resume->waiting);
+    forget_ring(hub, resume);
+    free(resume);
+    topic->resume = NULL;
+    if (topic->page > hub->page_floor) {
+        hub->page_floor = topic->page;
+    }
+    topic_release(hub, topic);
+}
+
+uint64_t hub_expire(struct hub *hub, uint64_t now_ms)
+{
+    uint64_t next_ms;
+
+    while (hub->windows.first != NULL) {
+        struct resume *oldest = QUEUE_OWNER(hub->windows.first, struct resume,
+                                            waiting);
+        if (oldest->until_ms > now_ms) {
+            break;
+        }
+        resume_end(hub, oldest);
+    }
+    gap_expire(hub, now_ms);
+    next_ms = hub->gaps_due_ms;
+    if (hub->windows.first != NULL) {
+        uint64_t until_ms =
+            QUEUE_OWNER(hub->windows.first, struct resume, waiting)->until_ms;
+        next_ms = until_ms < next_ms ? until_ms : next_ms;
+    }
+    return next_ms;
+}
+
+/* --- coming back
+ * ---------------------------------------------------------------- */
+
+enum hub_outcome resume_outcome(const struct topic *topic,
+                                const struct hub_want *want)
+{
+    const struct ring *ring = topic->resume == NULL ? NULL
+                                                    : &topic->resume->ring;
+
+    if (!want->resume) {
+        return HUB_FRESH;
+    }
+    if (want->page != topic->page || want->seq > topic->seq) {
+        return HUB_LOST;
+    }
+    if (want->seq == topic->seq) {
+        return HUB_RESUMED;
+    }
+    return ring != NULL && ring->len > 0 && ring->newest == topic->seq &&
+                   ring_covers(ring, want->seq)
+               ? HUB_RESUMED
+               : HUB_LOST;
+}
+
+/* Renders item `seq` of the ring into a chunk of its own and delivers it.
+ * false: it is no longer here, or memory is short. */
+static bool replay_one(struct hub *hub, struct sub *sub, uint64_t seq)
+{
+    const struct topic *topic = sub->group->topic;
+    const struct variant *variant = &sub->group->variant;
+    struct item item;
+    struct chunk *chunk;
+
+    if (topic->resume == NULL || !ring_item(&topic->resume->ring, seq, &item)) {
+        return false;
+    }
+    const struct rendering what = {
+        .item = &item,
+        .page = topic->page,
+        .seq = seq,
+        .version = variant->version,
+    };
+    buf_reset(&hub->scratch);
+    variant->door->render(&what, &hub->scratch);
+    chunk = fan_wrap(hub, variant);
+    if (chunk == NULL) {
+        return false;
+    }
+    chunk->topic = topic->hash;
+    client_deliver(sub->client, chunk, 0, chunk->len, seq, 1);
+    chunk_unref(&hub->core->chunks, chunk);
+    hub->core->stats.delivered++;
+    return true;
+}
+
+void hub_replay(struct hub *hub, struct sub *sub, const struct hub_want *want,
+                const struct hub_position *position)
+{
+    uint64_t seq = want->seq;
+
+    if (position->outcome == HUB_FRESH || position->already) {
+        return;
+    }
+    hub_settle(hub);
+    if (position->outcome == HUB_RESUMED) {
+        hub->core->stats.resumed++;
+        while (seq < position->seq && replay_one(hub, sub, seq + 1)) {
+            seq++;
+        }
+        if (seq == position->seq) {
+            return;
+        }
+    }
+    bool known = want->page == position->page && seq <= position->seq;
+    gap_mark(sub, known ? seq + 1 : 1);
+    hub_tell_lost(hub, sub);
+}
