@@ -5,8 +5,8 @@
  *   0      1      2          10                 34
  *   | 'S'  | kind | key print | nonce (24)       | ciphertext ... | tag (16) |
  *
- *   nonce            = 16 random bytes of this life | 64-bit counter, big
- * endian associated data  = the first 10 bytes | cluster name | destination id
+ *   nonce            16 random bytes of this life | 64-bit counter, big endian
+ *   associated data  the first 10 bytes | cluster name | destination id
  *
  * A packet for another cluster, another node, another kind of traffic or with
  * a changed byte does not open. The destination is all zero only in a join,
@@ -39,9 +39,12 @@ enum seal_kind {
     SEAL_LINK = 2
 };
 
+/* One secret of the cluster, as it is used: a key of its own for each kind of
+ * traffic, so that gossip and links may count their nonces apart. */
 struct seal_key {
-    uint8_t b[SEAL_KEY_LEN];
-    uint64_t print; /* names the key in the envelope; BLAKE2b of the key */
+    uint8_t gossip[SEAL_KEY_LEN];
+    uint8_t link[SEAL_KEY_LEN];
+    uint64_t print; /* names the secret in the envelope */
 };
 
 /* keys[0] seals; any of them opens (install, use, remove: CLUSTER 1.1). */
@@ -51,21 +54,22 @@ struct seal_ring {
     struct bytes cluster_name; /* borrowed for the life of the ring */
 };
 
-/* Sets b and print. Errors: ERR_ARGUMENT for an all-zero key (ADVERSARIAL J5).
- */
+/* Derives the keys from the secret. Errors: ERR_ARGUMENT when it is all zero
+ * (ADVERSARIAL J5). */
 int seal_key_init(struct seal_key *key, const uint8_t b[SEAL_KEY_LEN]);
 /* The key of a cluster without a key file; protects against accidents only. */
 void seal_key_from_name(struct seal_key *key, struct bytes cluster_name);
 
-/* Appends the envelope of `plain` to out. The nonce must never repeat under
- * one key. dst NULL = zero. Failure shows in out->failed. */
+/* Appends the envelope of `plain` to out. The nonce must never repeat for this
+ * kind under one key. dst NULL = zero. Failure shows in out->failed. */
 void seal_write(const struct seal_ring *ring, enum seal_kind kind,
                 const struct node_id *dst, const uint8_t nonce[SEAL_NONCE_LEN],
                 struct bytes plain, struct buf *out);
 
-/* Opens one whole envelope for `dst` into out (replaced, not appended).
- * `counter` is that of the nonce. Errors: ERR_SYNTAX (no envelope),
- * ERR_FORGED (no key of ours opens it). Drop, count, say nothing. */
+/* Opens one whole envelope for `dst` (NULL = zero) into out (replaced, not
+ * appended; empty on error). `counter` is that of the nonce. Errors: ERR_SYNTAX
+ * (no envelope), ERR_FORGED (no key of ours opens it as this kind for this
+ * destination), ERR_NOMEM. Drop, count, say nothing. */
 int seal_read(const struct seal_ring *ring, enum seal_kind kind,
               const struct node_id *dst, struct bytes sealed, struct buf *out,
               uint64_t *counter);

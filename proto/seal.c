@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/seal.h"
+
+#include <assert.h>
+#include <sodium.h>
+
+#include "proto/err.h"
+
+enum {
+    KEY_PRINT_AT = 2,
+    NONCE_AT = 10,
+    COUNTER_AT = 16, /* in the nonce */
+    AD_LEN_MAX = NONCE_AT + CLUSTER_NAME_LEN_MAX + NODE_ID_LEN,
+};
+
+static_assert(SEAL_KEY_LEN == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "");
+static_assert(SEAL_NONCE_LEN == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+              "");
+static_assert(SEAL_TAG_LEN == crypto_aead_xchacha20poly1305_ietf_ABYTES, "");
+
+/* BLAKE2b of `in`; the purpose keeps different uses of one secret apart. */
+static void derive(uint8_t *out, size_t len, struct bytes in,
+                   const char *purpose)
+{
+    crypto_generichash(out, len, in.p, in.len, (const uint8_t *)purpose,
+                       strlen(purpose));
+}
+
+int seal_key_init(struct seal_key *key, const uint8_t b[SEAL_KEY_LEN])
+{
+    struct bytes secret = bytes_of(b, SEAL_KEY_LEN);
+    uint8_t print[crypto_generichash_BYTES_MIN];
+
+    if (sodium_is_zero(b, SEAL_KEY_LEN)) {
+        return ERR_ARGUMENT;
+    }
+    derive(key->gossip, sizeof key->gossip, secret, "starling-gossip-v1");
+    derive(key->link, sizeof key->link, secret, "starling-link-v1");
+    derive(print, sizeof print, secret, "starling-seal-print-v1");
+    key->print = bytes_u64be(print);
+    return 0;
+}
+
+void seal_key_from_name(struct seal_key *key, struct bytes cluster_name)
+{
+    uint8_t b[SEAL_KEY_LEN];
+
+    derive(b, sizeof b, cluster_name, "starling-seal-v1");
+    int rc = seal_key_init(key, b);
+    assert(rc == 0); /* a hash is not zero */
+    (void)rc;
+}
+
+static const uint8_t *key_of(const struct seal_key *key, enum seal_kind kind)
+{
+    switch (kind) {
+    case SEAL_GOSSIP:
+        return key->gossip;
+    case SEAL_LINK:
+        return key->link;
+    }
+    assert(false);
+    return NULL;
+}
+
+/* The associated data: first bytes of the envelope, cluster, destination. Both
+ * ends have a fixed length, so that nothing can move from one to another. */
+static size_t ad_write(uint8_t ad[AD_LEN_MAX], const uint8_t *head,
+                       const struct seal_ring *ring, const struct node_id *dst)
+{
+    static const struct node_id zero;
+    struct bytes name = ring->cluster_name;
+
+    assert(name.len <= CLUSTER_NAME_LEN_MAX);
+    memcpy(ad, head, NONCE_AT);
+    if (name.len > 0) {
+        memcpy(ad + NONCE_AT, name.p, name.len);
+    }
+    memcpy(ad + NONCE_AT + name.len, dst == NULL ? zero.b : dst->b,
+           NODE_ID_LEN);
+    return NONCE_AT + name.len + NODE_ID_LEN;
+}
+
+void seal_write(const struct seal_ring *ring, enum seal_kind kind,
+                const struct node_id *dst, const uint8_t nonce[SEAL_NONCE_LEN],
+                struct bytes plain, struct buf *out)
+{
+    uint8_t ad[AD_LEN_MAX];
+
+    assert(ring->keys_len > 0 && ring->keys_len <= SEAL_KEYS_MAX);
+    if (plain.len > SIZE_MAX - SEAL_OVERHEAD) {
+        out->failed = true;
+        return;
+    }
+    uint8_t *to = buf_reserve(out, SEAL_OVERHEAD + plain.len);
+    if (to == NULL) {
+        return;
+    }
+    to[0] = 'S';
+    to[1] = (uint8_t)kind;
+    bytes_put_u64be(to + KEY_PRINT_AT, ring->keys[0].print);
+    memcpy(to + NONCE_AT, nonce, SEAL_NONCE_LEN);
+    size_t ad_len = ad_write(ad, to, ring, dst);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(
+        to + SEAL_HEAD_LEN, NULL, plain.p, plain.len, ad, ad_len, NULL, nonce,
+        key_of(&ring->keys[0], kind));
+    out->len += SEAL_OVERHEAD + plain.len;
+}
+
+static bool opens(const uint8_t *key, struct bytes sealed, struct bytes ad,
+                  uint8_t *plain)
+{
+    return crypto_aead_xchacha20poly1305_ietf_decrypt(
+               plain, NULL, NULL, sealed.p + SEAL_HEAD_LEN,
+               sealed.len - SEAL_HEAD_LEN, ad.p, ad.len, sealed.p + NONCE_AT,
+               key) == 0;
+}
+
+int seal_read(const struct seal_ring *ring, enum seal_kind kind,
+              const struct node_id *dst, struct bytes sealed, struct buf *out,
+              uint64_t *counter)
+{
+    uint8_t ad[AD_LEN_MAX];
+
+    assert(ring->keys_len <= SEAL_KEYS_MAX);
+    buf_reset(out);
+    if (sealed.len < SEAL_OVERHEAD || sealed.p[0] != 'S') {
+        return ERR_SYNTAX;
+    }
+    if (sealed.p[1] != kind) {
+        return ERR_FORGED;
+    }
+    size_t len = sealed.len - SEAL_OVERHEAD;
+    uint8_t *plain = buf_reserve(out, len);
+    if (plain == NULL) {
+        return ERR_NOMEM;
+    }
+    size_t ad_len = ad_write(ad, sealed.p, ring, dst);
+    uint64_t print = bytes_u64be(sealed.p + KEY_PRINT_AT);
+    for (size_t i = 0; i < ring->keys_len; i++) {
+        if (ring->keys[i].print == print &&
+            opens(key_of(&ring->keys[i], kind), sealed, bytes_of(ad, ad_len),
+                  plain)) {
+            out->len = len;
+            *counter = bytes_u64be(sealed.p + NONCE_AT + COUNTER_AT);
+            return 0;
+        }
+    }
+    return ERR_FORGED;
+}
+
+static uint64_t *word_of(struct seal_window *window, uint64_t counter)
+{
+    return &window->seen[counter % SEAL_WINDOW / 64];
+}
+
+bool seal_window_accept(struct seal_window *window, uint64_t counter)
+{
+    uint64_t bit = (uint64_t)1 << counter % 64;
+
+    if (counter > window->newest) {
+        uint64_t ahead = counter - window->newest;
+        if (ahead >= SEAL_WINDOW) {
+            memset(window->seen, 0, sizeof window->seen);
+        } else {
+            for (uint64_t c = window->newest + 1; c <= counter; c++) {
+                *word_of(window, c) &= ~((uint64_t)1 << c % 64);
+            }
+        }
+        window->newest = counter;
+    } else if (window->newest - counter >= SEAL_WINDOW ||
+               (*word_of(window, counter) & bit) != 0) {
+        return false;
+    }
+    *word_of(window, counter) |= bit;
+    return true;
+}
