@@ -76,9 +76,11 @@ static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
 static bool is_over_bounds(const struct client *client)
 {
     const struct resp_state *state = client->state;
+    const struct limits *limits = &client->core->limits;
+    uint64_t bound = client->logged_in ? limits_out_hard(limits)
+                                       : limits->hello_out_len;
 
-    return client->out.queued + state->out.len >
-           limits_out_hard(&client->core->limits);
+    return client->out.queued + state->out.len > bound;
 }
 
 static void on_request(struct client *client, struct resp_request request)
