@@ -134,6 +134,7 @@ static bool cut(struct client *client)
         return false;
     }
     client->slow = true;
+    client_dirty(client); /* an empty queue recovers at the next flush */
     return true;
 }
 
