@@ -66,6 +66,12 @@ struct conn {
     bool loopback;        /* the listener is: who may be named as Host */
 };
 
+static inline struct conn *conn_of_deadline(struct deadline *deadline)
+{
+    return (struct conn *)(void *)((char *)deadline -
+                                   offsetof(struct conn, deadline));
+}
+
 /* Whether the pre-login bounds no longer hold: it said who it is, or this node
  * asks nobody. */
 bool conn_is_known(const struct conn *conn);

@@ -39,12 +39,11 @@ void conns_free(struct conns *conns);
 /* Takes the next connection of a listening socket, or refuses it. */
 void conns_accept(struct conns *conns, uv_stream_t *server, bool loopback);
 
-/* Offers what waited in conns whose pause has ended. Once a turn, before
- * conns_flush(). */
-void conns_resume(struct conns *conns);
-
-/* Ends the turn for clients: settles the hub and writes what waits. */
-void conns_flush(struct core *core);
+/* Begins a turn: its time is that of its first event. */
+void conns_enter(const struct conns *conns);
+/* Ends the turn: offers what waited in conns whose pause has ended, settles the
+ * hub and writes what waits, until nothing moves. */
+void conns_end_turn(struct conns *conns);
 /* Writes what waits without settling: core->flush, in the middle of a turn. */
 void conns_write(struct core *core);
 

@@ -33,7 +33,7 @@ struct core {
     struct hub *hub;
     struct cluster *cluster; /* borrowed; NULL in tests of a lone core */
     /* Writes what waits now, in the middle of a turn, because a client crossed
-     * its soft bound and nobody is dropped unasked: conns_flush(). May be NULL.
+     * its soft bound and nobody is dropped unasked: conns_write(). May be NULL.
      */
     void (*flush)(struct core *core);
     bool pressed; /* a client crossed it in this turn: flush after the item */

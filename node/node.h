@@ -3,8 +3,11 @@
  * One node: a core with an event loop, a listener, a mesh and gossip around it.
  * Several may live in one process; nothing is global.
  *
- *   turn:  read sockets -> doors -> hub          (poll phase)
- *          hub_settle, cluster_flush, mesh_flush, flush dirty clients (check)
+ *   timers, then: read sockets -> doors -> hub -> end of turn
+ *   The end of a turn settles the hub and writes what waits (conns.h). It runs
+ *   before the poll, for what timers did, and after it, for what sockets did.
+ *
+ *   open --node_stop()--> draining --all clients gone, or drain_ms--> closed
  *
  * Exit codes are those of EXPECTATIONS 2d: 73 cannot bind, 78 configuration.
  */
@@ -34,8 +37,9 @@ struct node {
 
     uv_loop_t *loop;
     uv_timer_t timer;     /* the earliest of deadlines, hub, cluster */
-    uv_prepare_t prepare; /* before the poll: arms the timer */
+    uv_prepare_t prepare; /* before the poll: ends the turn, arms the timer */
     uv_check_t check;     /* after the poll: ends the turn */
+    uv_timer_t drain;     /* says goodbye to some clients at a time */
     uv_signal_t sigterm;
     uv_signal_t sigint;
 
@@ -44,10 +48,15 @@ struct node {
     struct listener *listener;
     struct mesh *mesh;
     struct gossip *gossip;
-    uint64_t last_turn_ms; /* for the loop lag */
-    uint64_t lag_ms;       /* longest turn of the last second */
+    struct bytes origins[CONFIG_ORIGINS_MAX];
+    uint64_t armed_ms; /* what the timer waits for */
+    uint64_t hub_ms;   /* when the hub has something to forget */
+    uint64_t lag_ms;   /* longest turn since lag_from_ms */
+    uint64_t lag_from_ms;
+    uint64_t stop_by_ms;
     int exit_code;
     bool stopping;
+    bool closed; /* handles are closing; uv_run() returns soon */
 };
 
 /* Opens everything and logs `node-listening`. On error nothing stays open and

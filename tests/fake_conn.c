@@ -251,7 +251,7 @@ bool fake_conn_message(struct fake_conn *fake, struct bytes *message)
 /* --- turns
  * ---------------------------------------------------------------------- */
 
-/* As conns_flush(): the socket takes at most `window` bytes. */
+/* As conn_write.c: the socket takes at most `window` bytes. */
 static void flush_client(struct client *client)
 {
     struct fake_conn *fake = fake_of(client->conn);

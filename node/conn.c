@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/conn.h"
+
+#include "node/client.h"
+#include "node/tcp.h"
+#include "proto/err.h"
+
+enum {
+    LINGER_MS = 2000,        /* conn_finish() to the end, whatever comes */
+    LINGER_IN_LEN = 4 << 20, /* read and forgotten meanwhile */
+};
+
+static void on_linger_due(struct deadline *deadline, uint64_t now_ms);
+static void on_closed(uv_handle_t *handle);
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+static void offer(struct tcp *tcp, struct bytes in);
+
+void conn_set_carrier(struct conn *conn, const struct carrier *carrier,
+                      void *state)
+{
+    conn->carrier = carrier;
+    conn->carrier_state = state;
+}
+
+static void on_linger_due(struct deadline *deadline, uint64_t now_ms)
+{
+    (void)now_ms;
+    conn_close(conn_of_deadline(deadline));
+}
+
+void conn_finish(struct conn *conn)
+{
+    struct core *core = conn->core;
+
+    if (conn->closing) {
+        return;
+    }
+    conn->closing = true;
+    conn->shut_when_empty = true;
+    conn->deadline.on_due = on_linger_due;
+    if (deadline_set(&core->deadlines, &conn->deadline,
+                     core->now_ms + LINGER_MS) != 0) {
+        conn_close(conn);
+        return;
+    }
+    buf_fini(&tcp_of(conn)->rest);
+    if (conn->client != NULL) {
+        client_dirty(conn->client); /* the flush sees that it is empty */
+    } else {
+        tcp_shut(tcp_of(conn));
+    }
+}
+
+void conn_close(struct conn *conn)
+{
+    struct tcp *tcp = tcp_of(conn);
+
+    if (tcp->closed) {
+        return;
+    }
+    tcp->closed = true;
+    conn->closing = true;
+    (void)deadline_set(&conn->core->deadlines, &conn->deadline, DEADLINE_NEVER);
+    uv_close((uv_handle_t *)&tcp->handle, on_closed);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct tcp *tcp = tcp_of_handle(handle);
+
+    if (tcp->conn.carrier != NULL) {
+        tcp->conn.carrier->on_close(&tcp->conn);
+    }
+    tcp_free(tcp);
+}
+
+void conn_pause(struct conn *conn, bool paused)
+{
+    struct tcp *tcp = tcp_of(conn);
+
+    if (!paused && conn->paused) {
+        tcp_resume(tcp);
+    }
+    conn->paused = paused;
+}
+
+void tcp_resume(struct tcp *tcp)
+{
+    if (!tcp->resumed) {
+        tcp->resumed = true;
+        tcp->resumed_next = tcp->all->resumed;
+        tcp->all->resumed = tcp;
+    }
+}
+
+/* --- reading
+ * --------------------------------------------------------------------- */
+
+int tcp_read_start(struct tcp *tcp)
+{
+    int rc = uv_read_start((uv_stream_t *)&tcp->handle, on_alloc, on_read);
+
+    return rc == 0 ? 0 : ERR_IO;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    *buf = uv_buf_init((char *)tcp_of_handle(handle)->all->read,
+                       CONNS_READ_LEN);
+}
+
+/* No more will come. What it asked for may still be taken: some clients end
+ * their side right after the request. */
+static void on_end(struct tcp *tcp)
+{
+    struct conn *conn = &tcp->conn;
+
+    tcp->ended = true;
+    if (tcp->shut) {
+        conn_close(conn);
+        return;
+    }
+    if (conn->client != NULL) {
+        client_close(conn->client, 0);
+    }
+    conn_finish(conn);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct tcp *tcp = tcp_of_handle(stream);
+    struct conn *conn = &tcp->conn;
+
+    if (n == 0 || tcp->closed) {
+        return;
+    }
+    conns_enter(tcp->all);
+    if (n == UV_EOF) {
+        on_end(tcp);
+        return;
+    }
+    if (n > 0 && conn->closing) {
+        tcp->linger_in += (uint64_t)n;
+    }
+    if (n < 0 || tcp->linger_in > LINGER_IN_LEN) {
+        conn_close(conn);
+        return;
+    }
+    if (conn->closing) {
+        return;
+    }
+    conn->heard_ms = conn->core->now_ms;
+    conn->core->stats.bytes_in += (uint64_t)n;
+    conn->hello_in += (uint64_t)n;
+    offer(tcp, bytes_of(buf->base, (size_t)n));
+}
+
+/* Who does not read answers may not go on asking: what waits for it is bounded
+ * before it is made, however much was asked in one piece. */
+static bool is_backlogged(struct tcp *tcp)
+{
+    const struct client *client = tcp->conn.client;
+
+    tcp->backlogged = client != NULL &&
+                      client->out.queued > tcp->conn.core->limits.out_soft_len;
+    return tcp->backlogged;
+}
+
+/* Lets the carrier take from the front of `in`; returns what it left. */
+static struct bytes digest(struct conn *conn, struct bytes in)
+{
+    while (!conn->closing && !conn->paused && !is_backlogged(tcp_of(conn))) {
+        const struct carrier *carrier = conn->carrier;
+        ptrdiff_t n = carrier->on_bytes(conn, in);
+        if (n < 0) {
+            conn_finish(conn);
+            break;
+        }
+        in = bytes_skip(in, (size_t)n);
+        if ((n == 0 && conn->carrier == carrier) || in.len == 0) {
+            break;
+        }
+    }
+    return in;
+}
+
+/* A conn that may not keep more stops reading while it is paused; otherwise
+ * its carrier waits for something larger than its own bound. */
+static void check_bounds(struct tcp *tcp)
+{
+    struct conn *conn = &tcp->conn;
+    bool is_full = tcp->rest.len > conn->in_max;
+
+    if (!conn_is_known(conn) &&
+        conn->hello_in > conn->core->limits.hello_in_len) {
+        conn_close(conn);
+    } else if (is_full && (conn->paused || tcp->backlogged)) {
+        tcp->stopped = true;
+        (void)uv_read_stop((uv_stream_t *)&tcp->handle);
+    } else if (is_full) {
+        conn_close(conn);
+    }
+}
+
+static void offer(struct tcp *tcp, struct bytes in)
+{
+    struct conn *conn = &tcp->conn;
+    struct bytes left;
+
+    if (tcp->rest.len == 0) {
+        left = digest(conn, in);
+        buf_add_bytes(&tcp->rest, conn->closing ? (struct bytes){0} : left);
+    } else {
+        buf_add_bytes(&tcp->rest, in);
+        left = digest(conn, buf_bytes(&tcp->rest));
+        if (!conn->closing) {
+            buf_drop(&tcp->rest, tcp->rest.len - left.len);
+        }
+    }
+    if (conn->closing) {
+        return;
+    }
+    if (tcp->rest.failed) {
+        conn_close(conn);
+        return;
+    }
+    if (tcp->rest.len == 0) {
+        buf_fini(&tcp->rest);
+    }
+    check_bounds(tcp);
+}
+
+void tcp_resume_all(struct conns *conns)
+{
+    while (conns->resumed != NULL) {
+        struct tcp *tcp = conns->resumed;
+        conns->resumed = tcp->resumed_next;
+        tcp->resumed = false;
+        if (tcp->conn.paused || tcp->conn.closing) {
+            continue;
+        }
+        offer(tcp, (struct bytes){0});
+        if (tcp->stopped && tcp->rest.len <= tcp->conn.in_max &&
+            !tcp->conn.closing) {
+            tcp->stopped = false;
+            (void)tcp_read_start(tcp);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/conns.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "node/client.h"
+#include "node/sockaddr.h"
+#include "node/tcp.h"
+#include "proto/err.h"
+
+enum {
+    KEEPALIVE_S = 60,   /* an idle peer that vanished */
+    UNACKED_MS = 60000, /* a peer that vanished with our bytes */
+};
+
+static uint64_t files_left(void);
+static struct tcp *tcp_new(struct conns *conns);
+static int admit(struct tcp *tcp);
+static void set_options(struct tcp *tcp);
+
+int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core)
+{
+    struct conns *all = calloc(1, sizeof *all);
+
+    if (all == NULL) {
+        return ERR_NOMEM;
+    }
+    all->loop = loop;
+    all->core = core;
+    all->ips.key = core->hash_key;
+    all->spare = calloc(1, sizeof *all->spare);
+    if (all->spare == NULL) {
+        free(all);
+        return ERR_NOMEM;
+    }
+    all->most = core->limits.conns;
+    if (all->most > files_left()) {
+        all->most = files_left();
+    }
+    core->flush = conns_write;
+    *conns = all;
+    return 0;
+}
+
+void conns_free(struct conns *conns)
+{
+    assert(conns->len == 0);
+    ips_fini(&conns->ips);
+    free(conns->spare);
+    free(conns);
+}
+
+static uint64_t files_left(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
+        return UINT64_MAX;
+    }
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    return files.rlim_cur > 2 * CONNS_FDS_KEPT ? files.rlim_cur - CONNS_FDS_KEPT
+                                               : files.rlim_cur / 2;
+}
+
+void conns_enter(const struct conns *conns)
+{
+    uint64_t now_ms = uv_now(conns->loop);
+    uv_timeval64_t wall = {0};
+
+    if (now_ms != conns->core->now_ms) {
+        uv_gettimeofday(&wall);
+        core_turn(conns->core, now_ms,
+                  (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_usec / 1000);
+    }
+}
+
+void conns_accept(struct conns *conns, uv_stream_t *server, bool loopback)
+{
+    struct core *core = conns->core;
+    struct tcp *tcp = tcp_new(conns);
+
+    if (tcp == NULL) {
+        return; /* cannot be: refusing gives the spare back */
+    }
+    conns_enter(conns);
+    tcp->conn.loopback = loopback;
+    tcp->conn.opened_ms = core->now_ms;
+    tcp->conn.heard_ms = core->now_ms;
+    if (uv_accept(server, (uv_stream_t *)&tcp->handle) != 0 ||
+        admit(tcp) != 0) {
+        core->stats.conns_refused++;
+        conn_close(&tcp->conn);
+        return;
+    }
+    core->stats.conns_opened++;
+    core->stats.conns = conns->len;
+    set_options(tcp);
+    sniff_begin(&tcp->conn);
+    if (tcp_read_start(tcp) != 0) {
+        conn_close(&tcp->conn);
+    }
+}
+
+/* libuv listens no further until a connection is taken, so there is always one
+ * struct to take and refuse it with. */
+static struct tcp *tcp_new(struct conns *conns)
+{
+    struct tcp *tcp = calloc(1, sizeof *tcp);
+
+    if (tcp == NULL) {
+        tcp = conns->spare;
+        conns->spare = NULL;
+    }
+    if (tcp != NULL) {
+        int rc = uv_tcp_init(conns->loop, &tcp->handle);
+        assert(rc == 0); /* without a socket it only fills in fields */
+        tcp->conn.core = conns->core;
+        tcp->all = conns;
+    }
+    return tcp;
+}
+
+/* Checks the bounds and counts it. */
+static int admit(struct tcp *tcp)
+{
+    struct conns *conns = tcp->all;
+    struct sockaddr_storage peer;
+    int len = sizeof peer;
+
+    if (conns->len >= conns->most || conns->spare == NULL ||
+        uv_tcp_getpeername(&tcp->handle, (struct sockaddr *)&peer, &len) != 0) {
+        return ERR_LIMIT;
+    }
+    tcp->conn.remote = sockaddr_read((struct sockaddr *)&peer);
+    int rc = ips_add(&conns->ips, &tcp->conn.remote,
+                     conns->core->limits.conns_per_ip);
+    if (rc != 0) {
+        return rc;
+    }
+    tcp->counted = true;
+    tcp->next = conns->first;
+    if (conns->first != NULL) {
+        conns->first->prev = tcp;
+    }
+    conns->first = tcp;
+    conns->len++;
+    return 0;
+}
+
+static void set_options(struct tcp *tcp)
+{
+    unsigned unacked_ms = UNACKED_MS;
+    int fd;
+
+    (void)uv_tcp_nodelay(&tcp->handle, 1);
+    (void)uv_tcp_keepalive(&tcp->handle, 1, KEEPALIVE_S);
+    if (uv_fileno((uv_handle_t *)&tcp->handle, &fd) == 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms,
+                         sizeof unacked_ms);
+    }
+}
+
+static void uncount(struct tcp *tcp)
+{
+    struct conns *conns = tcp->all;
+
+    if (conns->drained == tcp) {
+        conns->drained = tcp->next;
+    }
+    if (tcp->prev != NULL) {
+        tcp->prev->next = tcp->next;
+    } else {
+        conns->first = tcp->next;
+    }
+    if (tcp->next != NULL) {
+        tcp->next->prev = tcp->prev;
+    }
+    ips_remove(&conns->ips, &tcp->conn.remote);
+    conns->len--;
+    conns->core->stats.conns = conns->len;
+}
+
+static void forget_resumed(struct tcp *tcp)
+{
+    struct tcp **link = &tcp->all->resumed;
+
+    while (*link != tcp) {
+        link = &(*link)->resumed_next;
+    }
+    *link = tcp->resumed_next;
+}
+
+void tcp_free(struct tcp *tcp)
+{
+    struct conns *conns = tcp->all;
+
+    if (tcp->resumed) {
+        forget_resumed(tcp);
+    }
+    if (tcp->counted) {
+        uncount(tcp);
+    }
+    buf_fini(&tcp->rest);
+    if (conns->spare == NULL) {
+        *tcp = (struct tcp){0};
+        conns->spare = tcp;
+    } else {
+        free(tcp);
+    }
+}
+
+size_t conns_drain(struct conns *conns, size_t most)
+{
+    if (conns->drained == NULL) {
+        conns->drained = conns->first;
+    }
+    for (size_t i = 0; i < most && conns->drained != NULL; i++) {
+        struct conn *conn = &conns->drained->conn;
+        conns->drained = conns->drained->next;
+        if (conn->client != NULL) {
+            client_close(conn->client, ERR_CLOSING);
+        }
+        conn_finish(conn);
+    }
+    return conns->len;
+}
+
+void conns_close(struct conns *conns)
+{
+    for (struct tcp *tcp = conns->first; tcp != NULL; tcp = tcp->next) {
+        conn_close(&tcp->conn);
+    }
+}
+
+size_t conns_len(const struct conns *conns)
+{
+    return conns->len;
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/node.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "node/client.h"
+#include "node/conns.h"
+#include "proto/err.h"
+
+enum {
+    EXIT_CANNOT_BIND = 73,
+    EXIT_INTERNAL = 70,
+    EXIT_CONFIG = 78,
+    PORT_STEPS = 20,     /* a taken default port is tried this often */
+    DRAIN_EVERY_MS = 50, /* so that a herd does not come back at once */
+    DRAIN_CLIENTS = 500, /* each time */
+    LAG_WINDOW_MS = 10000,
+};
+
+static int open_core(struct node *node, const struct config *config);
+static int read_keys(struct node *node);
+static int open_sockets(struct node *node);
+static int listen_somewhere(struct node *node);
+static void derive_endpoint(struct node *node);
+static void start_handles(struct node *node);
+static void close_all(struct node *node);
+static void on_signal(uv_signal_t *signal, int number);
+static void on_timer(uv_timer_t *timer);
+static void on_prepare(uv_prepare_t *prepare);
+static void on_check(uv_check_t *check);
+static void on_drain(uv_timer_t *timer);
+
+/* --- life -------------------------------------------------------------------
+ */
+
+int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
+              int *exit_code)
+{
+    char listen[ADDR_TEXT_MAX];
+
+    *node = (struct node){.loop = loop, .exit_code = EXIT_INTERNAL};
+    node->config = *config;
+    node->log = (struct log){.to = stderr,
+                             .level = config->log_level,
+                             .json = config->log_json,
+                             .node = node->config.name};
+    int rc = open_core(node, config);
+    if (rc == 0) {
+        rc = open_sockets(node);
+        if (rc != 0) {
+            core_fini(&node->core);
+        }
+    }
+    if (rc != 0) {
+        *exit_code = node->exit_code;
+        return rc;
+    }
+    start_handles(node);
+    /* A lone node: nobody has to know it before it takes publishes. The
+     * cluster's gate decides this once there is one (CLUSTER_READY). */
+    node->core.ready = true;
+    node->core.stats.ready = 1;
+    node->exit_code = 0;
+    struct addr addr = listener_addr(node->listener);
+    log_line(&node->log, LOG_INFO, "node-listening",
+             "listen=%s region=%s insecure=%d version=%s pid=%ld",
+             addr_text(&addr, listen), node->config.region,
+             node->core.auth.insecure, STARLING_VERSION, (long)getpid());
+    return 0;
+}
+
+static int open_core(struct node *node, const struct config *config)
+{
+    struct core_options options = {
+        .limits = config->limits,
+        .log = &node->log,
+        .name = config->name,
+        .region = config->region,
+        .endpoint = config->endpoint,
+    };
+    int rc = read_keys(node);
+
+    if (rc != 0) {
+        node->exit_code = EXIT_CONFIG;
+        return rc;
+    }
+    if (uv_random(NULL, NULL, &node->id, sizeof node->id, 0, NULL) != 0 ||
+        uv_random(NULL, NULL, node->life, sizeof node->life, 0, NULL) != 0) {
+        log_line(&node->log, LOG_ERROR, "node-no-randomness", " ");
+        return ERR_IO;
+    }
+    options.id = node->id;
+    options.hash_key = node->keys.hash_key;
+    options.token_keys = &node->keys.token_keys;
+    rc = core_init(&node->core, &options);
+    if (rc != 0) {
+        log_line(&node->log, LOG_ERROR, "node-cannot-start", "error=%s",
+                 err_name(rc));
+        return rc;
+    }
+    for (size_t i = 0; i < config->origins_len; i++) {
+        node->origins[i] = bytes_str(node->config.origins[i]);
+    }
+    node->core.origins = node->origins;
+    node->core.origins_len = config->origins_len;
+    return 0;
+}
+
+static int read_keys(struct node *node)
+{
+    const struct config *config = &node->config;
+    char why[CONFIG_WHY_MAX] = "";
+
+    if (config->keys[0] == '\0') {
+        hash_key_from_name(&node->keys.hash_key,
+                           bytes_str(config->cluster_name));
+        return 0;
+    }
+    int rc = keyfile_read(config->keys, &node->keys, why, sizeof why);
+    if (rc != 0) {
+        log_line(&node->log, LOG_ERROR, "keys-refused", "file=%s why=%s",
+                 config->keys, why);
+    }
+    return rc;
+}
+
+/* Here the mesh and the gossip open too, before the listener: a client must
+ * not find a node that no peer can reach. Their ports step with the client
+ * port (CONFIG_PORT_STEP), so that several nodes start on one machine. */
+static int open_sockets(struct node *node)
+{
+    int rc = conns_open(&node->conns, node->loop, &node->core);
+
+    if (rc != 0) {
+        return rc;
+    }
+    rc = listen_somewhere(node);
+    if (rc != 0) {
+        conns_free(node->conns);
+        return rc;
+    }
+    derive_endpoint(node);
+    return 0;
+}
+
+static int listen_somewhere(struct node *node)
+{
+    const struct config *config = &node->config;
+    struct addr addr = config->listen;
+    bool may_step = !config->listen_named && addr_is_loopback(&addr);
+    int rc = ERR_CONFLICT;
+    char text[ADDR_TEXT_MAX];
+
+    for (int i = 0; i < (may_step ? PORT_STEPS : 1) && rc == ERR_CONFLICT;
+         i++) {
+        rc = listener_open(&node->listener, node->loop, node->conns, &addr);
+        if (rc == ERR_CONFLICT && may_step) {
+            addr.port = (uint16_t)(addr.port + CONFIG_PORT_STEP);
+        }
+    }
+    if (rc != 0) {
+        node->exit_code = EXIT_CANNOT_BIND;
+        log_line(&node->log, LOG_ERROR, "node-cannot-listen",
+                 "listen=%s why=%s", addr_text(&config->listen, text),
+                 rc == ERR_CONFLICT ? "taken" : err_name(rc));
+        uv_run(node->loop, UV_RUN_NOWAIT); /* lets the failed ones close */
+    }
+    return rc;
+}
+
+/* What clients are told when nobody said it: the address, unless it is every
+ * address of the machine. */
+static void derive_endpoint(struct node *node)
+{
+    struct addr addr = listener_addr(node->listener);
+    char text[ADDR_TEXT_MAX];
+
+    if (node->core.endpoint[0] != '\0' || addr_is_any(&addr)) {
+        return;
+    }
+    (void)snprintf(node->core.endpoint, sizeof node->core.endpoint, "http://%s",
+                   addr_text(&addr, text));
+}
+
+static void start_handles(struct node *node)
+{
+    uv_loop_t *loop = node->loop;
+
+    /* None of these can fail: they only fill in and link structs; a signal
+     * needs the loop's pipe, which the first one made. */
+    uv_timer_init(loop, &node->timer);
+    uv_timer_init(loop, &node->drain);
+    uv_prepare_init(loop, &node->prepare);
+    uv_check_init(loop, &node->check);
+    uv_signal_init(loop, &node->sigterm);
+    uv_signal_init(loop, &node->sigint);
+    node->timer.data = node;
+    node->drain.data = node;
+    node->prepare.data = node;
+    node->check.data = node;
+    node->sigterm.data = node;
+    node->sigint.data = node;
+    node->armed_ms = DEADLINE_NEVER;
+    uv_prepare_start(&node->prepare, on_prepare);
+    uv_check_start(&node->check, on_check);
+    uv_signal_start(&node->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&node->sigint, on_signal, SIGINT);
+    conns_enter(node->conns);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    (void)number;
+    node_stop(signal->data);
+}
+
+void node_stop(struct node *node)
+{
+    if (node->stopping) {
+        node->stop_by_ms = 0; /* a second wish: hurry */
+        on_drain(&node->drain);
+        return;
+    }
+    node->stopping = true;
+    node->core.draining = true;
+    node->stop_by_ms = uv_now(node->loop) + node->core.limits.drain_ms;
+    log_line(&node->log, LOG_INFO, "node-draining", "connections=%zu",
+             conns_len(node->conns));
+    listener_close(node->listener);
+    node->listener = NULL;
+    uv_timer_start(&node->drain, on_drain, 0, DRAIN_EVERY_MS);
+}
+
+static void on_drain(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+    bool is_late = uv_now(node->loop) >= node->stop_by_ms;
+
+    if (node->closed) {
+        return;
+    }
+    conns_enter(node->conns);
+    if (conns_drain(node->conns, DRAIN_CLIENTS) == 0 || is_late) {
+        close_all(node);
+    }
+}
+
+static void close_all(struct node *node)
+{
+    uv_handle_t *const handles[] = {
+        (uv_handle_t *)&node->timer,   (uv_handle_t *)&node->drain,
+        (uv_handle_t *)&node->prepare, (uv_handle_t *)&node->check,
+        (uv_handle_t *)&node->sigterm, (uv_handle_t *)&node->sigint,
+    };
+    node->closed = true;
+    conns_close(node->conns);
+    for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
+        uv_close(handles[i], NULL);
+    }
+    log_line(&node->log, LOG_INFO, "node-stopped", "exit=%d", node->exit_code);
+}
+
+void node_fini(struct node *node)
+{
+    assert(node->closed);
+    conns_free(node->conns);
+    core_fini(&node->core);
+}
+
+/* --- the turn
+ * ----------------------------------------------------------------- */
+
+static void end_turn(struct node *node)
+{
+    struct core *core = &node->core;
+
+    conns_end_turn(node->conns);
+    node->hub_ms = hub_expire(core->hub, core->now_ms);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct node *node = timer->data;
+
+    node->armed_ms = DEADLINE_NEVER;
+    conns_enter(node->conns);
+    deadlines_run(&node->core.deadlines, node->core.now_ms);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct node *node = prepare->data;
+    uint64_t now_ms = uv_now(node->loop);
+    uint64_t at_ms;
+
+    end_turn(node);
+    at_ms = deadlines_next(&node->core.deadlines);
+    if (node->hub_ms < at_ms) {
+        at_ms = node->hub_ms;
+    }
+    if (at_ms == node->armed_ms) {
+        return;
+    }
+    node->armed_ms = at_ms;
+    if (at_ms == DEADLINE_NEVER) {
+        uv_timer_stop(&node->timer);
+    } else {
+        uv_timer_start(&node->timer, on_timer,
+                       at_ms > now_ms ? at_ms - now_ms : 0, 0);
+    }
+}
+
+/* How long this turn kept everyone waiting. */
+static void measure_lag(struct node *node)
+{
+    uint64_t from_ms = uv_now(node->loop);
+
+    uv_update_time(node->loop);
+    uint64_t lag_ms = uv_now(node->loop) - from_ms;
+    if (from_ms - node->lag_from_ms > LAG_WINDOW_MS) {
+        node->lag_from_ms = from_ms;
+        node->lag_ms = 0;
+    }
+    if (lag_ms > node->lag_ms) {
+        node->lag_ms = lag_ms;
+    }
+    node->core.stats.loop_lag_ms = node->lag_ms;
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct node *node = check->data;
+
+    end_turn(node);
+    measure_lag(node);
+}
+
+bool node_link(const struct core *core, uint16_t slot, struct mesh_link *link)
+{
+    (void)core;
+    (void)slot;
+    (void)link;
+    return false; /* a lone node has no links; node/effects.c will know */
+}

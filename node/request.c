@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/request.h"
+
+#include "node/conn.h"
+#include "node/core.h"
+#include "proto/addr.h"
+#include "proto/err.h"
+#include "proto/json.h"
+#include "proto/topic.h"
+
+static int check_host(const struct client *client,
+                      const struct http_request *request);
+static int check_origin(const struct client *client,
+                        const struct http_request *request);
+static int login(struct client *client, const struct http_request *request);
+static bool origin_is_allowed(const struct client *client,
+                              const struct http_request *request);
+static void respond(struct client *client, const struct http_request *request,
+                    struct http_response *response, const char *extra_name,
+                    const char *extra_value);
+
+int request_admit(struct client *client, const struct http_request *request)
+{
+    int rc = check_host(client, request);
+
+    if (rc == 0) {
+        rc = check_origin(client, request);
+    }
+    return rc == 0 ? login(client, request) : rc;
+}
+
+/* --- host -------------------------------------------------------------------
+ */
+
+/* Cuts the port off an authority; its form must be that of a host. */
+static bool split_host(struct bytes authority, struct bytes *name)
+{
+    uint64_t port;
+    size_t end = 0;
+
+    *name = authority;
+    if (authority.len > 0 && authority.p[0] == '[') {
+        ptrdiff_t close = bytes_find(authority, ']');
+        end = close < 0 ? authority.len : (size_t)close + 1;
+    } else {
+        while (end < authority.len && authority.p[end] != ':') {
+            uint8_t c = authority.p[end++];
+            if (!topic_cache_is_valid(bytes_of(&c, 1))) {
+                return false; /* A-Za-z0-9._- */
+            }
+        }
+    }
+    name->len = end;
+    if (end == 0 || end == authority.len) {
+        return end > 0;
+    }
+    return authority.p[end] == ':' &&
+           bytes_u64(bytes_skip(authority, end + 1), &port) == 0 &&
+           port <= UINT16_MAX;
+}
+
+static bool is_loopback_name(struct bytes name)
+{
+    static const struct bytes tail = BYTES(".localhost");
+    struct addr addr;
+
+    if (name.len > 2 && name.p[0] == '[') {
+        name = bytes_of(name.p + 1, name.len - 2);
+    }
+    if (bytes_eq_nocase(name, BYTES("localhost"))) {
+        return true;
+    }
+    if (name.len > tail.len &&
+        bytes_eq_nocase(bytes_skip(name, name.len - tail.len), tail)) {
+        return true;
+    }
+    return addr_read(name, 1, &addr) == 0 && addr_is_loopback(&addr);
+}
+
+/* "http://host:80/x" -> "host:80"; empty when it is no URL. */
+static struct bytes authority_of(struct bytes url)
+{
+    ptrdiff_t colon = bytes_find(url, ':');
+
+    if (colon < 1 ||
+        !bytes_starts(bytes_skip(url, (size_t)colon), BYTES("://"))) {
+        return (struct bytes){0};
+    }
+    url = bytes_skip(url, (size_t)colon + 3);
+    ptrdiff_t slash = bytes_find(url, '/');
+    if (slash >= 0) {
+        url.len = (size_t)slash;
+    }
+    return url;
+}
+
+/* A page of a stranger whose name was made to mean 127.0.0.1 still says that
+ * name here (DNS rebinding). */
+static int check_host(const struct client *client,
+                      const struct http_request *request)
+{
+    size_t count = http_header_count(request, "host");
+    struct bytes name;
+    struct bytes own;
+
+    if (count == 0 && request->major == 1 && request->minor == 0) {
+        return 0;
+    }
+    if (count != 1 || !split_host(http_header(request, "host"), &name)) {
+        return ERR_SYNTAX;
+    }
+    if (!client->conn->loopback || is_loopback_name(name)) {
+        return 0;
+    }
+    bool is_own = split_host(authority_of(bytes_str(client->core->endpoint)),
+                             &own) &&
+                  bytes_eq_nocase(own, name);
+    return is_own ? 0 : ERR_ORIGIN;
+}
+
+/* --- origin
+ * ------------------------------------------------------------------- */
+
+static bool changes_state(const struct http_request *request)
+{
+    static const char *const harmless[] = {"GET", "HEAD", "OPTIONS"};
+
+    for (size_t i = 0; i < ARRAY_LEN(harmless); i++) {
+        if (bytes_eq(request->method, bytes_str(harmless[i]))) {
+            return http_header(request, "upgrade").p != NULL;
+        }
+    }
+    return true;
+}
+
+static int check_origin(const struct client *client,
+                        const struct http_request *request)
+{
+    size_t count = http_header_count(request, "origin");
+
+    if (count > 1) {
+        return ERR_SYNTAX;
+    }
+    return count == 1 && changes_state(request) &&
+                   !origin_is_allowed(client, request)
+               ? ERR_ORIGIN
+               : 0;
+}
+
+/* On a loopback listener pages of this host are at home, whatever their port:
+ * the developer's own. */
+static bool origin_is_allowed(const struct client *client,
+                              const struct http_request *request)
+{
+    struct bytes origin = http_header(request, "origin");
+    struct bytes authority = authority_of(origin);
+    struct bytes name;
+
+    for (size_t i = 0; i < client->core->origins_len; i++) {
+        struct bytes allowed = client->core->origins[i];
+        if (bytes_eq(allowed, BYTES("*")) || bytes_eq_nocase(allowed, origin)) {
+            return true;
+        }
+    }
+    if (!split_host(authority, &name)) {
+        return false; /* "null" too */
+    }
+    return bytes_eq_nocase(authority, http_header(request, "host")) ||
+           (client->conn->loopback && is_loopback_name(name));
+}
+
+size_t request_cors(const struct client *client,
+                    const struct http_request *request,
+                    struct http_header out[REQUEST_CORS_HEADERS_MAX])
+{
+    if (http_header_count(request, "origin") != 1 ||
+        !origin_is_allowed(client, request)) {
+        return 0;
+    }
+    out[0] = (struct http_header){BYTES("Access-Control-Allow-Origin"),
+                                  http_header(request, "origin")};
+    out[1] = (struct http_header){BYTES("Vary"), BYTES("Origin")};
+    return 2;
+}
+
+bool request_preflight(struct client *client,
+                       const struct http_request *request)
+{
+    struct http_header headers[REQUEST_CORS_HEADERS_MAX + 3];
+    struct http_response response = {.status = 204, .headers = headers};
+
+    if (!bytes_eq(request->method, BYTES("OPTIONS")) ||
+        http_header(request, "access-control-request-method").p == NULL) {
+        return false;
+    }
+    size_t len = request_cors(client, request, headers);
+    if (len > 0) {
+        headers[len++] = (struct http_header){
+            BYTES("Access-Control-Allow-Methods"),
+            BYTES("GET, POST, PUT, DELETE")};
+        headers[len++] = (struct http_header){
+            BYTES("Access-Control-Allow-Headers"),
+            BYTES("Authorization, Content-Type, "
+                  "Last-Event-ID, Starling-Event, "
+                  "Starling-Id, Starling-Reply-To, "
+                  "Starling-Correlation")};
+        headers[len++] = (struct http_header){BYTES("Access-Control-Max-Age"),
+                                              BYTES("600")};
+    }
+    response.headers_len = len;
+    client_respond(client, &response);
+    return true;
+}
+
+/* --- credentials
+ * ----------------------------------------------------------------- */
+
+static struct bytes strip_scheme(struct bytes value)
+{
+    static const struct bytes scheme = BYTES("Bearer ");
+
+    if (value.len > scheme.len &&
+        bytes_eq_nocase(bytes_of(value.p, scheme.len), scheme)) {
+        return bytes_trim(bytes_skip(value, scheme.len));
+    }
+    return value;
+}
+
+static int login(struct client *client, const struct http_request *request)
+{
+    struct buf memory = {.max = HTTP_HEAD_LEN_MAX};
+    size_t headers = http_header_count(request, "authorization");
+    int in_query = http_query(request->query, "token", &memory);
+    int rc = 0;
+
+    if (in_query < 0 || headers + (size_t)in_query > 1) {
+        rc = ERR_SYNTAX;
+    } else if (headers == 1) {
+        struct bytes value = http_header(request, "authorization");
+        rc = client_login(client, strip_scheme(value));
+    } else if (in_query == 1) {
+        rc = client_login(client, buf_bytes(&memory));
+    }
+    buf_fini(&memory);
+    return rc;
+}
+
+/* --- answers
+ * ----------------------------------------------------------------------- */
+
+/* What the client may do about it, as a header. */
+static const char *advice_name(unsigned status)
+{
+    return status == 401                    ? "WWW-Authenticate"
+           : status == 429 || status == 503 ? "Retry-After"
+                                            : NULL;
+}
+
+void request_error(struct client *client, const struct http_request *request,
+                   int err)
+{
+    struct buf body = {0};
+    unsigned status = err_status(err);
+    struct http_response response = {
+        .status = status,
+        .content_type = BYTES("application/json"),
+    };
+
+    client->core->stats.refused++;
+    buf_add_str(&body, "{\"code\":");
+    buf_add_u64(&body, err_code(err));
+    json_add_name(&body, true, "error");
+    json_add_string(&body, bytes_str(err_name(err)));
+    json_add_name(&body, true, "message");
+    json_add_string(&body, bytes_str(err_text(err)));
+    buf_add_u8(&body, '}');
+    response.body = buf_bytes(&body);
+    respond(client, request, &response, advice_name(status),
+            status == 401 ? "Bearer" : "1");
+    buf_fini(&body);
+}
+
+void request_answer(struct client *client, const struct http_request *request,
+                    unsigned status, const char *content_type,
+                    struct bytes body)
+{
+    struct http_response response = {
+        .status = status,
+        .content_type = bytes_str(content_type == NULL ? "" : content_type),
+        .body = body,
+    };
+    respond(client, request, &response, NULL, NULL);
+}
+
+static void respond(struct client *client, const struct http_request *request,
+                    struct http_response *response, const char *extra_name,
+                    const char *extra_value)
+{
+    struct http_header headers[REQUEST_CORS_HEADERS_MAX + 2];
+    size_t len = request_cors(client, request, headers);
+
+    headers[len++] = (struct http_header){BYTES("Cache-Control"),
+                                          BYTES("no-store")};
+    if (extra_name != NULL) {
+        headers[len++] = (struct http_header){bytes_str(extra_name),
+                                              bytes_str(extra_value)};
+    }
+    response->headers = headers;
+    response->headers_len = len;
+    client_respond(client, response);
+}
+
+/* --- names
+ * -------------------------------------------------------------------------- */
+
+int request_topic(const struct http_request *request, struct request_topic *out)
+{
+    static const struct bytes prefix = BYTES("/topics/");
+
+    if (!bytes_starts(request->path, prefix)) {
+        return ERR_NAME;
+    }
+    struct bytes topic = bytes_skip(request->path, prefix.len);
+    ptrdiff_t slash = bytes_find(topic, '/');
+    if (slash < 0) {
+        return ERR_NAME;
+    }
+    struct bytes cache = bytes_of(topic.p, (size_t)slash);
+    topic = bytes_skip(topic, (size_t)slash + 1);
+    /* Room at once: decoding only shortens, so the first slice stays. */
+    if (buf_reserve(&out->memory, request->path.len) == NULL) {
+        return ERR_NOMEM;
+    }
+    int rc = http_decode(cache, false, &out->memory);
+    size_t cut = out->memory.len;
+    if (rc == 0) {
+        rc = http_decode(topic, false, &out->memory);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    out->cache = bytes_of(out->memory.p, cut);
+    out->topic = bytes_of(out->memory.p + cut, out->memory.len - cut);
+    return topic_cache_is_valid(out->cache) && topic_is_valid(out->topic)
+               ? 0
+               : ERR_NAME;
+}
