@@ -165,8 +165,8 @@ void swim_step(struct swim *s, const struct swim_news *news, uint64_t now_ms)
         swim_on_lag(s, now_ms - s->wake_ms);
     }
     on_news(s, news);
-    swim_probe_tick(s);
     swim_suspects_tick(s);
+    swim_probe_tick(s);
     swim_gossip_tick(s);
     swim_pull_tick(s);
     if (!s->leaving) {

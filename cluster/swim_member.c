@@ -13,6 +13,7 @@ enum {
     BUDDIES = 8,      /* of all members, look for themselves at a suspect */
     BURIALS_MAX = 64, /* in one step */
     LINK_LOST_FOR_MS = 5000,
+    AGAIN_MS = 500, /* between probes of a suspect */
 };
 
 static void hear_of_self(struct swim *s, const struct gossip_record *r);
@@ -176,6 +177,7 @@ static void hear_suspect(struct swim *s, struct member *m,
         bool was_alive = m->state == GOSSIP_ALIVE;
         m->accusers_len = 0;
         m->accusers_lost = 0;
+        m->again_ms = SWIM_NEVER;
         member_move(&s->table, m, GOSSIP_SUSPECT, r->incarnation, s->now_ms);
         m->changed_ms = s->now_ms;
         if (was_alive) {
@@ -203,6 +205,9 @@ void swim_accuse(struct swim *s, struct member *m)
 
     hear_suspect(s, m, &r);
     m->probe_wanted = wanted; /* we have just looked ourselves */
+    /* The rumour may be spent and the suspect not know of it, so it must hear
+     * it from us before we bury it. */
+    m->again_ms = s->now_ms + AGAIN_MS;
 }
 
 void swim_bury(struct swim *s, struct member *m, enum gossip_state state,
@@ -257,9 +262,15 @@ void swim_suspects_tick(struct swim *s)
     }
     for (size_t i = 0; i < s->table.order_len && buried < BURIALS_MAX; i++) {
         struct member *m = member_at(&s->table, i);
-        if (m->state == GOSSIP_SUSPECT && s->now_ms >= condemned_ms(s, m)) {
+        if (m->state != GOSSIP_SUSPECT) {
+            continue;
+        }
+        if (s->now_ms >= condemned_ms(s, m)) {
             swim_bury(s, m, GOSSIP_DEAD, m->incarnation, NULL);
             buried++;
+        } else if (s->now_ms >= m->again_ms) {
+            m->again_ms = SWIM_NEVER; /* until that probe has failed */
+            swim_want_probe(s, m);
         }
     }
 }
@@ -275,6 +286,7 @@ uint64_t swim_suspects_wake(const struct swim *s)
         const struct member *m = member_at(&s->table, i);
         if (m->state == GOSSIP_SUSPECT) {
             wake = swim_earlier(wake, condemned_ms(s, m));
+            wake = swim_earlier(wake, m->again_ms);
         }
     }
     return wake;

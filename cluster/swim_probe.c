@@ -274,7 +274,7 @@ static void answer(struct swim *s, enum gossip_type type, uint64_t seq,
 
     swim_begin(s, &p);
     if (type == GOSSIP_ACK) {
-        if (to->state == GOSSIP_DEAD) {
+        if (to->state != GOSSIP_ALIVE) {
             swim_put_state(s, to); /* it shall know, and refute */
         }
         swim_put_rumours(s, to->far);

@@ -1,41 +1,367 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/swim_world.h"
 
+enum {
+    JOIN_LIMIT_MS = 3000,
+    SETTLE_MS = 5000
+};
+
+/* n nodes in one region that know each other and have settled. */
+static struct world *settled(uint64_t seed, size_t n)
+{
+    struct world *w = world_new(seed);
+
+    world_start_many(w, n, 1);
+    world_until(w, world_agrees, NULL, JOIN_LIMIT_MS);
+    world_run(w, SETTLE_MS);
+    assert_int_equal(world_events(w, SWIM_SUSPECT), 0);
+    return w;
+}
+
 static void nodes_find_each_other_by_one_seed(void **state)
 {
-    struct world *w = world_new(1);
     (void)state;
 
-    world_start_many(w, 3, 1);
-    uint64_t took = world_until(w, world_agrees, NULL, 3000);
-    print_message("joined in %u ms\n", (unsigned)took);
-    assert_int_equal(world_events(w, SWIM_JOINED), 6);
-    world_run(w, 5000);
-    assert_int_equal(world_events(w, SWIM_SUSPECT), 0);
+    for (size_t n = 1; n <= 10; n++) {
+        struct world *w = settled(n, n);
+        assert_int_equal(world_events(w, SWIM_JOINED), n * (n - 1));
+        world_free(w);
+    }
+}
+
+static void all_digests_are_equal_when_all_know_all(void **state)
+{
+    struct world *w = settled(3, 6);
+    (void)state;
+
+    for (size_t i = 1; i < 6; i++) {
+        assert_int_equal(swim_digest(w->nodes[i].swim),
+                         swim_digest(w->nodes[0].swim));
+    }
     world_free(w);
 }
 
 static void a_silent_crash_is_seen_by_all(void **state)
 {
-    struct world *w = world_new(2);
-    size_t victim = 4;
     (void)state;
 
-    world_start_many(w, 10, 1);
-    world_until(w, world_agrees, NULL, 3000);
-    world_run(w, 5000);
-    world_kill(w, victim);
-    uint64_t took = world_until(w, world_buried, &victim, 8000);
-    print_message("crash seen in %u ms\n", (unsigned)took);
-    assert_true(world_agrees(w, NULL));
+    for (size_t victim = 0; victim < 10; victim++) {
+        struct world *w = settled(10 + victim, 10);
+        world_kill(w, victim);
+        world_until(w, world_buried, &victim, 4000);
+        assert_int_equal(world_events(w, SWIM_DEAD), 9);
+        assert_true(world_agrees(w, NULL));
+        world_free(w);
+    }
+}
+
+static void a_crash_with_broken_links_is_seen_within_a_second(void **state)
+{
+    (void)state;
+
+    for (size_t n = 2; n <= 10; n++) {
+        size_t victim = n - 1;
+        struct world *w = settled(n, n);
+        w->loss_percent = 5;
+        world_kill(w, victim);
+        world_reset_links(w, victim);
+        world_until(w, world_buried, &victim, 1000);
+        world_free(w);
+    }
+}
+
+static void a_broken_link_alone_kills_nobody(void **state)
+{
+    struct world *w = settled(4, 5);
+    (void)state;
+
+    w->loss_percent = 10;
+    for (int i = 0; i < 20; i++) {
+        world_reset_links(w, 2);
+        world_run(w, 1000);
+    }
+    assert_int_equal(world_events(w, SWIM_DEAD), 0);
     world_free(w);
+}
+
+static void a_paused_node_refutes_when_it_goes_on(void **state)
+{
+    static const uint64_t pauses_ms[] = {1000, 2000, 5000, 30000};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(pauses_ms); i++) {
+        struct world *w = settled(20 + i, 6);
+        world_pause(w, 3, true);
+        world_run(w, pauses_ms[i]);
+        world_pause(w, 3, false);
+        world_until(w, world_agrees, NULL, 3000);
+        assert_true(swim_incarnation(w->nodes[3].swim) > 0);
+        world_run(w, 10000);
+        assert_true(world_agrees(w, NULL));
+        /* It was deaf itself, so it blames nobody. */
+        for (size_t j = 0; j < 6; j++) {
+            assert_int_equal(swim_incarnation(w->nodes[j].swim) > 0, j == 3);
+        }
+        assert_int_equal(w->nodes[3].events[SWIM_DEAD], 0);
+        world_free(w);
+    }
+}
+
+static void
+a_restart_at_the_same_address_ends_the_old_life_at_once(void **state)
+{
+    struct world *w = settled(5, 8);
+    size_t old = 5;
+    (void)state;
+
+    world_kill(w, old);
+    world_start(w, 6, "n006", "r0", 1);
+    world_until(w, world_buried, &old, 600);
+    world_until(w, world_agrees, NULL, 1000);
+    assert_string_equal(w->nodes[0].text,
+                        "replaced by a new life at its address");
+    world_run(w, SETTLE_MS);
+    for (size_t i = 0; i < w->nodes_len; i++) {
+        const struct member *m =
+            i == old ? NULL : swim_find(w->nodes[i].swim, &w->nodes[old].id);
+        assert_true(i == old || i == 8 || m != NULL);
+    }
+    world_free(w);
+}
+
+static void split(struct world *w, size_t from)
+{
+    for (size_t i = 0; i < w->nodes_len; i++) {
+        w->nodes[i].side = i >= from;
+    }
+}
+
+static void a_partition_heals(void **state)
+{
+    static const uint64_t lasts_ms[] = {5000, 60000, 600000, 1200000};
+    static const size_t cuts[] = {1, 4, 7};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(lasts_ms) * ARRAY_LEN(cuts); i++) {
+        struct world *w = settled(30 + i, 8);
+        w->check = i % 4 == 0;
+        split(w, cuts[i % ARRAY_LEN(cuts)]);
+        world_run(w, lasts_ms[i / ARRAY_LEN(cuts)]);
+        int seen = world_state(w, 7, 0); /* from a minute on, surely */
+        assert_true(i < ARRAY_LEN(cuts) || seen >= GOSSIP_DEAD || seen == -1);
+        split(w, 0);
+        world_until(w, world_agrees, NULL, 5000);
+        world_run(w, SETTLE_MS);
+        assert_true(world_agrees(w, NULL));
+        world_free(w);
+    }
+}
+
+static void nobody_dies_of_a_tenth_of_the_packets_lost(void **state)
+{
+    struct world *w = settled(6, 10);
+    (void)state;
+
+    w->check = false;
+    w->loss_percent = 10;
+    world_run(w, 10 * 60 * 1000);
+    assert_int_equal(world_events(w, SWIM_DEAD), 0);
+    w->loss_percent = 0;
+    world_until(w, world_agrees, NULL, 5000);
+    world_free(w);
+}
+
+static void joining_survives_loss(void **state)
+{
+    (void)state;
+
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct world *w = world_new(seed);
+        w->loss_percent = 30;
+        world_start_many(w, 8, 2);
+        world_run(w, 5000);
+        w->loss_percent = 0;
+        world_until(w, world_agrees, NULL, 3000);
+        world_free(w);
+    }
+}
+
+static void who_leaves_is_neither_dead_nor_missed(void **state)
+{
+    struct world *w = settled(7, 6);
+    size_t leaver = 2;
+    (void)state;
+
+    world_news(w, leaver, &(struct swim_news){.type = SWIM_LEAVE});
+    world_until(w, world_buried, &leaver, 300);
+    assert_int_equal(world_events(w, SWIM_SAID_LEFT), 5);
+    world_run(w, SWIM_LEAVE_MS);
+    assert_int_equal(swim_wake_ms(w->nodes[leaver].swim), UINT64_MAX);
+    uint64_t packets = w->nodes[leaver].packets_out;
+    world_run(w, 20000);
+    assert_int_equal(w->nodes[leaver].packets_out, packets);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(w->nodes[i].events[SWIM_DEAD], 0);
+        if (i != leaver) {
+            assert_int_equal(world_state(w, i, leaver), GOSSIP_LEFT);
+        }
+    }
+    world_free(w);
+}
+
+static void the_same_name_elsewhere_stays_and_is_told_once(void **state)
+{
+    struct world *w = settled(8, 3);
+    (void)state;
+
+    world_start(w, 9, "n002", "r0", 1);
+    world_until(w, world_agrees, NULL, 2000);
+    world_run(w, SETTLE_MS);
+    /* n1 and n3 see the pair, n2 sees its own name, the newcomer as well. */
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(w->nodes[i].events[SWIM_DUPLICATE], 1);
+        assert_int_equal(swim_self_is_duplicate(w->nodes[i].swim),
+                         i == 1 || i == 3);
+    }
+    assert_true(swim_find(w->nodes[0].swim, &w->nodes[1].id)->duplicate);
+    assert_true(swim_find(w->nodes[0].swim, &w->nodes[3].id)->duplicate);
+    size_t gone = 3;
+    world_kill(w, gone);
+    world_until(w, world_buried, &gone, 8000);
+    assert_false(swim_find(w->nodes[0].swim, &w->nodes[1].id)->duplicate);
+    assert_false(swim_self_is_duplicate(w->nodes[1].swim));
+    world_free(w);
+}
+
+static void another_hash_key_is_refused_with_a_sentence(void **state)
+{
+    struct world *w = settled(9, 2);
+    (void)state;
+
+    w->print = 8;
+    world_start(w, 5, "other", "r0", 1);
+    world_run(w, SETTLE_MS);
+    assert_int_equal(world_state(w, 0, 2), -1);
+    assert_int_equal(swim_living(w->nodes[2].swim), 0);
+    for (size_t i = 0; i < 3; i += 2) { /* the seed and the stranger */
+        assert_in_range(w->nodes[i].events[SWIM_REFUSED], 1, 2);
+        assert_string_equal(
+            w->nodes[i].text,
+            "its hash key is another: it belongs to another cluster");
+    }
+    world_free(w);
+}
+
+static void a_silent_seed_is_told_once(void **state)
+{
+    struct world *w = world_new(11);
+    (void)state;
+
+    world_start(w, 5, "early", "r0", 1);
+    world_run(w, 2500);
+    assert_int_equal(world_events(w, SWIM_SEED_SILENT), 0);
+    world_run(w, 60000);
+    assert_int_equal(world_events(w, SWIM_SEED_SILENT), 1);
+    world_start(w, 1, "seed", "r0", 0);
+    world_until(w, world_agrees, NULL, 1500);
+    world_free(w);
+}
+
+static void regions_meet_and_see_a_crash_on_the_other_side(void **state)
+{
+    struct world *w = world_new(12);
+    size_t victim = 5;
+    (void)state;
+
+    world_start_many(w, 6, 2);
+    world_until(w, world_agrees, NULL, JOIN_LIMIT_MS);
+    world_run(w, SETTLE_MS);
+    const struct member *m = swim_find(w->nodes[0].swim, &w->nodes[1].id);
+    assert_true(m->far);
+    world_run(w, 20000);
+    assert_in_range(swim_find(w->nodes[0].swim, &w->nodes[1].id)->rtt_ms, 80,
+                    160);
+    world_kill(w, victim);
+    world_until(w, world_buried, &victim, 5000);
+    world_free(w);
+}
+
+static void the_state_of_a_log_travels_in_probes(void **state)
+{
+    struct world *w = settled(13, 3);
+    (void)state;
+
+    swim_set_log(w->nodes[1].swim, 77, 0xfeedface);
+    world_run(w, 3000);
+    const struct member *m = swim_find(w->nodes[0].swim, &w->nodes[1].id);
+    assert_int_equal(m->log.version, 77);
+    assert_int_equal(m->log.digest, 0xfeedface);
+    assert_true(w->nodes[0].events[SWIM_HEARD] > 5);
+    world_free(w);
+}
+
+static void a_lagging_loop_blames_itself(void **state)
+{
+    struct world *w = settled(14, 4);
+    (void)state;
+
+    unsigned before = swim_health(w->nodes[0].swim);
+    world_news(w, 0, &(struct swim_news){.type = SWIM_LAG, .ms = 400});
+    assert_int_equal(swim_health(w->nodes[0].swim), before + 1);
+    world_run(w, 10000);
+    assert_int_equal(swim_health(w->nodes[0].swim), 0);
+    world_free(w);
+}
+
+static uint64_t digest_of_a_story(uint64_t seed)
+{
+    struct world *w = world_new(seed);
+    uint64_t digest;
+
+    w->loss_percent = 10;
+    world_start_many(w, 8, 2);
+    world_run(w, 5000);
+    world_kill(w, 3);
+    world_run(w, 5000);
+    split(w, 4);
+    world_run(w, 10000);
+    split(w, 0);
+    world_run(w, 10000);
+    digest = w->digest;
+    world_free(w);
+    return digest;
+}
+
+static void the_same_seed_tells_the_same_story(void **state)
+{
+    (void)state;
+
+    assert_int_equal(digest_of_a_story(1), digest_of_a_story(1));
+    assert_int_not_equal(digest_of_a_story(1), digest_of_a_story(2));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_find_each_other_by_one_seed),
+        cmocka_unit_test(all_digests_are_equal_when_all_know_all),
         cmocka_unit_test(a_silent_crash_is_seen_by_all),
+        cmocka_unit_test(a_crash_with_broken_links_is_seen_within_a_second),
+        cmocka_unit_test(a_broken_link_alone_kills_nobody),
+        cmocka_unit_test(a_paused_node_refutes_when_it_goes_on),
+        cmocka_unit_test(
+            a_restart_at_the_same_address_ends_the_old_life_at_once),
+        cmocka_unit_test(a_partition_heals),
+        cmocka_unit_test(nobody_dies_of_a_tenth_of_the_packets_lost),
+        cmocka_unit_test(joining_survives_loss),
+        cmocka_unit_test(who_leaves_is_neither_dead_nor_missed),
+        cmocka_unit_test(the_same_name_elsewhere_stays_and_is_told_once),
+        cmocka_unit_test(another_hash_key_is_refused_with_a_sentence),
+        cmocka_unit_test(a_silent_seed_is_told_once),
+        cmocka_unit_test(regions_meet_and_see_a_crash_on_the_other_side),
+        cmocka_unit_test(the_state_of_a_log_travels_in_probes),
+        cmocka_unit_test(a_lagging_loop_blames_itself),
+        cmocka_unit_test(the_same_seed_tells_the_same_story),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ struct world *world_new(uint64_t seed)
     w->far_delay_ms = 40;
     w->check = true;
     w->peers_max = WORLD_NODES_MAX;
+    w->print = 7;
     rng_init(&w->rng, seed);
     return w;
 }
@@ -264,8 +265,9 @@ size_t world_start(struct world *w, uint16_t place, const char *name,
                  .endpoint = BYTES("http://127.0.0.1:7400"),
                  .version = BYTES("0.1.0")},
         .seed = a ^ b,
-        .hash_key_print = 7,
+        .hash_key_print = w->print,
         .peers_max = w->peers_max,
+        .dead_max = w->dead_max,
         .seeds_len = seed_place == 0 ? 0 : 1,
         .seeds = {world_addr(seed_place)},
     };
@@ -345,7 +347,8 @@ bool world_buried(const struct world *w, const void *data)
 
     for (size_t i = 0; i < w->nodes_len; i++) {
         if (w->nodes[i].running && i != about &&
-            world_state(w, i, about) < GOSSIP_DEAD) {
+            (world_state(w, i, about) == GOSSIP_ALIVE ||
+             world_state(w, i, about) == GOSSIP_SUSPECT)) {
             return false;
         }
     }

@@ -58,6 +58,8 @@ struct world {
     bool check;            /* every machine after each of its steps */
     uint64_t digest;       /* of all packets sent */
     uint16_t peers_max;
+    uint16_t dead_max; /* 0 = default; both for nodes started from now on */
+    uint64_t print;    /* of the hash key, likewise */
 };
 
 struct world *world_new(uint64_t seed);
@@ -90,7 +92,7 @@ uint64_t world_until(struct world *world, world_test test, const void *data,
 int world_state(const struct world *world, size_t at, size_t about);
 /* All running nodes hold all running nodes alive and nobody else living. */
 bool world_agrees(const struct world *world, const void *unused);
-/* All running nodes hold the node of index *data dead (or left). */
+/* No running node holds the node of index *data alive or suspected. */
 bool world_buried(const struct world *world, const void *data);
 unsigned world_events(const struct world *world, enum swim_out_type type);
 struct addr world_addr(uint16_t place);
