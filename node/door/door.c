@@ -6,6 +6,8 @@
 #include "node/door/door.h"
 
 static const struct door *const doors[] = {
+    &door_resp,
+    &door_native,
     &door_status,
     &door_sse,
     &door_poll,
