@@ -4,11 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "node/limits.h"
-
 static void on_request(struct client *client, struct resp_request request);
 static bool may_run(struct resp_call *call);
-static bool is_over_bounds(const struct client *client);
+static bool is_full(const struct client *client);
 
 static int resp_open(struct client *client, const struct http_request *request,
                      size_t version)
@@ -38,8 +36,9 @@ static struct resp_bounds bounds_of(const struct client *client)
                                 limits->item_len + RESP_OVERHEAD_MAX};
 }
 
-/* Takes all whole requests. Their answers are held back to be written at once,
- * but not behind items: who is subscribed sees all in the order it happened. */
+/* Takes whole requests, as long as their answers have room. Answers are held
+ * back to be written at once, but not behind items: who is subscribed sees all
+ * in the order it happened. */
 static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
 {
     struct resp_state *state = client->state;
@@ -47,7 +46,7 @@ static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
     size_t taken = 0;
     ptrdiff_t rc = 0;
 
-    while (!client->closing) {
+    while (!client->closing && !is_full(client)) {
         struct resp_bounds bounds = bounds_of(client);
         rc = resp_read(&state->reader, &bounds, bytes_skip(in, taken),
                        &request);
@@ -61,23 +60,22 @@ static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
         if (client->subs != NULL || state->out.len > RESP_HELD_LEN_MAX) {
             resp_flush(client);
         }
-        if (is_over_bounds(client)) {
-            rc = ERR_SLOW;
-            break;
-        }
+    }
+    if (rc >= 0 && !client->logged_in && is_full(client)) {
+        rc = ERR_LIMIT;
     }
     resp_flush(client);
     return rc < 0 ? rc : (ptrdiff_t)taken;
 }
 
-/* A client that pipelines without reading. What it sent is small beside what
- * it is answered (COMMAND), so this is asked after each command, and not only
- * when the turn ends. */
-static bool is_over_bounds(const struct client *client)
+/* What is asked is small beside what is answered (COMMAND). Above the soft
+ * bound the carrier offers the rest again when the client has read; a stranger
+ * that does not read is cut. */
+static bool is_full(const struct client *client)
 {
     const struct resp_state *state = client->state;
     const struct limits *limits = &client->core->limits;
-    uint64_t bound = client->logged_in ? limits_out_hard(limits)
+    uint64_t bound = client->logged_in ? limits->out_soft_len
                                        : limits->hello_out_len;
 
     return client->out.queued + state->out.len > bound;
