@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The readiness gate: no publish before everyone here would hear of it.
+ *
+ *   joining --(every region member I know: linked, its topics held, it counts
+ *             me in)--> ready
+ *           --(seeds given, nobody there for CLUSTER_ALONE_MS)--> ready, alone
+ *
+ * Without seeds and without members the gate is open at once. Members send the
+ * ids that they count in; one that is not known here yet keeps the gate shut
+ * until membership has brought it, or GATE_NAME_MS have passed (it is dead).
+ * Once open it stays open.
+ */
+#ifndef CLUSTER_GATE_H
+#define CLUSTER_GATE_H
+
+#include "cluster/cluster.h"
+#include "cluster/swim.h"
+
+enum {
+    GATE_NAME_MS = 5000
+};
+
+struct gate_name {
+    struct node_id id;
+    uint64_t until_ms;
+};
+
+struct gate {
+    uint64_t began_ms;
+    bool seeded; /* seeds were given */
+    bool ready;
+    bool alone;
+    bool due; /* CLUSTER_READY to be taken */
+    size_t names_len;
+    struct gate_name *names; /* PEER_MEMBERS_MAX; freed when ready */
+};
+
+/* Errors: ERR_NOMEM. */
+int gate_init(struct gate *gate, bool seeded, uint64_t now_ms);
+void gate_fini(struct gate *gate);
+
+/* A region member says that it counts these in (NODE_ID_LEN each). */
+void gate_names(struct gate *gate, struct bytes ids, const struct node_id *self,
+                uint64_t now_ms);
+
+/* What the gate must know of one region member. */
+struct gate_peer {
+    bool linked;
+    bool held; /* its log, up to where it began to count us in */
+    bool counts_me;
+};
+
+/* The first reason why this member keeps the gate shut, NULL if none. */
+const char *gate_why_peer(const struct gate_peer *peer);
+/* The same for what no single member can tell. `linked`: peers, anywhere. */
+const char *gate_why(struct gate *gate, const struct swim *swim, size_t linked,
+                     uint64_t now_ms);
+
+/* Opens the gate. */
+void gate_open(struct gate *gate, bool alone);
+/* Nobody answers, and it has been long enough. */
+bool gate_is_alone_time(const struct gate *gate, uint64_t now_ms);
+
+#endif

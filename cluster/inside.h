@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files behind cluster/cluster.h share: the machine itself and one
+ * peer of it. Nobody else includes this.
+ *
+ *   cluster.c  the facade: news in, effects out
+ *   slots.c    peers and their slots, questions about members
+ *   link.c     pipes, hellos, linked or not, gaps
+ *   sync.c     the own log to peers, theirs to us, acknowledgements
+ */
+#ifndef CLUSTER_INSIDE_H
+#define CLUSTER_INSIDE_H
+
+#include "cluster/barrier.h"
+#include "cluster/cluster.h"
+#include "cluster/gate.h"
+#include "cluster/interest.h"
+#include "cluster/outbox.h"
+#include "cluster/replog.h"
+#include "cluster/route.h"
+#include "cluster/swim.h"
+
+enum {
+    TICK_MS = 100,
+    HELLO_MS = 1000,       /* between hellos on a pipe */
+    LINK_SILENT_MS = 4000, /* nothing heard: the way from there is broken */
+    PULL_AGAIN_MS = 1000,  /* without progress */
+    GAP_AGAIN_MS = 100,    /* between gap messages to one peer */
+    WINDOW_PARTS = 32,     /* of a snapshot, sent and not asked for again */
+    STEP_PARTS = 8,        /* of all snapshots in one step */
+    ROWS_MAX = CLUSTER_PEERS_MAX + SWIM_DEAD_MAX,
+};
+
+/* In a PULL: nothing whole is held, a delta will not do. */
+static const uint64_t VERSION_NONE = UINT64_MAX;
+
+struct peer {
+    struct node_id id;
+    uint16_t row;   /* in membership */
+    bool near;      /* of the own region */
+    bool open_due;  /* CLUSTER_PEER_OPEN not yet taken */
+    bool close_due; /* gone; free once CLUSTER_PEER_CLOSE is taken */
+
+    /* link.c */
+    bool pipe;            /* our way there stands */
+    uint64_t epoch;       /* of that pipe */
+    uint64_t heard_epoch; /* newest of its that reached us, 0 none */
+    uint64_t heard_ms;    /* when anything did */
+    bool confirmed;       /* its hello named our epoch */
+    bool refused;         /* another hash key */
+    bool wrong;           /* sent what makes no sense; told once */
+    bool linked;
+    bool was_linked;
+    bool ready;    /* said it */
+    bool draining; /* said it */
+    bool hello_due;
+    uint64_t hello_ms; /* the last one sent */
+    bool gap_due;
+    uint64_t gap_ms;
+
+    /* sync.c: our log there */
+    uint64_t acked; /* it holds so much */
+    uint64_t floor; /* before this it took no publishes: no need to wait */
+    struct replog_walk walk;
+    bool walking;
+    uint32_t walk_until; /* parts it has room for */
+
+    /* sync.c: its log here */
+    uint64_t said; /* newest version it named */
+    bool have_due;
+    uint64_t have;    /* acknowledged */
+    uint64_t pull_ms; /* when to pull (again); 0: no need known */
+
+    /* gate */
+    bool counts_me;
+    uint64_t counts_from; /* its version when it began to */
+};
+
+struct cluster {
+    struct peer_node self;
+    uint8_t self_text[MEMBER_TEXT_LEN];
+    uint64_t hash_key_print;
+    uint64_t now_ms;
+    uint64_t tick_ms; /* the next one */
+    bool draining;
+
+    struct swim *swim;
+    struct replog log;
+    uint64_t flushed; /* version that was told */
+    uint64_t flushed_digest;
+    struct interest interest;
+    struct route route;
+    struct barrier barrier;
+    struct gate gate;
+    struct outbox outbox;
+    bool gap_due;  /* CLUSTER_GAP for all */
+    bool hold_due; /* what everyone holds may have changed */
+
+    struct peer *peers[CLUSTER_PEERS_MAX]; /* by slot */
+    size_t slots;                          /* one past the highest in use */
+    size_t turns_due; /* peers with open_due or close_due */
+    size_t linked_len;
+    size_t near_linked_len;
+    bool starved; /* a living member has no slot for want of memory */
+    uint16_t slot_of_row[ROWS_MAX];
+
+    bool walk_more;  /* parts of a snapshot could not leave in this step */
+    bool end_due;    /* a peer may have something to be said at its end */
+    const char *why; /* the gate is shut */
+
+    struct buf scratch; /* records or ids of a message being made */
+};
+
+/* NULL when the slot is free or the peer has gone. */
+static inline struct peer *peer_at(const struct cluster *cluster, size_t slot)
+{
+    struct peer *peer = slot < cluster->slots ? cluster->peers[slot] : NULL;
+
+    return peer != NULL && !peer->close_due ? peer : NULL;
+}
+
+/* cluster.c */
+/* Queues a message for the control lane; false: no memory, it is lost. */
+bool cluster_tell(struct cluster *cluster, uint16_t slot,
+                  const struct peer_message *message);
+void cluster_say(struct cluster *cluster, enum cluster_event event,
+                 const struct peer *peer, const char *text);
+/* The peer sent what makes no sense: said once. */
+void cluster_wrong(struct cluster *cluster, uint16_t slot);
+
+/* slots.c */
+void slots_open(struct cluster *cluster, const struct member *member);
+void slots_close(struct cluster *cluster, const struct member *member);
+void slots_retry(struct cluster *cluster);
+bool slots_next(struct cluster *cluster, struct cluster_effect *effect);
+void slots_check(const struct cluster *cluster);
+
+/* link.c */
+void link_pipe_up(struct cluster *cluster, uint16_t slot, uint64_t epoch);
+void link_pipe_down(struct cluster *cluster, uint16_t slot);
+/* false: of an older pipe, to be ignored. */
+bool link_heard(struct cluster *cluster, uint16_t slot, uint64_t epoch);
+void link_hello(struct cluster *cluster, uint16_t slot,
+                const struct peer_message *m);
+void link_bye(struct cluster *cluster, uint16_t slot);
+/* Items of this peer, or through it, may be lost: all topics, or hashes. */
+void link_gap(struct cluster *cluster, uint16_t slot, struct bytes hashes);
+void link_dropped(struct cluster *cluster, uint16_t slot);
+void link_cut(struct cluster *cluster, uint16_t slot); /* the peer goes */
+void link_tick(struct cluster *cluster, uint16_t slot);
+void link_say_hello(struct cluster *cluster, uint16_t slot);
+void link_end_step(struct cluster *cluster, uint16_t slot);
+
+/* sync.c */
+void sync_flush(struct cluster *cluster);
+void sync_pipe_up(struct peer *peer);
+void sync_hello(struct cluster *cluster, uint16_t slot,
+                const struct peer_message *m);
+void sync_delta(struct cluster *cluster, uint16_t slot,
+                const struct peer_message *m);
+void sync_snapshot(struct cluster *cluster, uint16_t slot,
+                   const struct peer_message *m);
+void sync_pull(struct cluster *cluster, uint16_t slot,
+               const struct peer_message *m);
+void sync_have(struct cluster *cluster, uint16_t slot,
+               const struct peer_message *m);
+void sync_tick(struct cluster *cluster, uint16_t slot);
+void sync_end_step(struct cluster *cluster, uint16_t slot);
+/* Sends parts of snapshots that peers wait for; true if more can follow. */
+bool sync_walk(struct cluster *cluster);
+/* Recomputes what everyone holds. */
+void sync_hold(struct cluster *cluster);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Logs on their way: ours to all peers, theirs to us.
+ *
+ *   writer                                   reader
+ *     | DELTA (what this turn changed) -------> |  applied if contiguous
+ *     | <------------------------- HAVE version |  once a step
+ *     | HELLO version, digest ----------------> |  behind? other digest?
+ *     | <------------------------- PULL version |
+ *     | DELTA ..., or SNAPSHOT parts ---------> |
+ *     | <---------------------- PULL NONE, part |  half the window is used
+ */
+#include "cluster/inside.h"
+
+#include <assert.h>
+
+#include "proto/err.h"
+
+enum {
+    CHANGES_ANYWAY = 4096
+}; /* told even when a snapshot is smaller */
+
+static bool say_changes(struct cluster *cluster, uint16_t slot, uint64_t from);
+static void share_changes(struct cluster *cluster, uint64_t from);
+static bool walk_part(struct cluster *cluster, uint16_t slot);
+static void end_walk(struct cluster *cluster, uint16_t slot);
+static void after_taking(struct cluster *cluster, uint16_t slot, int rc);
+static void diverged(struct cluster *cluster, uint16_t slot);
+static void pull(struct cluster *cluster, uint16_t slot, uint32_t part);
+static bool is_behind(const struct cluster *cluster, uint16_t slot);
+
+void sync_flush(struct cluster *cluster)
+{
+    struct replog *log = &cluster->log;
+
+    if (log->version == cluster->flushed) {
+        return;
+    }
+    if (replog_has_since(log, cluster->flushed)) {
+        share_changes(cluster, cluster->flushed);
+    }
+    cluster->flushed = log->version;
+    cluster->flushed_digest = log->digest;
+    swim_set_log(cluster->swim, log->version, log->digest);
+    barrier_turn(&cluster->barrier, log->version, cluster->now_ms);
+    cluster->hold_due = true;
+}
+
+void sync_pipe_up(struct peer *peer)
+{
+    peer->walking = false;
+    peer->have = 0;
+}
+
+void sync_hello(struct cluster *cluster, uint16_t slot,
+                const struct peer_message *m)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (m->version > peer->said) {
+        peer->said = m->version;
+    }
+    if (interest_compare(&cluster->interest, slot, m->version, m->digest) !=
+        0) {
+        diverged(cluster, slot);
+    }
+    if (is_behind(cluster, slot) && cluster->now_ms >= peer->pull_ms) {
+        pull(cluster, slot, 0);
+    }
+}
+
+void sync_delta(struct cluster *cluster, uint16_t slot,
+                const struct peer_message *m)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (m->version > peer->said) {
+        peer->said = m->version;
+    }
+    after_taking(cluster, slot, interest_delta(&cluster->interest, slot, m));
+}
+
+void sync_snapshot(struct cluster *cluster, uint16_t slot,
+                   const struct peer_message *m)
+{
+    struct peer *peer = cluster->peers[slot];
+    int rc = interest_snapshot(&cluster->interest, slot, m);
+
+    if (m->version > peer->said) {
+        peer->said = m->version;
+    }
+    if (rc == 0 && (m->part + 1) % (WINDOW_PARTS / 2) == 0) {
+        pull(cluster, slot, m->part + 1); /* there is room for more */
+    }
+    after_taking(cluster, slot, rc > 0 ? 0 : rc);
+}
+
+void sync_pull(struct cluster *cluster, uint16_t slot,
+               const struct peer_message *m)
+{
+    struct peer *peer = cluster->peers[slot];
+    const struct replog *log = &cluster->log;
+
+    if (!peer->pipe) {
+        return; /* our next hello makes it pull again */
+    }
+    if (m->part > 0) {
+        peer->walk_until = m->part + WINDOW_PARTS;
+        return;
+    }
+    uint64_t behind = log->version - m->version;
+    size_t all = log->wanted.len + log->records.len;
+    bool changes = m->version <= log->version &&
+                   replog_has_since(log, m->version) &&
+                   (behind <= CHANGES_ANYWAY || behind <= all);
+    if (changes) {
+        (void)say_changes(cluster, slot, m->version);
+        return;
+    }
+    peer->walk = (struct replog_walk){0};
+    peer->walking = true;
+    peer->walk_until = WINDOW_PARTS;
+}
+
+void sync_have(struct cluster *cluster, uint16_t slot,
+               const struct peer_message *m)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (m->version <= cluster->log.version && m->version != peer->acked) {
+        peer->acked = m->version;
+        cluster->hold_due = true;
+    }
+}
+
+void sync_tick(struct cluster *cluster, uint16_t slot)
+{
+    const struct peer *peer = cluster->peers[slot];
+
+    if (peer->pipe && peer->pull_ms != 0 && cluster->now_ms >= peer->pull_ms &&
+        is_behind(cluster, slot)) {
+        pull(cluster, slot, 0);
+    }
+}
+
+void sync_end_step(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+    const struct interest_peer *held = interest_peer(&cluster->interest, slot);
+
+    if (peer->pipe && held->whole && held->version > peer->have) {
+        struct peer_message have = {.type = PEER_HAVE,
+                                    .version = held->version};
+        (void)cluster_tell(cluster, slot, &have);
+        peer->have = held->version;
+    }
+}
+
+bool sync_walk(struct cluster *cluster)
+{
+    size_t budget = STEP_PARTS;
+    bool more = false;
+
+    for (size_t i = 0; i < cluster->slots && !more; i++) {
+        struct peer *peer = peer_at(cluster, i);
+        while (peer != NULL && peer->walking &&
+               peer->walk.part < peer->walk_until) {
+            more = budget == 0;
+            if (more || !walk_part(cluster, (uint16_t)i)) {
+                break;
+            }
+            budget--;
+        }
+    }
+    return more;
+}
+
+void sync_hold(struct cluster *cluster)
+{
+    uint64_t held[BARRIER_SCOPES] = {cluster->log.version,
+                                     cluster->log.version};
+
+    for (size_t i = 0; i < cluster->slots; i++) {
+        const struct peer *peer = peer_at(cluster, i);
+        if (peer == NULL || !peer->linked) {
+            continue;
+        }
+        uint64_t has = peer->acked > peer->floor ? peer->acked : peer->floor;
+        if (peer->near && has < held[CLUSTER_SCOPE_REGION]) {
+            held[CLUSTER_SCOPE_REGION] = has;
+        }
+        if (has < held[CLUSTER_SCOPE_ALL]) {
+            held[CLUSTER_SCOPE_ALL] = has;
+        }
+    }
+    for (size_t i = 0; i < BARRIER_SCOPES; i++) {
+        /* Before the gate opens nobody has promised to hold anything. */
+        barrier_hold(&cluster->barrier, (enum cluster_scope)i,
+                     cluster->gate.ready ? held[i] : 0, cluster->now_ms);
+    }
+    cluster->hold_due = false;
+}
+
+/* All changes after `from`, in as many messages as it takes, for one peer. */
+static bool say_changes(struct cluster *cluster, uint16_t slot, uint64_t from)
+{
+    while (from < cluster->log.version) {
+        struct peer_message m;
+        if (replog_delta(&cluster->log, from, &cluster->scratch, &m) != 0 ||
+            !cluster_tell(cluster, slot, &m)) {
+            return false; /* it will pull again */
+        }
+        from = m.version;
+    }
+    return true;
+}
+
+/* The same for everyone, encoded once. Who is inside a snapshot gets what
+ * follows at its end. */
+static void share_changes(struct cluster *cluster, uint64_t from)
+{
+    while (from < cluster->log.version) {
+        struct peer_message m;
+        struct outbox_span span;
+        if (replog_delta(&cluster->log, from, &cluster->scratch, &m) != 0 ||
+            !outbox_message(&cluster->outbox, &m, &span)) {
+            return;
+        }
+        for (size_t i = 0; i < cluster->slots; i++) {
+            const struct peer *peer = peer_at(cluster, i);
+            if (peer != NULL && peer->pipe && !peer->walking) {
+                struct cluster_effect effect = {.type = CLUSTER_TELL,
+                                                .slot = (uint16_t)i};
+                (void)outbox_put(&cluster->outbox, &effect, span);
+            }
+        }
+        from = m.version;
+    }
+}
+
+/* false: no memory; the walk stands and goes on later. */
+static bool walk_part(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+    struct replog_walk walk = peer->walk;
+    struct peer_message m;
+
+    if (replog_snapshot(&cluster->log, &walk, &cluster->scratch, &m) != 0 ||
+        !cluster_tell(cluster, slot, &m)) {
+        return false;
+    }
+    peer->walk = walk;
+    if (walk.done) {
+        end_walk(cluster, slot);
+    }
+    return true;
+}
+
+static void end_walk(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    peer->walking = false;
+    if (replog_has_since(&cluster->log, peer->walk.version)) {
+        (void)say_changes(cluster, slot, peer->walk.version);
+    }
+}
+
+static void after_taking(struct cluster *cluster, uint16_t slot, int rc)
+{
+    struct peer *peer = cluster->peers[slot];
+    const struct interest_peer *held = interest_peer(&cluster->interest, slot);
+    uint64_t again_ms = cluster->now_ms + PULL_AGAIN_MS;
+
+    switch (rc) {
+    case 0:
+        peer->pull_ms = is_behind(cluster, slot) ? again_ms : 0;
+        break;
+    case ERR_STALE: /* a snapshot under way explains it */
+        if (held->whole && cluster->now_ms >= peer->pull_ms) {
+            pull(cluster, slot, 0);
+        }
+        break;
+    case ERR_CONFLICT:
+        diverged(cluster, slot);
+        pull(cluster, slot, 0);
+        break;
+    case ERR_NOMEM:
+    case ERR_LIMIT:
+        peer->pull_ms = again_ms;
+        break;
+    default:
+        cluster_wrong(cluster, slot);
+        interest_reset(&cluster->interest, slot);
+        peer->pull_ms = again_ms;
+        break;
+    }
+}
+
+/* A bug of one of us: said, and repaired by a snapshot. */
+static void diverged(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    cluster_say(cluster, CLUSTER_DIVERGED, peer,
+                "equal version, unequal digest: taking a snapshot");
+    interest_reset(&cluster->interest, slot);
+    peer->have = 0;
+    peer->pull_ms = 0;
+}
+
+/* `part`: how many of the snapshot under way are here; 0 begins anew. */
+static void pull(struct cluster *cluster, uint16_t slot, uint32_t part)
+{
+    struct peer *peer = cluster->peers[slot];
+    const struct interest_peer *held = interest_peer(&cluster->interest, slot);
+    struct peer_message m = {
+        .type = PEER_PULL,
+        .version = held->whole ? held->version : VERSION_NONE,
+        .part = part,
+    };
+
+    peer->pull_ms = cluster->now_ms + PULL_AGAIN_MS;
+    if (peer->pipe) {
+        (void)cluster_tell(cluster, slot, &m);
+    }
+}
+
+static bool is_behind(const struct cluster *cluster, uint16_t slot)
+{
+    const struct interest_peer *held = interest_peer(&cluster->interest, slot);
+
+    return !held->whole || held->version < cluster->peers[slot]->said;
+}

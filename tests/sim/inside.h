@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the simulator share.
+ *   sim.c   nodes, verbs, the run loop     net.c   heap, packets, pipes
+ *   items.c publishing, wishes, checkers
+ */
+#ifndef TESTS_SIM_INSIDE_H
+#define TESTS_SIM_INSIDE_H
+
+#include "cluster/rng.h"
+#include "tests/sim/sim.h"
+
+enum {
+    SIM_SCOPES = 2,
+    SIM_PIPES = SIM_NODES_MAX * 2
+};
+
+enum sim_event_type {
+    SIM_WAKE,
+    SIM_PACKET,
+    SIM_DIAL,  /* a pipe tries to stand */
+    SIM_RESET, /* the other end of a pipe has gone */
+    SIM_LANE,  /* a message at the end of a pipe */
+};
+
+struct sim_event {
+    uint64_t at_us;
+    uint64_t number;
+    enum sim_event_type type;
+    uint16_t node;      /* who it happens to */
+    uint16_t from;      /* PACKET, LANE: index of the sender */
+    uint16_t slot;      /* DIAL, RESET: at `node`; LANE: at `from` */
+    uint8_t lane;       /* LANE */
+    uint8_t hop;        /* LANE, data */
+    uint64_t life;      /* of `node`; LANE: of `from` */
+    uint64_t pipe;      /* DIAL, RESET, LANE: number of the pipe */
+    struct node_id dst; /* PACKET (zero: join), LANE */
+    uint64_t sent_us;   /* LANE */
+    uint64_t seq;       /* LANE, data */
+    uint64_t item;      /* LANE, data */
+    uint8_t *bytes;     /* owned */
+    size_t len;
+};
+
+/* The pipe of one node to one peer slot. */
+struct sim_pipe {
+    bool open;
+    bool up;
+    uint16_t to; /* index of the other node */
+    struct node_id dst;
+    uint64_t number; /* grows; what is of an older one is lost */
+    uint64_t epoch;
+    uint64_t seq; /* data lane */
+};
+
+/* What a node knows of the data lane of another one. */
+struct sim_inlet {
+    struct node_id src;
+    uint64_t epoch;
+    uint64_t seq;
+};
+
+struct sim_wish {
+    bool wanted;
+    uint64_t version;
+    uint64_t at_ms;
+    uint64_t acked_ms[SIM_SCOPES]; /* UINT64_MAX = not yet */
+    bool partial[SIM_SCOPES];
+};
+
+struct sim_node {
+    bool up;
+    uint64_t life;
+    uint64_t began_ms;
+    struct node_id id;
+    struct addr addr;
+    struct cluster *cluster;
+    uint64_t wake_ms;
+    uint64_t epochs;
+    struct sim_pipe pipes[SIM_PIPES];       /* by slot */
+    struct sim_inlet inlets[SIM_NODES_MAX]; /* by index */
+    struct sim_wish wishes[SIM_TOPICS];
+    uint64_t *gaps_ms;
+    size_t gaps_len;
+    size_t gaps_cap;
+};
+
+/* What became of an item at one node. */
+struct sim_receipt {
+    uint64_t life;     /* of the receiver when it was published */
+    uint64_t got_ms;   /* 0 = not */
+    uint64_t since_ms; /* acknowledgement of the subscription; 0 = not owed */
+};
+
+struct sim_item {
+    uint16_t origin;
+    uint16_t topic;
+    uint64_t life; /* of the origin */
+    uint64_t at_ms;
+    struct sim_receipt *receipts; /* by node index */
+};
+
+/* One direction and lane between two nodes. */
+struct sim_way {
+    struct sim_event *stalled; /* at a cut */
+    size_t len;
+    size_t cap;
+    uint64_t last_us; /* arrival of the newest on its way */
+};
+
+struct sim {
+    struct sim_options options;
+    struct rng rng;
+    uint64_t now_us;
+    uint64_t number;
+    uint64_t lives;
+    uint64_t pipes;
+    uint64_t checked_ms; /* all nodes, last */
+    struct sim_node *nodes;
+    bool (*cut)[SIM_NODES_MAX];                        /* [from][to] */
+    struct sim_way (*ways)[SIM_NODES_MAX][PEER_LANES]; /* [from][to][lane] */
+
+    struct sim_event *heap;
+    size_t heap_len;
+    size_t heap_cap;
+
+    struct sim_item *items;
+    size_t items_len;
+    size_t items_cap;
+    struct sim_report report;
+};
+
+#define SIM_CHECK(sim, condition)      \
+    do {                               \
+        if (!(condition)) {            \
+            sim_fail(sim, #condition); \
+        }                              \
+    } while (0)
+void sim_fail(const struct sim *sim, const char *what);
+
+/* sim.c */
+void sim_news(struct sim *sim, size_t i, const struct cluster_news *news);
+void sim_settle(struct sim *sim, size_t i); /* flush, effects, wake */
+bool sim_is_near(const struct sim *sim, size_t a, size_t b);
+
+/* net.c */
+void net_push(struct sim *sim, const struct sim_event *event);
+bool net_pop(struct sim *sim, struct sim_event *event);
+void net_send(struct sim *sim, size_t i, const struct cluster_effect *effect);
+void net_open(struct sim *sim, size_t i, const struct cluster_effect *effect);
+void net_close(struct sim *sim, size_t i, uint16_t slot);
+void net_tell(struct sim *sim, size_t i, uint16_t slot, struct bytes bytes);
+void net_item(struct sim *sim, size_t i, const struct cluster_target *target,
+              uint64_t item);
+void net_event(struct sim *sim, struct sim_event *event);
+void net_healed(struct sim *sim, size_t a, size_t b);
+void net_died(struct sim *sim, size_t i, bool reset);
+struct addr net_addr(size_t i);
+
+/* items.c */
+void items_arrived(struct sim *sim, size_t i, uint64_t item, uint8_t hop);
+void items_barrier(struct sim *sim, size_t i,
+                   const struct cluster_effect *effect);
+void items_gap(struct sim *sim, size_t i);
+void items_count(struct sim *sim);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "proto/hash.h"
+#include "tests/sim/inside.h"
+
+static void owe(struct sim *sim, struct sim_item *item, size_t to);
+static struct sim_item *add_item(struct sim *sim);
+static void acknowledge(struct sim *sim, size_t i, enum cluster_scope scope,
+                        uint64_t version, bool partial);
+static void acknowledge_held(struct sim *sim, size_t i);
+static bool is_owed(const struct sim *sim, const struct sim_item *item,
+                    size_t to);
+static bool was_told(const struct sim *sim, size_t index, size_t to);
+
+uint64_t sim_hash(size_t topic)
+{
+    return hash_mix(topic + 1);
+}
+
+void sim_want(struct sim *sim, size_t i, size_t topic, bool wanted)
+{
+    struct sim_node *node = &sim->nodes[i];
+    struct sim_wish *wish = &node->wishes[topic];
+
+    SIM_CHECK(sim, node->up && wish->wanted != wanted);
+    *wish = (struct sim_wish){
+        .wanted = wanted,
+        .at_ms = sim_now_ms(sim),
+        .version = cluster_want(node->cluster, sim_hash(topic), wanted),
+        .acked_ms = {UINT64_MAX, UINT64_MAX},
+    };
+    SIM_CHECK(sim, wish->version > 0);
+    sim_settle(sim, i);
+    acknowledge_held(sim, i);
+}
+
+uint64_t sim_acked_ms(const struct sim *sim, size_t i, size_t topic,
+                      enum cluster_scope scope, bool *partial)
+{
+    const struct sim_wish *wish = &sim->nodes[i].wishes[topic];
+
+    if (partial != NULL) {
+        *partial = wish->partial[scope];
+    }
+    return wish->acked_ms[scope] == UINT64_MAX
+               ? UINT64_MAX
+               : wish->acked_ms[scope] - wish->at_ms;
+}
+
+bool sim_publish(struct sim *sim, size_t i, size_t topic)
+{
+    struct sim_node *node = &sim->nodes[i];
+    struct cluster_target targets[SIM_NODES_MAX];
+    bool partial;
+
+    if (!node->up || !cluster_is_ready(node->cluster)) {
+        return false;
+    }
+    uint64_t index = sim->items_len;
+    struct sim_item *item = add_item(sim);
+    item->origin = (uint16_t)i;
+    item->topic = (uint16_t)topic;
+    item->life = node->life;
+    item->at_ms = sim_now_ms(sim);
+    sim->report.published++;
+    for (size_t to = 0; to < sim->options.nodes; to++) {
+        if (to != i && sim->nodes[to].up) {
+            owe(sim, item, to);
+        }
+    }
+    size_t len = cluster_route(node->cluster, sim_hash(topic), targets,
+                               SIM_NODES_MAX, &partial);
+    for (size_t t = 0; t < len; t++) {
+        net_item(sim, i, &targets[t], index);
+    }
+    return true;
+}
+
+void items_arrived(struct sim *sim, size_t i, uint64_t index, uint8_t hop)
+{
+    struct sim_node *node = &sim->nodes[i];
+    struct sim_item *item = &sim->items[index];
+    struct sim_receipt *receipt = &item->receipts[i];
+    struct cluster_target targets[SIM_NODES_MAX];
+
+    SIM_CHECK(sim, i != item->origin); /* never back */
+    SIM_CHECK(sim, receipt->got_ms == 0 || receipt->life != node->life);
+    receipt->got_ms = sim_now_ms(sim);
+    receipt->life = node->life;
+    if (node->wishes[item->topic].wanted) {
+        sim->report.delivered++;
+    } else {
+        sim->report.spurious++; /* as ingress, or unsubscribed just now */
+    }
+    if (hop != PEER_HOP_INGRESS) {
+        return;
+    }
+    size_t len = cluster_relay(node->cluster, sim_hash(item->topic), targets,
+                               SIM_NODES_MAX);
+    for (size_t t = 0; t < len; t++) {
+        SIM_CHECK(sim, targets[t].hop == PEER_HOP_LAST);
+        net_item(sim, i, &targets[t], index);
+    }
+}
+
+void items_barrier(struct sim *sim, size_t i,
+                   const struct cluster_effect *effect)
+{
+    acknowledge(sim, i, effect->scope, effect->version, effect->partial);
+}
+
+void items_gap(struct sim *sim, size_t i)
+{
+    struct sim_node *node = &sim->nodes[i];
+
+    if (node->gaps_len == node->gaps_cap) {
+        node->gaps_cap = node->gaps_cap == 0 ? 16 : node->gaps_cap * 2;
+        node->gaps_ms = realloc(node->gaps_ms,
+                                node->gaps_cap * sizeof *node->gaps_ms);
+    }
+    node->gaps_ms[node->gaps_len++] = sim_now_ms(sim);
+}
+
+void items_count(struct sim *sim)
+{
+    sim->report.missed = 0;
+    sim->report.untold = 0;
+    for (size_t index = 0; index < sim->items_len; index++) {
+        const struct sim_item *item = &sim->items[index];
+        for (size_t to = 0; to < sim->options.nodes; to++) {
+            if (is_owed(sim, item, to) && item->receipts[to].got_ms == 0) {
+                sim->report.missed++;
+                sim->report.untold += !was_told(sim, index, to);
+            }
+        }
+    }
+}
+
+/* Whoever was told that its subscribe holds, on a node where that means this
+ * publisher, must get what is published from now on. */
+static void owe(struct sim *sim, struct sim_item *item, size_t to)
+{
+    const struct sim_node *node = &sim->nodes[to];
+    const struct sim_wish *wish = &node->wishes[item->topic];
+    enum cluster_scope scope = sim_is_near(sim, to, item->origin)
+                                   ? CLUSTER_SCOPE_REGION
+                                   : CLUSTER_SCOPE_ALL;
+
+    if (wish->wanted && wish->acked_ms[scope] != UINT64_MAX &&
+        !wish->partial[scope]) {
+        item->receipts[to] = (struct sim_receipt){
+            .life = node->life, .since_ms = wish->acked_ms[scope]};
+    }
+}
+
+static struct sim_item *add_item(struct sim *sim)
+{
+    if (sim->items_len == sim->items_cap) {
+        sim->items_cap = sim->items_cap == 0 ? 256 : sim->items_cap * 2;
+        sim->items = realloc(sim->items, sim->items_cap * sizeof *sim->items);
+    }
+    struct sim_item *item = &sim->items[sim->items_len++];
+    *item = (struct sim_item){
+        .receipts = calloc(sim->options.nodes, sizeof *item->receipts)};
+    return item;
+}
+
+static void acknowledge(struct sim *sim, size_t i, enum cluster_scope scope,
+                        uint64_t version, bool partial)
+{
+    for (size_t topic = 0; topic < SIM_TOPICS; topic++) {
+        struct sim_wish *wish = &sim->nodes[i].wishes[topic];
+        if (wish->wanted && wish->version <= version &&
+            wish->acked_ms[scope] == UINT64_MAX) {
+            wish->acked_ms[scope] = sim_now_ms(sim);
+            wish->partial[scope] = partial;
+        }
+    }
+}
+
+/* A caller looks at once before it begins to wait. */
+static void acknowledge_held(struct sim *sim, size_t i)
+{
+    for (size_t scope = 0; scope < SIM_SCOPES; scope++) {
+        enum cluster_scope s = (enum cluster_scope)scope;
+        acknowledge(sim, i, s, cluster_held(sim->nodes[i].cluster, s), false);
+    }
+}
+
+/* The same subscription still stands, in the same life. */
+static bool is_owed(const struct sim *sim, const struct sim_item *item,
+                    size_t to)
+{
+    const struct sim_receipt *receipt = &item->receipts[to];
+    const struct sim_node *node = &sim->nodes[to];
+    const struct sim_wish *wish = &node->wishes[item->topic];
+
+    return receipt->since_ms != 0 && node->up && node->life == receipt->life &&
+           wish->wanted &&
+           (wish->acked_ms[0] == receipt->since_ms ||
+            wish->acked_ms[1] == receipt->since_ms);
+}
+
+/* A discontinuity between the delivered item before (or the acknowledgement)
+ * and the one after it (or the end), of the same publisher and topic. */
+static bool was_told(const struct sim *sim, size_t index, size_t to)
+{
+    const struct sim_item *item = &sim->items[index];
+    const struct sim_node *node = &sim->nodes[to];
+    uint64_t from_ms = item->receipts[to].since_ms;
+    uint64_t until_ms = UINT64_MAX;
+
+    for (size_t i = 0; i < sim->items_len; i++) {
+        const struct sim_item *other = &sim->items[i];
+        const struct sim_receipt *got = &other->receipts[to];
+        if (other->origin != item->origin || other->life != item->life ||
+            other->topic != item->topic || got->got_ms == 0 ||
+            got->life != node->life) {
+            continue;
+        }
+        if (i < index && got->got_ms > from_ms) {
+            from_ms = got->got_ms;
+        } else if (i > index && got->got_ms < until_ms) {
+            until_ms = got->got_ms;
+        }
+    }
+    for (size_t i = 0; i < node->gaps_len; i++) {
+        if (node->gaps_ms[i] >= from_ms && node->gaps_ms[i] <= until_ms) {
+            return true;
+        }
+    }
+    return false;
+}

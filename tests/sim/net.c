@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "tests/sim/inside.h"
+
+enum {
+    REDIAL_US = 100 * 1000,
+    ITEM_AGE_US = 2000 * 1000, /* older ones are dropped by their sender */
+};
+
+static bool earlier(const struct sim_event *a, const struct sim_event *b);
+static size_t index_of(const struct addr *addr);
+static uint64_t way_us(struct sim *sim, size_t a, size_t b);
+static void schedule(struct sim *sim, struct sim_event *event);
+static void stall(struct sim *sim, const struct sim_event *event);
+static void on_packet(struct sim *sim, const struct sim_event *event);
+static void on_dial(struct sim *sim, const struct sim_event *event);
+static void on_lane(struct sim *sim, struct sim_event *event);
+static void on_item(struct sim *sim, const struct sim_event *event,
+                    uint16_t slot, uint64_t epoch);
+static struct sim_pipe *pipe_of(struct sim *sim, const struct sim_event *event);
+static uint8_t *copy(struct bytes bytes);
+
+void net_push(struct sim *sim, const struct sim_event *event)
+{
+    if (sim->heap_len == sim->heap_cap) {
+        sim->heap_cap = sim->heap_cap == 0 ? 1024 : sim->heap_cap * 2;
+        sim->heap = realloc(sim->heap, sim->heap_cap * sizeof *sim->heap);
+    }
+    struct sim_event added = *event;
+    added.number = sim->number++;
+    size_t at = sim->heap_len++;
+    while (at > 0 && earlier(&added, &sim->heap[(at - 1) / 2])) {
+        sim->heap[at] = sim->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    sim->heap[at] = added;
+}
+
+bool net_pop(struct sim *sim, struct sim_event *event)
+{
+    if (sim->heap_len == 0) {
+        return false;
+    }
+    *event = sim->heap[0];
+    const struct sim_event last = sim->heap[--sim->heap_len];
+    size_t at = 0;
+    for (size_t child; (child = 2 * at + 1) < sim->heap_len; at = child) {
+        if (child + 1 < sim->heap_len &&
+            earlier(&sim->heap[child + 1], &sim->heap[child])) {
+            child++;
+        }
+        if (!earlier(&sim->heap[child], &last)) {
+            break;
+        }
+        sim->heap[at] = sim->heap[child];
+    }
+    sim->heap[at] = last;
+    return true;
+}
+
+void net_send(struct sim *sim, size_t i, const struct cluster_effect *effect)
+{
+    size_t to = index_of(&effect->to);
+    unsigned copies = 1;
+
+    sim->report.packet_bytes += effect->bytes.len;
+    if (to >= sim->options.nodes || sim->cut[i][to] ||
+        rng_below(&sim->rng, 1000) < sim->options.loss) {
+        return;
+    }
+    copies += rng_below(&sim->rng, 1000) < sim->options.duplicate;
+    while (copies-- > 0) {
+        net_push(sim,
+                 &(struct sim_event){.at_us = sim->now_us + way_us(sim, i, to),
+                                     .type = SIM_PACKET,
+                                     .node = (uint16_t)to,
+                                     .from = (uint16_t)i,
+                                     .dst = effect->dst,
+                                     .bytes = copy(effect->bytes),
+                                     .len = effect->bytes.len});
+    }
+}
+
+void net_open(struct sim *sim, size_t i, const struct cluster_effect *effect)
+{
+    struct sim_pipe *pipe = &sim->nodes[i].pipes[effect->slot];
+
+    SIM_CHECK(sim, effect->slot < SIM_PIPES && !pipe->open);
+    *pipe = (struct sim_pipe){
+        .open = true,
+        .to = (uint16_t)index_of(&effect->peer->cluster),
+        .dst = effect->peer->id,
+        .number = ++sim->pipes,
+    };
+    net_push(sim, &(struct sim_event){.at_us = sim->now_us +
+                                               2 * way_us(sim, i, pipe->to),
+                                      .type = SIM_DIAL,
+                                      .node = (uint16_t)i,
+                                      .slot = effect->slot,
+                                      .life = sim->nodes[i].life,
+                                      .pipe = pipe->number});
+}
+
+void net_close(struct sim *sim, size_t i, uint16_t slot)
+{
+    struct sim_pipe *pipe = &sim->nodes[i].pipes[slot];
+
+    SIM_CHECK(sim, pipe->open);
+    *pipe = (struct sim_pipe){0};
+}
+
+void net_tell(struct sim *sim, size_t i, uint16_t slot, struct bytes bytes)
+{
+    const struct sim_pipe *pipe = &sim->nodes[i].pipes[slot];
+
+    if (!pipe->up) {
+        return;
+    }
+    sim->report.control_bytes += bytes.len;
+    schedule(sim, &(struct sim_event){.type = SIM_LANE,
+                                      .node = pipe->to,
+                                      .from = (uint16_t)i,
+                                      .slot = slot,
+                                      .lane = PEER_CONTROL,
+                                      .life = sim->nodes[i].life,
+                                      .pipe = pipe->number,
+                                      .dst = pipe->dst,
+                                      .sent_us = sim->now_us,
+                                      .bytes = copy(bytes),
+                                      .len = bytes.len});
+}
+
+void net_item(struct sim *sim, size_t i, const struct cluster_target *target,
+              uint64_t item)
+{
+    struct sim_pipe *pipe = &sim->nodes[i].pipes[target->slot];
+
+    if (!pipe->up) {
+        sim_news(sim, i,
+                 &(struct cluster_news){.type = CLUSTER_DROPPED,
+                                        .slot = target->slot});
+        return;
+    }
+    schedule(sim, &(struct sim_event){.type = SIM_LANE,
+                                      .node = pipe->to,
+                                      .from = (uint16_t)i,
+                                      .slot = target->slot,
+                                      .lane = PEER_DATA,
+                                      .hop = target->hop,
+                                      .life = sim->nodes[i].life,
+                                      .pipe = pipe->number,
+                                      .dst = pipe->dst,
+                                      .sent_us = sim->now_us,
+                                      .seq = ++pipe->seq,
+                                      .item = item});
+}
+
+void net_event(struct sim *sim, struct sim_event *event)
+{
+    struct sim_node *node = &sim->nodes[event->node];
+    bool here = node->up && node->life == event->life;
+
+    switch (event->type) {
+    case SIM_LANE:
+        on_lane(sim, event);
+        break;
+    case SIM_PACKET:
+        on_packet(sim, event);
+        break;
+    case SIM_DIAL:
+        if (here) {
+            on_dial(sim, event);
+        }
+        break;
+    case SIM_RESET:
+        if (here && node->pipes[event->slot].number == event->pipe) {
+            sim_break(sim, event->node, node->pipes[event->slot].to);
+        }
+        break;
+    case SIM_WAKE:
+        if (here && node->wake_ms * 1000 <= sim->now_us) {
+            node->wake_ms = UINT64_MAX;
+            sim_news(sim, event->node,
+                     &(struct cluster_news){.type = CLUSTER_TICK});
+        }
+        break;
+    }
+    free(event->bytes);
+}
+
+void sim_break(struct sim *sim, size_t a, size_t b)
+{
+    struct sim_node *node = &sim->nodes[a];
+
+    for (uint16_t slot = 0; slot < SIM_PIPES; slot++) {
+        struct sim_pipe *pipe = &node->pipes[slot];
+        if (!pipe->up || pipe->to != b) {
+            continue;
+        }
+        pipe->up = false;
+        pipe->number = ++sim->pipes;
+        net_push(sim, &(struct sim_event){.at_us = sim->now_us + REDIAL_US,
+                                          .type = SIM_DIAL,
+                                          .node = (uint16_t)a,
+                                          .slot = slot,
+                                          .life = node->life,
+                                          .pipe = pipe->number});
+        sim_news(
+            sim, a,
+            &(struct cluster_news){.type = CLUSTER_PIPE_DOWN, .slot = slot});
+    }
+}
+
+void net_healed(struct sim *sim, size_t a, size_t b)
+{
+    for (size_t lane = 0; lane < PEER_LANES; lane++) {
+        struct sim_way *way = &sim->ways[a][b][lane];
+        size_t len = way->len;
+        way->len = 0;
+        for (size_t i = 0; i < len; i++) {
+            schedule(sim, &way->stalled[i]);
+        }
+    }
+}
+
+void net_died(struct sim *sim, size_t i, bool reset)
+{
+    for (size_t from = 0; from < sim->options.nodes; from++) {
+        const struct sim_node *node = &sim->nodes[from];
+        for (uint16_t slot = 0; slot < SIM_PIPES; slot++) {
+            const struct sim_pipe *pipe = &node->pipes[slot];
+            if (reset && node->up && pipe->up && pipe->to == i) {
+                net_push(sim, &(struct sim_event){.at_us = sim->now_us +
+                                                           way_us(sim, i, from),
+                                                  .type = SIM_RESET,
+                                                  .node = (uint16_t)from,
+                                                  .slot = slot,
+                                                  .life = node->life,
+                                                  .pipe = pipe->number});
+            }
+        }
+    }
+    memset(sim->nodes[i].pipes, 0, sizeof sim->nodes[i].pipes);
+}
+
+/* 10.0.x.y with x.y = index + 1 */
+struct addr net_addr(size_t i)
+{
+    return (struct addr){.ip = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0,
+                                (uint8_t)((i + 1) >> 8), (uint8_t)(i + 1)},
+                         .port = 7401};
+}
+
+static size_t index_of(const struct addr *addr)
+{
+    return ((size_t)addr->ip[14] << 8 | addr->ip[15]) - 1;
+}
+
+static bool earlier(const struct sim_event *a, const struct sim_event *b)
+{
+    return a->at_us != b->at_us ? a->at_us < b->at_us : a->number < b->number;
+}
+
+static uint64_t way_us(struct sim *sim, size_t a, size_t b)
+{
+    uint32_t base = sim_is_near(sim, a, b) ? sim->options.near_us
+                                           : sim->options.far_us;
+
+    return base + rng_below(&sim->rng, base / 4 + 1);
+}
+
+/* Lanes keep their order, whatever the jitter. */
+static void schedule(struct sim *sim, struct sim_event *event)
+{
+    struct sim_way *way = &sim->ways[event->from][event->node][event->lane];
+
+    event->at_us = sim->now_us + way_us(sim, event->from, event->node);
+    if (event->at_us < way->last_us) {
+        event->at_us = way->last_us;
+    }
+    way->last_us = event->at_us;
+    net_push(sim, event);
+}
+
+static void stall(struct sim *sim, const struct sim_event *event)
+{
+    struct sim_way *way = &sim->ways[event->from][event->node][event->lane];
+
+    if (way->len == way->cap) {
+        way->cap = way->cap == 0 ? 16 : way->cap * 2;
+        way->stalled = realloc(way->stalled, way->cap * sizeof *way->stalled);
+    }
+    way->stalled[way->len++] = *event;
+}
+
+static void on_packet(struct sim *sim, const struct sim_event *event)
+{
+    const struct sim_node *node = &sim->nodes[event->node];
+    bool join = node_id_is_zero(&event->dst);
+
+    if (node->up && (join || node_id_eq(&event->dst, &node->id))) {
+        sim_news(
+            sim, event->node,
+            &(struct cluster_news){.type = CLUSTER_PACKET,
+                                   .from = sim->nodes[event->from].addr,
+                                   .bytes = bytes_of(event->bytes, event->len),
+                                   .sealed_for_me = !join});
+    }
+}
+
+static void on_dial(struct sim *sim, const struct sim_event *event)
+{
+    struct sim_node *node = &sim->nodes[event->node];
+    struct sim_pipe *pipe = &node->pipes[event->slot];
+
+    if (!pipe->open || pipe->number != event->pipe) {
+        return;
+    }
+    if (!sim->nodes[pipe->to].up || sim->cut[event->node][pipe->to] ||
+        sim->cut[pipe->to][event->node]) {
+        struct sim_event again = *event;
+        again.at_us = sim->now_us + REDIAL_US;
+        net_push(sim, &again);
+        return;
+    }
+    pipe->up = true;
+    pipe->epoch = ++node->epochs;
+    pipe->seq = 0;
+    sim_news(sim, event->node,
+             &(struct cluster_news){.type = CLUSTER_PIPE_UP,
+                                    .slot = event->slot,
+                                    .epoch = pipe->epoch});
+}
+
+/* Takes the event's bytes when it is stalled. */
+static void on_lane(struct sim *sim, struct sim_event *event)
+{
+    struct sim_node *node = &sim->nodes[event->node];
+    const struct sim_pipe *pipe = pipe_of(sim, event);
+
+    if (pipe == NULL || !node->up || !node_id_eq(&event->dst, &node->id)) {
+        return;
+    }
+    if (sim->cut[event->from][event->node]) {
+        stall(sim, event);
+        event->bytes = NULL;
+        return;
+    }
+    if (event->lane == PEER_DATA &&
+        sim->now_us - event->sent_us > ITEM_AGE_US) {
+        sim_news(sim, event->from,
+                 &(struct cluster_news){.type = CLUSTER_DROPPED,
+                                        .slot = event->slot});
+        return;
+    }
+    uint16_t slot = cluster_slot_of(node->cluster, &sim->nodes[event->from].id);
+    if (slot == CLUSTER_SLOT_NONE) {
+        return; /* a stranger: refused, as the mesh does */
+    }
+    if (event->lane == PEER_DATA) {
+        on_item(sim, event, slot, pipe->epoch);
+        return;
+    }
+    sim_news(
+        sim, event->node,
+        &(struct cluster_news){.type = CLUSTER_CONTROL,
+                               .slot = slot,
+                               .epoch = pipe->epoch,
+                               .bytes = bytes_of(event->bytes, event->len)});
+}
+
+static void on_item(struct sim *sim, const struct sim_event *event,
+                    uint16_t slot, uint64_t epoch)
+{
+    struct sim_inlet *inlet = &sim->nodes[event->node].inlets[event->from];
+    const struct node_id *src = &sim->nodes[event->from].id;
+
+    if (!node_id_eq(&inlet->src, src)) {
+        *inlet = (struct sim_inlet){.src = *src, .epoch = epoch};
+    }
+    bool hole = epoch != inlet->epoch || event->seq != inlet->seq + 1;
+    inlet->epoch = epoch;
+    inlet->seq = event->seq;
+    if (hole) {
+        sim_news(sim, event->node,
+                 &(struct cluster_news){.type = CLUSTER_HOLE, .slot = slot});
+    }
+    items_arrived(sim, event->node, event->item, event->hop);
+}
+
+/* The pipe a message is in, NULL when it broke meanwhile. */
+static struct sim_pipe *pipe_of(struct sim *sim, const struct sim_event *event)
+{
+    struct sim_node *from = &sim->nodes[event->from];
+    struct sim_pipe *pipe = &from->pipes[event->slot];
+    bool same = from->up && from->life == event->life && pipe->up &&
+                pipe->number == event->pipe;
+
+    return same ? pipe : NULL;
+}
+
+static uint8_t *copy(struct bytes bytes)
+{
+    uint8_t *p = malloc(bytes.len + 1);
+
+    memcpy(p, bytes.p, bytes.len);
+    return p;
+}
