@@ -12,7 +12,6 @@ static const struct door *const doors[] = {
     &door_sse,
     &door_poll,
     &door_publish,
-    &door_resp,
 };
 
 enum door_sniff door_for_bytes(struct bytes first, const struct door **door)
