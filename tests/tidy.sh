@@ -29,7 +29,7 @@ doorway() { # header, allowed files as a regular expression
     grep -nE "#include <$1" proto/*.[ch] cluster/*.[ch] node/*.[ch] node/*/*.[ch] |
         grep -vE "^($2):" | say "$1 outside its doorway"
 }
-doorway 'nng/' 'node/mesh\.c'
+doorway 'nng/' 'node/(push|pull)\.c'
 doorway 'wslay/' 'proto/ws\.c'
 doorway 'llhttp' 'proto/http1\.c'
 doorway 'yaml\.h' 'node/yaml\.c'

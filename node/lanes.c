@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/lanes.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "node/pipe_table.h"
+#include "node/pull.h"
+#include "proto/err.h"
+
+/* Our way to one slot on one lane. */
+struct way {
+    struct lanes *lanes;
+    struct push *push;
+    uint16_t slot;
+    enum peer_lane lane;
+
+    /* Under the mutex. */
+    struct addr to;
+    bool dialled;
+    bool listed;
+    struct way *next;
+};
+
+struct inlet {
+    struct lanes *lanes;
+    struct pull *pull;
+    enum peer_lane lane;
+};
+
+struct lanes {
+    struct lanes_options options;
+    struct inlet inlets[PEER_LANES];
+    struct way *ways[LANES_SLOTS_MAX][PEER_LANES];
+    size_t slots_len; /* no way beyond */
+    uv_async_t async;
+    uv_cond_t closed_cond;
+
+    uv_mutex_t mutex; /* for what follows */
+    bool closing;
+    bool closed; /* all sockets are */
+    bool woken;
+    struct way *news; /* that the loop has not looked at */
+    struct pipe_table pipes;
+};
+
+static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane);
+static int inlet_open(struct lanes *lanes, enum peer_lane lane);
+static void sockets_close(void *arg);
+static void on_closed(uv_handle_t *async);
+static void on_wake(uv_async_t *async);
+static struct way *next_news(struct lanes *lanes);
+static void on_frame(void *data, struct bytes frame, uint32_t pipe);
+static void wake(struct lanes *lanes);
+static void on_way_news(void *data);
+static void on_inlet_news(void *data);
+static bool admit(void *data, uint32_t pipe, const uint8_t ip[16]);
+static void left(void *data, uint32_t pipe);
+
+static struct way *way_at(const struct lanes *lanes, uint16_t slot,
+                          enum peer_lane lane)
+{
+    assert(slot < LANES_SLOTS_MAX);
+    return lanes->ways[slot][lane];
+}
+
+int lanes_open(struct lanes **out, const struct lanes_options *options)
+{
+    struct lanes *lanes = calloc(1, sizeof *lanes);
+
+    if (lanes == NULL) {
+        return ERR_NOMEM;
+    }
+    lanes->options = *options;
+    if (pipe_table_init(&lanes->pipes) != 0 ||
+        uv_async_init(options->loop, &lanes->async, on_wake) != 0) {
+        pipe_table_fini(&lanes->pipes);
+        free(lanes);
+        return ERR_NOMEM;
+    }
+    lanes->async.data = lanes;
+    if (uv_mutex_init(&lanes->mutex) != 0 ||
+        uv_cond_init(&lanes->closed_cond) != 0) {
+        abort(); /* neither allocates: it cannot fail here */
+    }
+    int rc = inlet_open(lanes, PEER_CONTROL);
+    if (rc == 0) {
+        rc = inlet_open(lanes, PEER_DATA);
+    }
+    if (rc != 0) {
+        lanes_close(lanes);
+        return rc;
+    }
+    *out = lanes;
+    return 0;
+}
+
+void lanes_close(struct lanes *lanes)
+{
+    uint64_t wait_ns = (uint64_t)LANES_CLOSE_MS * 1000000;
+    uv_thread_t thread;
+
+    uv_mutex_lock(&lanes->mutex);
+    lanes->closing = true;
+    uv_mutex_unlock(&lanes->mutex);
+    /* On a thread of its own: nng_close() of 1.5.2 has been seen to hang. */
+    if (uv_thread_create(&thread, sockets_close, lanes) != 0) {
+        sockets_close(lanes);
+        uv_close((uv_handle_t *)&lanes->async, on_closed);
+        return;
+    }
+    uv_mutex_lock(&lanes->mutex);
+    while (!lanes->closed && uv_cond_timedwait(&lanes->closed_cond,
+                                               &lanes->mutex, wait_ns) == 0) {
+    }
+    bool closed = lanes->closed;
+    uv_mutex_unlock(&lanes->mutex);
+    if (closed) {
+        uv_thread_join(&thread);
+    }
+    /* What nng does not let go of is its own for ever. */
+    uv_close((uv_handle_t *)&lanes->async, closed ? on_closed : NULL);
+}
+
+int lanes_dial(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
+               const struct addr *to)
+{
+    int rc = 0;
+
+    if (way_at(lanes, slot, lane) == NULL) {
+        rc = way_open(lanes, slot, lane);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    struct way *way = way_at(lanes, slot, lane);
+    uv_mutex_lock(&lanes->mutex);
+    way->to = *to;
+    way->dialled = true;
+    uv_mutex_unlock(&lanes->mutex);
+    push_dial(way->push, to);
+    return 0;
+}
+
+void lanes_hang_up(struct lanes *lanes, uint16_t slot, enum peer_lane lane)
+{
+    struct way *way = way_at(lanes, slot, lane);
+
+    if (way == NULL) {
+        return;
+    }
+    uv_mutex_lock(&lanes->mutex);
+    way->dialled = false;
+    uv_mutex_unlock(&lanes->mutex);
+    push_hang_up(way->push);
+}
+
+uint32_t lanes_pipe(const struct lanes *lanes, uint16_t slot,
+                    enum peer_lane lane)
+{
+    struct way *way = way_at(lanes, slot, lane);
+
+    return way == NULL ? 0 : push_pipe(way->push);
+}
+
+bool lanes_has_room(const struct lanes *lanes, uint16_t slot,
+                    enum peer_lane lane)
+{
+    struct way *way = way_at(lanes, slot, lane);
+
+    return way != NULL && push_has_room(way->push);
+}
+
+void lanes_send(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
+                struct push_frame *frame)
+{
+    push_send(way_at(lanes, slot, lane)->push, frame);
+}
+
+uint64_t lanes_refused(struct lanes *lanes)
+{
+    uv_mutex_lock(&lanes->mutex);
+    uint64_t refused = lanes->pipes.refused;
+    uv_mutex_unlock(&lanes->mutex);
+    return refused;
+}
+
+static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane)
+{
+    struct way *way = calloc(1, sizeof *way);
+
+    if (way == NULL) {
+        return ERR_NOMEM;
+    }
+    *way = (struct way){.lanes = lanes, .slot = slot, .lane = lane};
+    int rc = push_open(&way->push,
+                       &(struct push_to){.data = way, .on_news = on_way_news});
+    if (rc != 0) {
+        free(way);
+        return rc;
+    }
+    uv_mutex_lock(&lanes->mutex);
+    lanes->ways[slot][lane] = way;
+    if (slot >= lanes->slots_len) {
+        lanes->slots_len = (size_t)slot + 1;
+    }
+    uv_mutex_unlock(&lanes->mutex);
+    return 0;
+}
+
+static int inlet_open(struct lanes *lanes, enum peer_lane lane)
+{
+    struct inlet *inlet = &lanes->inlets[lane];
+    const struct pull_to to = {
+        .data = inlet,
+        .on_news = on_inlet_news,
+        .admit = admit,
+        .left = left,
+    };
+
+    inlet->lanes = lanes;
+    inlet->lane = lane;
+    return pull_open(&inlet->pull, &lanes->options.listen[lane],
+                     lanes->options.frame_max[lane], &to);
+}
+
+static void sockets_close(void *arg)
+{
+    struct lanes *lanes = arg;
+
+    for (size_t i = 0; i < PEER_LANES; i++) {
+        if (lanes->inlets[i].pull != NULL) {
+            pull_close(lanes->inlets[i].pull);
+        }
+    }
+    for (size_t i = 0; i < lanes->slots_len * PEER_LANES; i++) {
+        struct way *way = lanes->ways[i / PEER_LANES][i % PEER_LANES];
+        if (way != NULL) {
+            push_close(way->push);
+        }
+    }
+    uv_mutex_lock(&lanes->mutex);
+    lanes->closed = true;
+    uv_cond_signal(&lanes->closed_cond);
+    uv_mutex_unlock(&lanes->mutex);
+}
+
+static void on_closed(uv_handle_t *async)
+{
+    struct lanes *lanes = async->data;
+
+    for (size_t i = 0; i < PEER_LANES; i++) {
+        if (lanes->inlets[i].pull != NULL) {
+            pull_free(lanes->inlets[i].pull);
+        }
+    }
+    for (size_t i = 0; i < lanes->slots_len * PEER_LANES; i++) {
+        struct way *way = lanes->ways[i / PEER_LANES][i % PEER_LANES];
+        if (way != NULL) {
+            push_free(way->push);
+            free(way);
+        }
+    }
+    pipe_table_fini(&lanes->pipes);
+    uv_cond_destroy(&lanes->closed_cond);
+    uv_mutex_destroy(&lanes->mutex);
+    free(lanes);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct lanes *lanes = async->data;
+    struct way *way;
+
+    uv_mutex_lock(&lanes->mutex);
+    lanes->woken = false;
+    uv_mutex_unlock(&lanes->mutex);
+    while ((way = next_news(lanes)) != NULL) {
+        lanes->options.on_way(lanes->options.data, way->slot, way->lane);
+    }
+    for (size_t i = 0; i < PEER_LANES; i++) {
+        pull_take(lanes->inlets[i].pull, on_frame, &lanes->inlets[i]);
+    }
+}
+
+static struct way *next_news(struct lanes *lanes)
+{
+    uv_mutex_lock(&lanes->mutex);
+    struct way *way = lanes->news;
+    if (way != NULL) {
+        lanes->news = way->next;
+        way->listed = false;
+    }
+    uv_mutex_unlock(&lanes->mutex);
+    return way;
+}
+
+static void on_frame(void *data, struct bytes frame, uint32_t pipe)
+{
+    const struct inlet *inlet = data;
+    const struct lanes_options *options = &inlet->lanes->options;
+
+    options->on_frame(options->data, inlet->lane, frame, pipe);
+}
+
+/* What follows runs on nng's threads. */
+
+/* Under the mutex. One wake-up for all that lies there. */
+static void wake(struct lanes *lanes)
+{
+    if (!lanes->woken && !lanes->closing) {
+        lanes->woken = true;
+        uv_async_send(&lanes->async);
+    }
+}
+
+static void on_way_news(void *data)
+{
+    struct way *way = data;
+    struct lanes *lanes = way->lanes;
+
+    uv_mutex_lock(&lanes->mutex);
+    if (!way->listed) {
+        way->listed = true;
+        way->next = lanes->news;
+        lanes->news = way;
+    }
+    wake(lanes);
+    uv_mutex_unlock(&lanes->mutex);
+}
+
+static void on_inlet_news(void *data)
+{
+    struct lanes *lanes = ((struct inlet *)data)->lanes;
+
+    uv_mutex_lock(&lanes->mutex);
+    wake(lanes);
+    uv_mutex_unlock(&lanes->mutex);
+}
+
+static bool admit(void *data, uint32_t pipe, const uint8_t ip[16])
+{
+    struct lanes *lanes = ((struct inlet *)data)->lanes;
+    size_t peers = 0;
+
+    uv_mutex_lock(&lanes->mutex);
+    for (size_t i = 0; i < lanes->slots_len; i++) {
+        const struct way *way = lanes->ways[i][PEER_CONTROL];
+        peers += way != NULL && way->dialled && memcmp(way->to.ip, ip, 16) == 0;
+    }
+    bool admitted = pipe_table_admit(&lanes->pipes, pipe, ip, peers);
+    uv_mutex_unlock(&lanes->mutex);
+    return admitted;
+}
+
+static void left(void *data, uint32_t pipe)
+{
+    struct lanes *lanes = ((struct inlet *)data)->lanes;
+
+    uv_mutex_lock(&lanes->mutex);
+    pipe_table_remove(&lanes->pipes, pipe);
+    uv_mutex_unlock(&lanes->mutex);
+}
