@@ -15,6 +15,7 @@
  */
 #include "node/door/door.h"
 #include "node/door/web.h"
+#include "proto/err.h"
 #include "proto/momento.h"
 
 struct poll {
@@ -25,11 +26,11 @@ struct poll {
     struct buf elements;
     struct web_headers headers;
     bool waiting; /* the answer is owed */
+    bool due;     /* there is something to say, or it has waited long enough */
+    bool held;    /* the barrier: those who must know of it do */
 };
 
 static bool takes(const struct http_request *request);
-static int open_door(struct client *client, const struct http_request *request,
-                     size_t version);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int read_want(const struct http_request *request,
@@ -38,6 +39,9 @@ static int subscribe(struct client *client, const struct hub_want *wanted,
                      enum cluster_scope scope);
 static void on_items(struct client *client, struct bytes frames, uint64_t seq,
                      uint64_t items);
+static void on_barrier(struct client *client, uint64_t tag, bool partial,
+                       struct buf *ack);
+static void answer_soon(struct client *client);
 static void on_deadline(struct client *client);
 static void answer(struct client *client);
 static void take_position(struct client *client);
@@ -57,9 +61,9 @@ const struct door door_poll = {
     .resumable = true,
     .state_len = sizeof(struct poll),
     .takes = takes,
-    .open = open_door,
     .on_request = on_request,
     .on_deadline = on_deadline,
+    .on_barrier = on_barrier,
     .on_ended = on_ended,
     .say_error = say_error,
     .on_close = on_close,
@@ -72,15 +76,6 @@ static bool takes(const struct http_request *request)
 {
     return web_is_topics(request) && web_is_get(request) &&
            !web_wants_events(request);
-}
-
-static int open_door(struct client *client, const struct http_request *request,
-                     size_t version)
-{
-    (void)client;
-    (void)request;
-    (void)version;
-    return 0;
 }
 
 static int on_request(struct client *client, const struct http_request *request)
@@ -138,7 +133,6 @@ static int subscribe(struct client *client, const struct hub_want *wanted,
     poll->last = resumed ? want.seq : position.seq;
     poll->waiting = true;
 
-    /* Also an answer that names nothing but a position says "subscribed". */
     err = client_await(client, scope, position.version, 0);
     if (err < 0) {
         poll->waiting = false;
@@ -173,13 +167,39 @@ static void on_items(struct client *client, struct bytes frames, uint64_t seq,
     if (items > 0) {
         poll->last = seq + items - 1;
     }
-    client_deadline(client, client->core->now_ms);
+    answer_soon(client);
+}
+
+/* A position is a promise: whoever goes on from it misses nothing. So even an
+ * answer without items waits for the barrier, but not behind a cork: the
+ * carrier takes the client from its door as soon as it is answered. */
+static void on_barrier(struct client *client, uint64_t tag, bool partial,
+                       struct buf *ack)
+{
+    struct poll *poll = client->state;
+    (void)tag;
+    (void)partial;
+    (void)ack;
+    poll->held = true;
+    if (poll->due) {
+        answer_soon(client);
+    }
+}
+
+static void answer_soon(struct client *client)
+{
+    struct poll *poll = client->state;
+    poll->due = true;
+    if (poll->held && poll->waiting) {
+        client_deadline(client, client->core->now_ms);
+    }
 }
 
 static void on_deadline(struct client *client)
 {
-    const struct poll *poll = client->state;
-    if (poll->waiting) {
+    struct poll *poll = client->state;
+    poll->due = true;
+    if (poll->held && poll->waiting) {
         answer(client);
     }
 }
@@ -251,8 +271,12 @@ static void respond(struct client *client, unsigned status, struct bytes body)
 
 static void refuse(struct client *client, int err)
 {
+    struct poll *poll = client->state;
     struct buf body = {0};
     web_add_error(&body, err);
+    if (err_status(err) == 503) {
+        web_headers_add(&poll->headers, "Retry-After", "1");
+    }
     client->core->stats.refused++;
     respond(client, err_status(err), buf_bytes(&body));
     buf_fini(&body);

@@ -13,8 +13,6 @@ static const char *const content_types_dull[] = {
 };
 
 static bool takes(const struct http_request *request);
-static int open_door(struct client *client, const struct http_request *request,
-                     size_t version);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static bool method_publishes(const struct http_request *request);
@@ -30,22 +28,12 @@ const struct door door_publish = {
     .name = "publish",
     .shape = DOOR_REQUEST,
     .takes = takes,
-    .open = open_door,
     .on_request = on_request,
 };
 
 static bool takes(const struct http_request *request)
 {
     return web_is_topics(request);
-}
-
-static int open_door(struct client *client, const struct http_request *request,
-                     size_t version)
-{
-    (void)client;
-    (void)request;
-    (void)version;
-    return 0;
 }
 
 static int on_request(struct client *client, const struct http_request *request)

@@ -30,8 +30,6 @@ struct sse {
 };
 
 static bool takes(const struct http_request *request);
-static int open_door(struct client *client, const struct http_request *request,
-                     size_t version);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int read_want(const struct http_request *request,
@@ -59,7 +57,6 @@ const struct door door_sse = {
     .resumable = true,
     .state_len = sizeof(struct sse),
     .takes = takes,
-    .open = open_door,
     .on_request = on_request,
     .on_deadline = on_deadline,
     .on_barrier = on_barrier,
@@ -73,15 +70,6 @@ static bool takes(const struct http_request *request)
 {
     return web_is_topics(request) && web_is_get(request) &&
            web_wants_events(request);
-}
-
-static int open_door(struct client *client, const struct http_request *request,
-                     size_t version)
-{
-    (void)client;
-    (void)request;
-    (void)version;
-    return 0;
 }
 
 static int on_request(struct client *client, const struct http_request *request)

@@ -21,8 +21,6 @@ struct page {
 };
 
 static bool takes(const struct http_request *request);
-static int open_door(struct client *client, const struct http_request *request,
-                     size_t version);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static const struct page *page_of(const struct http_request *request);
@@ -48,22 +46,12 @@ const struct door door_status = {
     .name = "status",
     .shape = DOOR_REQUEST,
     .takes = takes,
-    .open = open_door,
     .on_request = on_request,
 };
 
 static bool takes(const struct http_request *request)
 {
     return page_of(request) != NULL;
-}
-
-static int open_door(struct client *client, const struct http_request *request,
-                     size_t version)
-{
-    (void)client;
-    (void)request;
-    (void)version;
-    return 0;
 }
 
 static int on_request(struct client *client, const struct http_request *request)
