@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a node says about itself, and to whom.
+ */
+#include "tests/test.h"
+
+#include "cluster/cluster.h"
+#include "tests/ask.h"
+
+/* --- stands in for cluster/cluster.c ----------------------------------------
+ */
+
+struct cluster {
+    struct cluster_member members[8];
+    size_t len;
+    bool alone;
+};
+
+bool cluster_member_at(const struct cluster *cluster, size_t index,
+                       struct cluster_member *member)
+{
+    if (index >= cluster->len) {
+        return false;
+    }
+    *member = cluster->members[index];
+    return true;
+}
+
+bool cluster_is_alone(const struct cluster *cluster)
+{
+    return cluster->alone;
+}
+
+const char *cluster_why_not_ready(const struct cluster *cluster)
+{
+    (void)cluster;
+    return "no snapshot of n2";
+}
+
+static struct cluster_member *add_member(struct cluster *cluster,
+                                         const char *name, const char *region,
+                                         const char *endpoint)
+{
+    struct cluster_member *member = &cluster->members[cluster->len++];
+    member->node.name = bytes_str(name);
+    member->node.region = bytes_str(region);
+    member->node.endpoint = bytes_str(endpoint);
+    member->node.version = BYTES("0.1.0");
+    memset(member->node.id.b, (int)cluster->len, sizeof member->node.id.b);
+    member->linked = true;
+    member->ready = true;
+    assert_int_equal(
+        addr_read(BYTES("10.0.0.1:7401"), 0, &member->node.cluster), 0);
+    return member;
+}
+
+/* --- questions
+ * ------------------------------------------------------------------ */
+
+static json_t *get(struct core *core, const char *target, unsigned status)
+{
+    struct fake_conn *fake = ask_new(core, &(struct ask){.target = target});
+    assert_int_equal(fake->status, status);
+    assert_true(ask_head_has(fake, "content-type: application/json\n"));
+    json_t *root = ask_json(fake);
+    fake_conn_free(fake);
+    return root;
+}
+
+static const char *text(json_t *object, const char *name)
+{
+    const char *value = json_string_value(json_object_get(object, name));
+    assert_non_null(value);
+    return value;
+}
+
+static void a_node_that_answers_is_live(void **state)
+{
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+    core.ready = false;
+
+    json_t *root = get(&core, "/livez", 200);
+    assert_true(json_is_true(json_object_get(root, "live")));
+    json_decref(root);
+    core_fini(&core);
+}
+
+static void readiness_follows_the_gate_and_says_why_not(void **state)
+{
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+
+    json_t *root = get(&core, "/readyz", 200);
+    assert_true(json_is_true(json_object_get(root, "ready")));
+    assert_string_equal(text(root, "why"), "");
+    json_decref(root);
+
+    core.draining = true;
+    root = get(&core, "/readyz", 503);
+    assert_true(json_is_false(json_object_get(root, "ready")));
+    assert_true(json_is_true(json_object_get(root, "draining")));
+    assert_string_equal(text(root, "why"), "shutting down");
+    json_decref(root);
+
+    core.draining = false;
+    core.ready = false;
+    root = get(&core, "/readyz", 503);
+    assert_string_equal(text(root, "why"), "starting");
+    json_decref(root);
+    core_fini(&core);
+}
+
+static void a_lone_node_lists_itself(void **state)
+{
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+
+    json_t *root = get(&core, "/v1/cluster", 200);
+    json_t *members = json_object_get(root, "members");
+    json_t *self = json_array_get(members, 0);
+    assert_int_equal(json_array_size(members), 1);
+    assert_string_equal(text(root, "self"), "0102030405060708");
+    assert_string_equal(text(self, "id"), text(root, "self"));
+    assert_string_equal(text(self, "name"), "n1");
+    assert_string_equal(text(self, "region"), "eu");
+    assert_string_equal(text(self, "state"), "alive");
+    assert_string_equal(text(self, "version"), STARLING_VERSION);
+    assert_true(json_is_true(json_object_get(self, "self")));
+    assert_true(json_is_true(json_object_get(root, "insecure")));
+    assert_int_equal(json_integer_value(
+                         json_object_get(json_object_get(root, "links"), "of")),
+                     0);
+    json_decref(root);
+    core_fini(&core);
+}
+
+static void a_region_lists_the_endpoints_of_its_nodes(void **state)
+{
+    struct core core;
+    (void)state;
+    struct core_options options = fake_core_options();
+    options.endpoint = "http://127.0.0.1:7400";
+    assert_int_equal(core_init(&core, &options), 0);
+    core_turn(&core, 1000, 1795305600000);
+
+    json_t *root = get(&core, "/v1/regions", 200);
+    json_t *regions = json_object_get(root, "regions");
+    json_t *region = json_array_get(regions, 0);
+    assert_int_equal(json_array_size(regions), 1);
+    assert_string_equal(text(root, "self"), "eu");
+    assert_string_equal(text(region, "name"), "eu");
+    assert_int_equal(json_integer_value(json_object_get(region, "nodes")), 1);
+    json_t *endpoints = json_object_get(region, "endpoints");
+    assert_int_equal(json_array_size(endpoints), 1);
+    assert_string_equal(json_string_value(json_array_get(endpoints, 0)),
+                        "http://127.0.0.1:7400");
+    json_decref(root);
+    core_fini(&core);
+}
+
+static void the_members_are_shown_as_the_cluster_knows_them(void **state)
+{
+    struct cluster cluster = {0};
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+    core.cluster = &cluster;
+    add_member(&cluster, "n1", "eu", "")->self = true;
+    add_member(&cluster, "n2", "eu", "")->duplicate = true;
+    add_member(&cluster, "n2", "us", "")->duplicate = true;
+    add_member(&cluster, "n4", "us", "")->linked = false;
+    add_member(&cluster, "n5", "us", "")->state = CLUSTER_STATE_DEAD;
+    cluster.members[3].state = CLUSTER_SUSPECTED;
+    cluster.members[3].rtt_us = 812;
+
+    json_t *root = get(&core, "/v1/cluster", 200);
+    json_t *members = json_object_get(root, "members");
+    assert_int_equal(json_array_size(members), 5);
+    static const char *const names[] = {"n1", "n2#0202", "n2#0303", "n4", "n5"};
+    static const char *const states[] = {"alive", "alive", "alive", "suspect",
+                                         "dead"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        json_t *member = json_array_get(members, i);
+        assert_string_equal(text(member, "name"), names[i]);
+        assert_string_equal(text(member, "state"), states[i]);
+        assert_string_equal(text(member, "address"), "10.0.0.1:7401");
+    }
+    json_t *links = json_object_get(root, "links");
+    assert_int_equal(json_integer_value(json_object_get(links, "up")), 2);
+    assert_int_equal(json_integer_value(json_object_get(links, "of")), 3);
+    json_decref(root);
+    core_fini(&core);
+}
+
+static void the_regions_are_those_of_living_nodes(void **state)
+{
+    struct cluster cluster = {0};
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+    core.cluster = &cluster;
+    add_member(&cluster, "n1", "eu", "http://a:1");
+    add_member(&cluster, "n2", "us", "http://b:1");
+    add_member(&cluster, "n3", "eu", "http://c:1");
+    add_member(&cluster, "n4", "eu", "http://d:1")->draining = true;
+    add_member(&cluster, "n5", "eu", "");
+    add_member(&cluster, "n6", "us", "http://\xff");
+    add_member(&cluster, "n7", "ap", "http://e:1")->state = CLUSTER_STATE_LEFT;
+
+    json_t *root = get(&core, "/v1/regions", 200);
+    json_t *regions = json_object_get(root, "regions");
+    assert_int_equal(json_array_size(regions), 2);
+    json_t *eu = json_array_get(regions, 0);
+    json_t *us = json_array_get(regions, 1);
+    assert_string_equal(text(eu, "name"), "eu");
+    assert_string_equal(text(us, "name"), "us");
+    assert_int_equal(json_integer_value(json_object_get(eu, "nodes")), 4);
+    assert_int_equal(json_array_size(json_object_get(eu, "endpoints")), 2);
+    assert_int_equal(json_array_size(json_object_get(us, "endpoints")), 1);
+    assert_true(json_is_true(json_object_get(eu, "self")));
+    assert_true(json_is_false(json_object_get(us, "self")));
+    json_decref(root);
+    core_fini(&core);
+}
+
+static void a_joining_node_says_what_it_waits_for(void **state)
+{
+    struct cluster cluster = {.alone = true};
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+    core.cluster = &cluster;
+    core.ready = false;
+
+    json_t *root = get(&core, "/readyz", 503);
+    assert_string_equal(text(root, "why"), "no snapshot of n2");
+    assert_true(json_is_true(json_object_get(root, "alone")));
+    json_decref(root);
+    core_fini(&core);
+}
+
+static void the_numbers_have_the_form_of_prometheus(void **state)
+{
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+    ask_say(&core, "/topics/demo/secret-topic", "secret-value");
+    struct fake_conn *fake = ask_new(&core,
+                                     &(struct ask){.target = "/metrics"});
+
+    assert_int_equal(fake->status, 200);
+    assert_true(ask_head_has(
+        fake, "content-type: text/plain; version=0.0.4; charset=utf-8\n"));
+    assert_true(ask_out_has(fake, "\nstarling_messages_published_total 1\n"));
+    assert_true(ask_out_has(
+        fake, "\nstarling_build_info{version=\"" STARLING_VERSION "\"} 1\n"));
+    assert_false(ask_out_has(fake, "secret"));
+    struct bytes out = fake_conn_out(fake);
+    assert_int_equal(out.p[out.len - 1], '\n');
+    fake_conn_free(fake);
+    core_fini(&core);
+}
+
+static void only_get_is_answered(void **state)
+{
+    static const char *const targets[] = {"/livez", "/readyz", "/metrics",
+                                          "/v1/cluster", "/v1/regions"};
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        struct fake_conn *fake = ask_new(
+            &core, &(struct ask){"POST", targets[i], NULL, NULL, "x"});
+        assert_int_equal(fake->status, 405);
+        assert_true(ask_head_has(fake, "Allow: GET, OPTIONS\n"));
+        fake_conn_free(fake);
+    }
+    core_fini(&core);
+}
+
+/* One spelling, one page (ADVERSARIAL K3). */
+static void other_spellings_of_a_path_have_no_door(void **state)
+{
+    static const char *const targets[] = {
+        "/v1/clust%65r",
+        "//v1/cluster",
+        "/v1//cluster",
+        "/v1/./cluster",
+        "/V1/cluster",
+        "/v1/cluster/",
+        "/metrics;x",
+        "/livez.",
+        "/topics",
+        "/Topics/a/b",
+        "//topics/a/b",
+        "/./topics/a/b",
+        "/",
+        "*",
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        struct http_request request = ask_request(
+            &(struct ask){.target = targets[i]});
+        assert_null(ask_door(&request));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_node_that_answers_is_live),
+        cmocka_unit_test(readiness_follows_the_gate_and_says_why_not),
+        cmocka_unit_test(a_lone_node_lists_itself),
+        cmocka_unit_test(a_region_lists_the_endpoints_of_its_nodes),
+        cmocka_unit_test(the_members_are_shown_as_the_cluster_knows_them),
+        cmocka_unit_test(the_regions_are_those_of_living_nodes),
+        cmocka_unit_test(a_joining_node_says_what_it_waits_for),
+        cmocka_unit_test(the_numbers_have_the_form_of_prometheus),
+        cmocka_unit_test(only_get_is_answered),
+        cmocka_unit_test(other_spellings_of_a_path_have_no_door),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
