@@ -35,7 +35,6 @@ struct fake_conn {
     bool finishing; /* conn_finish() was called */
     bool closed;    /* all written after it, or conn_close() was called */
     size_t taken;   /* of out, by fake_conn_message() */
-    bool paused;    /* conn_pause() */
 
     /* Request doors: of the last client_respond() or client_stream(); the body
      * goes to `out`. */
