@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/gossip.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "node/replay.h"
+#include "node/sockaddr.h"
+#include "proto/err.h"
+
+enum {
+    PACKET_MAX = 2048, /* a longer one is none of ours */
+    /* Packets that are looked at: so many at once, so many more each ms. */
+    BURST = 8192,
+    RATE_PER_MS = 32,
+    /* Where the life bytes of the nonce are (proto/seal.h). */
+    NONCE_AT = SEAL_HEAD_LEN - SEAL_NONCE_LEN,
+};
+
+static_assert(PACKET_MAX >= CLUSTER_PACKET_LEN_MAX + SEAL_OVERHEAD,
+              "a whole packet fits");
+static_assert(SEAL_NONCE_LEN == REPLAY_LIFE_LEN + 8, "life | counter");
+
+struct gossip {
+    struct gossip_options options;
+    uv_udp_t udp;
+    uint64_t counter; /* of the last nonce */
+    struct replay replay;
+    struct buf sealed;
+    struct buf plain;
+    uint64_t allowance; /* packets that may still be looked at */
+    uint64_t allowed_at_ms;
+    uint8_t packet[PACKET_MAX];
+};
+
+static int start(struct gossip *gossip);
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+static void on_packet(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf,
+                      const struct sockaddr *from, unsigned flags);
+static int open_packet(struct gossip *gossip, const struct addr *from,
+                       struct bytes sealed, bool *for_me);
+static bool is_too_fast(struct gossip *gossip);
+static void on_closed(uv_handle_t *handle);
+
+int gossip_open(struct gossip **out, const struct gossip_options *options)
+{
+    struct gossip *gossip = calloc(1, sizeof *gossip);
+
+    if (gossip == NULL || replay_init(&gossip->replay) != 0) {
+        free(gossip);
+        return ERR_NOMEM;
+    }
+    gossip->options = *options;
+    gossip->allowance = BURST;
+    gossip->allowed_at_ms = uv_now(options->loop);
+    if (uv_udp_init(options->loop, &gossip->udp) != 0) {
+        replay_fini(&gossip->replay);
+        free(gossip);
+        return ERR_IO;
+    }
+    gossip->udp.data = gossip;
+    if (start(gossip) != 0) {
+        gossip_close(gossip);
+        return ERR_IO;
+    }
+    *out = gossip;
+    return 0;
+}
+
+void gossip_close(struct gossip *gossip)
+{
+    uv_close((uv_handle_t *)&gossip->udp, on_closed);
+}
+
+void gossip_send(struct gossip *gossip, const struct addr *to,
+                 const struct node_id *dst, struct bytes plain)
+{
+    uint8_t nonce[SEAL_NONCE_LEN];
+    struct sockaddr_storage where;
+
+    memcpy(nonce, gossip->options.life, REPLAY_LIFE_LEN);
+    bytes_put_u64be(nonce + REPLAY_LIFE_LEN, ++gossip->counter);
+    buf_reset(&gossip->sealed);
+    seal_write(gossip->options.ring, SEAL_GOSSIP, dst, nonce, plain,
+               &gossip->sealed);
+    if (gossip->sealed.failed) {
+        return; /* lost, as packets are */
+    }
+    sockaddr_write(to, &where);
+    uv_buf_t buf = uv_buf_init((char *)gossip->sealed.p,
+                               (unsigned)gossip->sealed.len);
+    /* No queue: what the kernel does not take now is lost. */
+    if (uv_udp_try_send(&gossip->udp, &buf, 1,
+                        (const struct sockaddr *)&where) > 0) {
+        gossip->options.stats->gossip_out++;
+    }
+}
+
+static int start(struct gossip *gossip)
+{
+    struct sockaddr_storage where;
+
+    sockaddr_write(&gossip->options.listen, &where);
+    if (uv_udp_bind(&gossip->udp, (const struct sockaddr *)&where, 0) != 0) {
+        return ERR_IO;
+    }
+    return uv_udp_recv_start(&gossip->udp, on_alloc, on_packet) == 0 ? 0
+                                                                     : ERR_IO;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct gossip *gossip = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init((char *)gossip->packet, sizeof gossip->packet);
+}
+
+static void on_packet(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf,
+                      const struct sockaddr *from, unsigned flags)
+{
+    struct gossip *gossip = udp->data;
+    bool for_me = true;
+
+    if (len <= 0 || from == NULL) {
+        return; /* nothing left, or an error of an earlier send */
+    }
+    struct addr addr = sockaddr_read(from);
+    if (is_too_fast(gossip) || (flags & UV_UDP_PARTIAL) != 0 ||
+        open_packet(gossip, &addr, bytes_of(buf->base, (size_t)len), &for_me) !=
+            0) {
+        gossip->options.stats->gossip_refused++;
+        return;
+    }
+    gossip->options.stats->gossip_in++;
+    gossip->options.on_packet(gossip->options.data, &addr,
+                              buf_bytes(&gossip->plain), for_me);
+}
+
+/* Into gossip->plain. Only what opened may make an entry for its sender. */
+static int open_packet(struct gossip *gossip, const struct addr *from,
+                       struct bytes sealed, bool *for_me)
+{
+    static const struct node_id nobody;
+    const struct gossip_options *options = &gossip->options;
+    uint64_t counter;
+
+    if (options->loopback_only && !addr_is_loopback(from)) {
+        return ERR_DENIED;
+    }
+    int rc = seal_read(options->ring, SEAL_GOSSIP, &options->self, sealed,
+                       &gossip->plain, &counter);
+    if (rc == ERR_FORGED) {
+        *for_me = false;
+        rc = seal_read(options->ring, SEAL_GOSSIP, &nobody, sealed,
+                       &gossip->plain, &counter);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    return replay_accept(&gossip->replay, sealed.p + NONCE_AT, counter)
+               ? 0
+               : ERR_REPLAYED;
+}
+
+/* A flood costs us reading, but no more. */
+static bool is_too_fast(struct gossip *gossip)
+{
+    uint64_t now_ms = uv_now(gossip->options.loop);
+    uint64_t more = (now_ms - gossip->allowed_at_ms) * RATE_PER_MS;
+
+    gossip->allowed_at_ms = now_ms;
+    gossip->allowance += more < BURST ? more : BURST;
+    if (gossip->allowance > BURST) {
+        gossip->allowance = BURST;
+    }
+    if (gossip->allowance == 0) {
+        return true;
+    }
+    gossip->allowance--;
+    return false;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct gossip *gossip = handle->data;
+
+    replay_fini(&gossip->replay);
+    buf_fini(&gossip->sealed);
+    buf_fini(&gossip->plain);
+    free(gossip);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/test.h"
+
+#include "node/replay.h"
+
+static void each_counter_of_a_sender_is_taken_once(void **state)
+{
+    uint8_t a[REPLAY_LIFE_LEN] = {1};
+    uint8_t b[REPLAY_LIFE_LEN] = {2};
+    struct replay replay;
+    (void)state;
+
+    assert_int_equal(replay_init(&replay), 0);
+    for (uint64_t counter = 1; counter < 5000; counter++) {
+        assert_true(replay_accept(&replay, a, counter));
+        assert_false(replay_accept(&replay, a, counter));
+    }
+    assert_true(replay_accept(&replay, b, 1));  /* another's */
+    assert_false(replay_accept(&replay, a, 1)); /* too old to know */
+    assert_false(replay_accept(&replay, b, 1));
+    replay_fini(&replay);
+}
+
+/* All in one set: the one that was quiet longest is forgotten. */
+static void the_table_is_bounded(void **state)
+{
+    uint8_t life[REPLAY_LIFE_LEN] = {0};
+    struct replay replay;
+    (void)state;
+
+    assert_int_equal(replay_init(&replay), 0);
+    for (uint8_t i = 0; i <= REPLAY_WAYS; i++) {
+        life[15] = i;
+        assert_true(replay_accept(&replay, life, 7));
+        life[15] = 1; /* speaks all the time */
+        replay_accept(&replay, life, 8 + (uint64_t)i);
+    }
+    life[15] = 1;
+    assert_false(replay_accept(&replay, life, 8));
+    life[15] = REPLAY_WAYS;
+    assert_false(replay_accept(&replay, life, 7));
+    life[15] = 0;
+    assert_true(replay_accept(&replay, life, 7)); /* forgotten */
+    replay_fini(&replay);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_counter_of_a_sender_is_taken_once),
+        cmocka_unit_test(the_table_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
