@@ -224,7 +224,7 @@ void gap_expire(struct hub *hub, uint64_t now_ms)
 
 void gap_mark(struct sub *sub, uint64_t seq)
 {
-    if (sub->lost_from == 0 || seq < sub->lost_from) {
+    if (sub->lost_from == 0) { /* marks come in order: this is the first */
         sub->lost_from = seq == 0 ? 1 : seq;
     }
 }

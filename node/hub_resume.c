@@ -170,10 +170,9 @@ enum hub_outcome resume_outcome(const struct topic *topic,
     if (want->seq == topic->seq) {
         return HUB_RESUMED;
     }
-    return ring != NULL && ring->len > 0 && ring->newest == topic->seq &&
-                   ring_covers(ring, want->seq)
-               ? HUB_RESUMED
-               : HUB_LOST;
+    bool covered = ring != NULL && ring->len > 0 &&
+                   ring_covers(ring, want->seq);
+    return covered ? HUB_RESUMED : HUB_LOST;
 }
 
 /* Renders item `seq` of the ring into a chunk of its own and delivers it.

@@ -219,6 +219,27 @@ static void a_burst_within_a_turn_is_written_before_it_is_dropped(void **state)
     world_fini(&w);
 }
 
+/* Cut in the middle of a turn: what the turn still holds for it is missed, too,
+ * and told as one. */
+static void what_a_turn_still_holds_is_missed_too(void **state)
+{
+    struct world w;
+    (void)state;
+
+    struct client *a = stuck_world(&w, &door_lines);
+    publish(w.conns[1]->conn.client, "t", "one");
+    hub_settle(w.core.hub);
+    clients_relieve(&w.core);
+    assert_true(a->slow);
+    publish(w.conns[1]->conn.client, "t", "two");
+    assert_true(client_check_slow(a, w.core.now_ms));
+    publish(w.conns[1]->conn.client, "t", "three");
+    w.conns[0]->window = SIZE_MAX;
+    expect(&w, 0, "c/t gap 0 2\nc/t 3 three\n");
+    assert_int_equal(w.core.stats.dropped_slow, 2);
+    world_fini(&w);
+}
+
 /* --- the memory of a node
  * ------------------------------------------------------------- */
 
@@ -268,6 +289,7 @@ int main(void)
         cmocka_unit_test(an_empty_queue_takes_any_legal_item),
         cmocka_unit_test(who_never_reads_its_answers_is_closed),
         cmocka_unit_test(a_burst_within_a_turn_is_written_before_it_is_dropped),
+        cmocka_unit_test(what_a_turn_still_holds_is_missed_too),
         cmocka_unit_test(memory_bounds_refuse_and_then_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

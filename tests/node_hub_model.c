@@ -141,7 +141,7 @@ static void read_line(struct bytes text, struct line *line)
     line->key = line->key < KEYS ? line->key : line->topic;
     if (!line->gap) {
         law(bytes_u64(word, &line->seq) == 0);
-        law(bytes_u64(text, &item) == 0);
+        law(bytes_u64(take_word(&text), &item) == 0);
         line->item = item;
     }
 }
@@ -328,12 +328,14 @@ static void step_publish(struct model *m, size_t slot)
     struct client *client = client_at(m, slot);
     size_t topic = roll(m, TOPICS);
     uint64_t due = 0;
-    char value[8];
+    char value[1000];
 
     if (client->closing || m->items_len == ITEMS_MAX) {
         return;
     }
-    (void)snprintf(value, sizeof value, "%zu", m->items_len);
+    int len = snprintf(value, sizeof value, "%zu ", m->items_len);
+    memset(value + len, '.', sizeof value - (size_t)len);
+    value[(size_t)len + roll(m, sizeof value - (size_t)len)] = '\0';
     m->items[m->items_len] = (struct made){topic, client->id};
     for (size_t i = 0; i < m->lives_len; i++) {
         due += m->lives[i].sub != NULL && is_due(m, &m->lives[i], m->items_len);
@@ -388,7 +390,10 @@ static void step_flush(struct model *m)
     m->failed |= fail_malloc_hit;
     fail_malloc(-1); /* not in the test's own buffers */
     for (size_t i = 0; i < SLOTS; i++) {
-        m->w.conns[i]->window = roll(m, 3) == 0 ? roll(m, 200) : SIZE_MAX;
+        if (roll(m, 8) == 0) { /* gets stuck, more or less, or wakes up */
+            size_t *window = &m->w.conns[i]->window;
+            *window = *window == SIZE_MAX ? roll(m, 100) : SIZE_MAX;
+        }
     }
     fake_wait(&m->w.core, roll(m, 10) == 0 ? roll(m, 20000) : roll(m, 200));
     for (size_t i = 0; i < SLOTS; i++) {
