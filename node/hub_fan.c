@@ -265,13 +265,26 @@ static bool render(struct hub *hub, const struct fan *fan,
     return !hub->scratch.failed;
 }
 
+/* A discontinuity that could not be told yet goes before any further item:
+ * until then those are part of it. */
+static bool is_held_up(struct hub *hub, const struct fan *fan)
+{
+    struct pattern *pattern = fan->group->pattern;
+
+    if (pattern != NULL && pattern->gap_due) {
+        gap_tell_pattern(hub, pattern);
+    }
+    return fan->group->variant.door->tells_gaps &&
+           (pattern != NULL ? pattern->gap_due : fan->topic->gap_due);
+}
+
 uint64_t fan_append(struct hub *hub, struct fan *fan, const struct item *item)
 {
     const struct group *group = fan->group;
     bool judged = must_judge(hub, fan);
 
-    if (group->pattern != NULL && group->pattern->gap_due) {
-        gap_tell_pattern(hub, group->pattern);
+    if (is_held_up(hub, fan)) {
+        return 0;
     }
     uint32_t own = own_subs(hub, group, item);
     uint64_t skip = own > 0 ? item->conn : 0;
