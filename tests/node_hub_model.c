@@ -220,7 +220,8 @@ static void check_life(const struct model *m, const struct session *session,
         !missed(m, life, topic, next, life->end));
 }
 
-static void check_session(const struct model *m, const struct session *session)
+static void check_session(const struct model *m,
+                          const struct session *session)
 {
     for (size_t i = 0; i < m->lives_len; i++) {
         if (m->lives[i].client != session->client) {
