@@ -12,8 +12,7 @@
 
 static void on_door_deadline(struct deadline *deadline, uint64_t now_ms);
 
-/* --- life
- * ----------------------------------------------------------------------- */
+/* --- life --- */
 
 struct client *client_new(struct core *core, struct conn *conn)
 {
@@ -164,8 +163,7 @@ void client_close(struct client *client, int err)
     }
 }
 
-/* --- output
- * --------------------------------------------------------------------- */
+/* --- output --- */
 
 /* What is waiting for it comes first. */
 static void settle_for(struct client *client)
@@ -252,9 +250,7 @@ void client_deliver(struct client *client, struct chunk *chunk, uint32_t off,
     client_dirty(client);
 }
 
-/* --- time
- * ---------------------------------------------------------------------------
- */
+/* --- time --- */
 
 static void on_door_deadline(struct deadline *deadline, uint64_t now_ms)
 {

@@ -12,8 +12,7 @@ enum {
     DAY_S = 86400
 };
 
-/* --- the soft bound
- * --------------------------------------------------------------- */
+/* --- the soft bound --- */
 
 void client_watch_bounds(struct client *client)
 {
@@ -84,8 +83,7 @@ void client_on_watch(struct deadline *deadline, uint64_t now_ms)
     }
 }
 
-/* --- the policy
- * ------------------------------------------------------------------- */
+/* --- the policy --- */
 
 static void on_lost(void *data, const struct run *run)
 {

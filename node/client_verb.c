@@ -17,8 +17,7 @@ static int refuse(struct client *client, int err)
     return err;
 }
 
-/* --- identity
- * --------------------------------------------------------------------- */
+/* --- identity --- */
 
 void client_become(struct client *client, struct identity *who)
 {
@@ -87,8 +86,7 @@ void client_recheck(struct client *client)
     }
 }
 
-/* --- publish
- * ---------------------------------------------------------------------- */
+/* --- publish --- */
 
 static int check_item(const struct client *client,
                       const struct client_item *item)
@@ -149,8 +147,7 @@ int client_publish(struct client *client, const struct client_item *from,
     return 0;
 }
 
-/* --- subscribe
- * -------------------------------------------------------------------- */
+/* --- subscribe --- */
 
 static int check_names(const struct hub_want *want)
 {

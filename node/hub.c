@@ -10,8 +10,7 @@
 #include "node/hub_private.h"
 #include "proto/err.h"
 
-/* --- life
- * --------------------------------------------------------------------- */
+/* --- life --- */
 
 int hub_init(struct hub **out, struct core *core,
              const struct hash_key *hash_key, uint64_t node_u64,
@@ -54,8 +53,7 @@ void hub_free(struct hub *hub)
     free(hub);
 }
 
-/* --- subscriptions
- * -------------------------------------------------------------- */
+/* --- subscriptions --- */
 
 uint64_t sub_hash(uint64_t client_id, uint64_t name_hash)
 {
@@ -349,8 +347,7 @@ enum topic_dialect hub_sub_dialect(const struct sub *sub)
                                      : sub->group->pattern->dialect;
 }
 
-/* --- publish
- * --------------------------------------------------------------------- */
+/* --- publish --- */
 
 static uint64_t deliver(struct hub *hub, const struct item *item)
 {
@@ -407,8 +404,7 @@ void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
     }
 }
 
-/* --- questions
- * -------------------------------------------------------------------- */
+/* --- questions --- */
 
 static struct topic *topic_named(const struct hub *hub, struct bytes cache,
                                  struct bytes name)

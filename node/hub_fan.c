@@ -8,8 +8,7 @@
 #include "node/core.h"
 #include "node/door/door.h"
 
-/* --- life -------------------------------------------------------------------
- */
+/* --- life --- */
 
 struct fan *fan_new(struct hub *hub, struct topic *topic, struct group *group)
 {
@@ -85,8 +84,7 @@ void fan_free(struct hub *hub, struct fan *fan)
     free(fan);
 }
 
-/* --- framing -----------------------------------------------------------------
- */
+/* --- framing --- */
 
 size_t hub_frame_head(uint8_t head[WS_FRAME_HEAD_MAX], uint8_t framing,
                       size_t len)
@@ -119,8 +117,7 @@ struct chunk *fan_wrap(struct hub *hub, const struct variant *variant)
     return chunk;
 }
 
-/* --- who may
- * ------------------------------------------------------------------- */
+/* --- who may --- */
 
 static bool member_may(const struct hub *hub, const struct fan *fan,
                        const struct client *client)
@@ -158,8 +155,7 @@ static bool judge(struct hub *hub, struct fan *fan)
     return true;
 }
 
-/* --- room
- * ------------------------------------------------------------------------ */
+/* --- room --- */
 
 /* Makes sure that n more bytes fit the open chunk. The first one of a turn is
  * as large as the last turn was, so that a busy topic does not grow it each
@@ -184,8 +180,7 @@ static bool make_room(struct hub *hub, struct fan *fan, size_t n)
     return true;
 }
 
-/* --- append
- * ------------------------------------------------------------------------ */
+/* --- append --- */
 
 /* How many subscriptions of the publisher do not want its own items. */
 static uint32_t own_subs(const struct hub *hub, const struct group *group,
@@ -305,9 +300,7 @@ uint64_t fan_append(struct hub *hub, struct fan *fan, const struct item *item)
     return reach > own ? reach - own : 0;
 }
 
-/* --- settle
- * ---------------------------------------------------------------------------
- */
+/* --- settle --- */
 
 static bool passes(const struct fan *fan, uint32_t i)
 {

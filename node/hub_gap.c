@@ -22,8 +22,7 @@ static void due_at(struct hub *hub, uint64_t at_ms)
     }
 }
 
-/* --- telling
- * ------------------------------------------------------------------ */
+/* --- telling --- */
 
 static void count_untold(struct hub *hub, uint64_t subs)
 {
@@ -107,8 +106,7 @@ void gap_tell_pattern(struct hub *hub, struct pattern *pattern)
     }
 }
 
-/* --- when
- * ------------------------------------------------------------------------ */
+/* --- when --- */
 
 static bool too_soon(const struct hub *hub, uint64_t last_ms)
 {
@@ -219,8 +217,7 @@ void gap_expire(struct hub *hub, uint64_t now_ms)
     }
 }
 
-/* --- slow readers
- * ------------------------------------------------------------------ */
+/* --- slow readers --- */
 
 void gap_mark(struct sub *sub, uint64_t seq)
 {

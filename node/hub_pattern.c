@@ -119,8 +119,7 @@ void pattern_release(struct hub *hub, struct pattern *pattern)
     pattern_free(hub, pattern);
 }
 
-/* --- which topics
- * --------------------------------------------------------------- */
+/* --- which topics --- */
 
 struct topic *pattern_topic(struct hub *hub, const struct item *item)
 {

@@ -173,8 +173,7 @@ static inline struct bytes pattern_text(const struct pattern *pattern)
     return bytes_of(pattern->text, pattern->len);
 }
 
-/* --- hub_topic.c
- * --------------------------------------------------------------- */
+/* --- hub_topic.c --- */
 
 /* Finds or makes; the caller gets a reference. NULL when memory is short. */
 struct cache *cache_get(struct hub *hub, struct bytes name);
@@ -194,8 +193,7 @@ void topic_release(struct hub *hub, struct topic *topic);
 /* hub_free() only. */
 void topic_free(struct hub *hub, struct topic *topic);
 
-/* --- hub_group.c
- * ---------------------------------------------------------------- */
+/* --- hub_group.c --- */
 
 /* Find or make. NULL when memory is short. */
 struct group *group_of_topic(struct hub *hub, struct topic *topic,
@@ -209,8 +207,7 @@ void group_release(struct hub *hub, struct group *group);
 int group_add(struct group *group, struct sub *sub);
 void group_remove(struct group *group, struct sub *sub);
 
-/* --- hub_fan.c
- * ------------------------------------------------------------------ */
+/* --- hub_fan.c --- */
 
 /* Hangs a fan between topic and group. NULL when memory is short. */
 struct fan *fan_new(struct hub *hub, struct topic *topic, struct group *group);
@@ -225,8 +222,7 @@ void fan_settle(struct hub *hub, struct fan *fan);
  * of its own with one reference. NULL when memory is short. */
 struct chunk *fan_wrap(struct hub *hub, const struct variant *variant);
 
-/* --- hub_pattern.c
- * -------------------------------------------------------------- */
+/* --- hub_pattern.c --- */
 
 /* Finds or makes it, wanted in the cluster. Errors: ERR_NOMEM, ERR_LIMIT. */
 int pattern_get(struct hub *hub, const struct hub_want *want,
@@ -248,8 +244,7 @@ void pattern_match(struct hub *hub, struct topic *topic);
 /* Forgets what was matched: the fans of patterns go, the topic may too. */
 void pattern_forget(struct hub *hub, struct topic *topic);
 
-/* --- hub_resume.c
- * --------------------------------------------------------------- */
+/* --- hub_resume.c --- */
 
 /* A subscription of a resumable door comes and goes. Errors: ERR_NOMEM. */
 int resume_join(struct hub *hub, struct topic *topic);
@@ -265,8 +260,7 @@ enum hub_outcome resume_outcome(const struct topic *topic,
 /* The page of a life that starts now. */
 uint64_t resume_page(const struct hub *hub);
 
-/* --- hub_gap.c
- * ------------------------------------------------------------------ */
+/* --- hub_gap.c --- */
 
 /* Before anything else happens on the topic: tells what is due. */
 void gap_catch_up(struct hub *hub, struct topic *topic);
@@ -279,8 +273,7 @@ void gap_mark(struct sub *sub, uint64_t seq);
 /* Tells the discontinuities that are due. */
 void gap_expire(struct hub *hub, uint64_t now_ms);
 
-/* --- hub.c ------------------------------------------------------------------
- */
+/* --- hub.c --- */
 
 /* Key of hub->subs: client and name. */
 uint64_t sub_hash(uint64_t client_id, uint64_t name_hash);

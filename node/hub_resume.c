@@ -31,8 +31,7 @@ uint64_t resume_page(const struct hub *hub)
     return page <= PAGE_MAX ? page : hub->page_floor;
 }
 
-/* --- the ring ----------------------------------------------------------------
- */
+/* --- the ring --- */
 
 static void count_ring(struct hub *hub, struct resume *resume, uint64_t before)
 {
@@ -75,8 +74,7 @@ void resume_cut(struct hub *hub, struct topic *topic)
     }
 }
 
-/* --- the window
- * ---------------------------------------------------------------- */
+/* --- the window --- */
 
 int resume_join(struct hub *hub, struct topic *topic)
 {
@@ -152,8 +150,7 @@ uint64_t hub_expire(struct hub *hub, uint64_t now_ms)
     return next_ms;
 }
 
-/* --- coming back
- * ---------------------------------------------------------------- */
+/* --- coming back --- */
 
 enum hub_outcome resume_outcome(const struct topic *topic,
                                 const struct hub_want *want)

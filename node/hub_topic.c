@@ -7,8 +7,7 @@
 #include "node/core.h"
 #include "proto/err.h"
 
-/* --- caches -----------------------------------------------------------------
- */
+/* --- caches --- */
 
 static uint64_t cache_hash(const struct hub *hub, struct bytes name)
 {
@@ -66,8 +65,7 @@ void cache_unref(struct hub *hub, struct cache *cache)
     }
 }
 
-/* --- topics -----------------------------------------------------------------
- */
+/* --- topics --- */
 
 struct topic *topic_find(const struct hub *hub, uint64_t hash,
                          struct bytes cache, struct bytes name)

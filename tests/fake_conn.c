@@ -12,7 +12,7 @@ static struct fake_conn *fake_of(struct conn *conn)
     return (struct fake_conn *)(void *)conn;
 }
 
-/* --- node/conn.c, without a socket ---------------------------------------- */
+/* --- node/conn.c, without a socket --- */
 
 void conn_set_carrier(struct conn *conn, const struct carrier *carrier,
                       void *state)
@@ -44,8 +44,7 @@ void conn_pause(struct conn *conn, bool paused)
     conn->paused = paused;
 }
 
-/* --- the carrier ------------------------------------------------------------
- */
+/* --- the carrier --- */
 
 static void keep_head(struct fake_conn *fake, const struct http_response *r)
 {
@@ -110,8 +109,7 @@ const struct carrier carrier_fake = {
     .say_close = fake_say_close,
 };
 
-/* --- the core ----------------------------------------------------------------
- */
+/* --- the core --- */
 
 struct core_options fake_core_options(void)
 {
@@ -134,8 +132,7 @@ void fake_core_init(struct core *core)
     core->ready = true;
 }
 
-/* --- life
- * ---------------------------------------------------------------------- */
+/* --- life --- */
 
 struct fake_conn *fake_conn_new(struct core *core)
 {
@@ -179,8 +176,7 @@ int fake_conn_open_ws(struct fake_conn *fake, const struct door *door,
     return client_open(fake->conn.client, door, request, version);
 }
 
-/* --- talking
- * ------------------------------------------------------------------- */
+/* --- talking --- */
 
 void fake_conn_say(struct fake_conn *fake, struct bytes bytes)
 {
@@ -248,8 +244,7 @@ bool fake_conn_message(struct fake_conn *fake, struct bytes *message)
     return true;
 }
 
-/* --- turns
- * ---------------------------------------------------------------------- */
+/* --- turns --- */
 
 /* As conn_write.c: the socket takes at most `window` bytes. */
 static void flush_client(struct client *client)

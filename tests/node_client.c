@@ -3,8 +3,7 @@
 
 #include "tests/fake_world.h"
 
-/* --- life
- * ------------------------------------------------------------------------- */
+/* --- life --- */
 
 static void a_door_comes_and_goes_with_its_state(void **state)
 {
@@ -101,8 +100,7 @@ static void deadlines_reach_the_door(void **state)
     world_fini(&w);
 }
 
-/* --- what is refused
- * ---------------------------------------------------------------- */
+/* --- what is refused --- */
 
 static void a_publish_is_checked_in_a_fixed_order(void **state)
 {
@@ -211,8 +209,7 @@ static void names_of_subscriptions_are_checked(void **state)
     world_fini(&w);
 }
 
-/* --- barrier
- * -------------------------------------------------------------------------- */
+/* --- barrier --- */
 
 struct outside {
     uint64_t held[2];

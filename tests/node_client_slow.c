@@ -240,8 +240,7 @@ static void what_a_turn_still_holds_is_missed_too(void **state)
     world_fini(&w);
 }
 
-/* --- the memory of a node
- * ------------------------------------------------------------- */
+/* --- the memory of a node --- */
 
 static void memory_bounds_refuse_and_then_cut(void **state)
 {

@@ -3,8 +3,7 @@
 
 #include "tests/fake_world.h"
 
-/* --- exact topics
- * ----------------------------------------------------------------- */
+/* --- exact topics --- */
 
 static void every_subscriber_gets_every_item_in_order(void **state)
 {
@@ -211,8 +210,7 @@ static void a_second_subscribe_finds_the_first(void **state)
     world_fini(&w);
 }
 
-/* --- not to oneself
- * ---------------------------------------------------------------- */
+/* --- not to oneself --- */
 
 static void no_echo_spares_only_the_publisher(void **state)
 {
@@ -239,8 +237,7 @@ static void no_echo_spares_only_the_publisher(void **state)
     world_fini(&w);
 }
 
-/* --- patterns
- * ------------------------------------------------------------------------ */
+/* --- patterns --- */
 
 static void a_client_gets_one_copy_and_one_for_each_pattern(void **state)
 {
@@ -315,8 +312,7 @@ static void remembered_topics_are_bounded(void **state)
     world_fini(&w);
 }
 
-/* --- questions
- * ------------------------------------------------------------------------- */
+/* --- questions --- */
 
 static void count_topics(void *data, struct bytes topic, uint64_t subs)
 {

@@ -87,8 +87,7 @@ static struct client *client_at(struct model *m, size_t slot)
     return m->w.conns[slot]->conn.client;
 }
 
-/* --- the output of a session
- * ------------------------------------------------------ */
+/* --- the output of a session --- */
 
 struct line {
     size_t key;
@@ -163,8 +162,7 @@ static bool next_line(struct bytes *rest, struct line *line)
     return true;
 }
 
-/* --- the promise
- * ----------------------------------------------------------------------- */
+/* --- the promise --- */
 
 static bool is_due(const struct model *m, const struct life *life, size_t item)
 {
@@ -220,8 +218,7 @@ static void check_life(const struct model *m, const struct session *session,
         !missed(m, life, topic, next, life->end));
 }
 
-static void check_session(const struct model *m,
-                          const struct session *session)
+static void check_session(const struct model *m, const struct session *session)
 {
     for (size_t i = 0; i < m->lives_len; i++) {
         if (m->lives[i].client != session->client) {
@@ -235,9 +232,7 @@ static void check_session(const struct model *m,
     }
 }
 
-/* --- steps
- * -------------------------------------------------------------------------------
- */
+/* --- steps --- */
 
 static void collect(struct model *m, size_t slot)
 {

@@ -307,8 +307,7 @@ static void rings_share_one_bound(void **state)
     world_fini(&w);
 }
 
-/* --- the interest of the cluster
- * --------------------------------------------------- */
+/* --- the interest of the cluster --- */
 
 struct outside {
     int wanted;
