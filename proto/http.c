@@ -97,8 +97,9 @@ int http_query(struct bytes query, const char *name, struct buf *out)
         if (!bytes_eq(key, bytes_str(name))) {
             continue;
         }
-        if (found || http_decode(value, true, out) != 0) {
-            return ERR_SYNTAX;
+        int rc = found ? ERR_SYNTAX : http_decode(value, true, out);
+        if (rc != 0) {
+            return rc;
         }
         found = 1;
     }

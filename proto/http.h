@@ -52,7 +52,8 @@ bool http_has_token(struct bytes value, const char *token);
 int http_decode(struct bytes text, bool plus_is_space, struct buf *out);
 
 /* Finds a query parameter and appends its decoded value. Returns 1 when found,
- * 0 when absent, ERR_SYNTAX for a broken escape or a parameter given twice. */
+ * 0 when absent, ERR_SYNTAX for a broken escape or a parameter given twice,
+ * ERR_NOMEM. */
 int http_query(struct bytes query, const char *name, struct buf *out);
 
 /* "Not Found"; "" for a status we never send. */
