@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Each Redis library behind the same few verbs, as its users write it:
+//   open({port, user, password}) -> {
+//     subscribe(channel, (channel, value: Buffer) => ...), psubscribe, ssubscribe,
+//     unsubscribe(channel), publish(channel, value) -> count, send(...words),
+//     close() }
+import { createRequire } from 'node:module';
+
+const require = createRequire(`${process.env.INTEROP_MODULES}/`);
+const host = '127.0.0.1';
+
+function ioredis(name, extra) {
+  return async ({ port, user, password }) => {
+    const Redis = require(name);
+    const redis = new Redis({
+      host, port, username: user, password, lazyConnect: true,
+      retryStrategy: null, maxRetriesPerRequest: 1, ...extra,
+    });
+    const handlers = new Map();
+    const on = (kind) => (key, channel, value) =>
+      handlers.get(kind + key)?.(String(channel), value);
+    redis.on('error', () => {});
+    redis.on('messageBuffer', (c, v) => on('s')(String(c), c, v));
+    redis.on('smessageBuffer', (c, v) => on('d')(String(c), c, v));
+    redis.on('pmessageBuffer', (p, c, v) => on('p')(String(p), c, v));
+    await redis.connect();
+    const add = (kind, verb) => (key, f) => {
+      handlers.set(kind + key, f);
+      return redis[verb](key);
+    };
+    return {
+      subscribe: add('s', 'subscribe'),
+      psubscribe: add('p', 'psubscribe'),
+      ssubscribe: add('d', 'ssubscribe'),
+      unsubscribe: (channel) => redis.unsubscribe(channel),
+      publish: (channel, value) => redis.publish(channel, value),
+      send: (...words) => redis.call(...words),
+      close: () => redis.quit(),
+    };
+  };
+}
+
+function nodeRedis(name, extra) {
+  return async ({ port, user, password }) => {
+    const { createClient } = require(name);
+    const client = createClient({
+      socket: { host, port, reconnectStrategy: false },
+      username: user, password, ...extra,
+    });
+    client.on('error', () => {});
+    await client.connect();
+    const add = (verb) => (key, f) =>
+      client[verb](key, (value, channel) => f(String(channel), value), true);
+    return {
+      subscribe: add('subscribe'),
+      psubscribe: add('pSubscribe'),
+      ssubscribe: add('sSubscribe'),
+      unsubscribe: (channel) => client.unsubscribe(channel),
+      publish: (channel, value) => client.publish(channel, value),
+      send: (...words) => client.sendCommand(words),
+      close: () => client.close(),
+    };
+  };
+}
+
+// least: the oldest Node that the library says it runs on.
+export const libraries = {
+  'ioredis 6': { least: 20, open: ioredis('ioredis') },
+  'ioredis 5': { least: 18, open: ioredis('ioredis5') },
+  'node-redis 6': { least: 20, open: nodeRedis('redis') },
+  'node-redis 5': { least: 18, open: nodeRedis('redis5') },
+  'node-redis 5, RESP3': { least: 18, open: nodeRedis('redis5', { RESP: 3 }) },
+};

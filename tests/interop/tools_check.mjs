@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// redis-cli, redis-benchmark and curl, as one types them.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+
+const ITEMS = 100;
+const wanted = Array.from({ length: ITEMS }, (_, n) => `item ${n}`);
+
+// A program that runs; `out` grows. It ends with its input or by close().
+function begin(program, args, input) {
+  const child = spawn(program, args, { stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] });
+  const self = { out: '', code: undefined };
+  child.stdout.on('data', (data) => { self.out += data; });
+  child.stderr.on('data', (data) => { self.out += data; });
+  self.done = new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => { self.code = code; resolve(self); });
+  });
+  self.done.catch(() => {});
+  self.close = () => child.kill();
+  if (input !== undefined) {
+    child.stdin.end(input);
+  }
+  return self;
+}
+
+const finish = (program, args, input) => begin(program, args, input).done;
+const cli = (port, ...words) => ['-p', String(port), ...words];
+
+// The values among what redis-cli prints for a subscriber.
+function values(out, kind, before) {
+  const lines = out.split('\n');
+  return lines.filter((line, i) => lines[i - before] === kind);
+}
+
+// One redis-cli subscribes on each node, one publishes on each.
+async function redisCli({ ports, until, warm, run }, later, version) {
+  const channel = `${run}.cli${version}`;
+  const readers = ports.map((port) => later(begin('redis-cli',
+    cli(port, `-${version}`, 'subscribe', channel))));
+  for (const reader of readers) {
+    await until('a subscription', () => reader.out.includes(`subscribe\n${channel}\n1\n`));
+  }
+  for (const port of ports) {
+    await warm(`${port}`, () => finish('redis-cli', cli(port, 'publish', channel, `warm of ${port}`)),
+      () => readers.every((reader) => reader.out.includes(`warm of ${port}\n`)));
+    const lines = wanted.map((value) => `publish ${channel} "${value} of ${port}"\n`).join('');
+    const writer = await finish('redis-cli', cli(port, `-${version}`), lines);
+    assert.equal(writer.code, 0);
+    assert.match(writer.out, /^(\d+\n)+$/);
+  }
+  for (const reader of readers) {
+    for (const port of ports) {
+      const mine = () => values(reader.out, 'message', 2).filter((v) => v.startsWith('item ') && v.endsWith(` of ${port}`));
+      await until(`the items of ${port}`, () => mine().length >= ITEMS);
+      assert.deepEqual(mine(), wanted.map((value) => `${value} of ${port}`));
+    }
+  }
+}
+
+async function redisCliPatterns({ ports, until, run }, later) {
+  const reader = later(begin('redis-cli', cli(ports[0], 'psubscribe', `${run}.p?[a-c]*`)));
+  await until('a subscription', () => reader.out.includes('psubscribe\n'));
+  await finish('redis-cli', cli(ports[0], 'publish', `${run}.pxd`, 'no'));
+  await finish('redis-cli', cli(ports[0], 'publish', `${run}.pxb1`, 'yes'));
+  await until('the item', () => values(reader.out, 'pmessage', 3).length > 0);
+  assert.deepEqual(values(reader.out, 'pmessage', 3), ['yes']);
+}
+
+// Mass insertion: raw commands, answers counted.
+async function redisCliPipe({ ports, run }) {
+  const command = `*3\r\n$7\r\nPUBLISH\r\n$${run.length}\r\n${run}\r\n$1\r\nx\r\n`;
+  const done = await finish('redis-cli', cli(ports[0], '--pipe'), command.repeat(10000));
+  assert.match(done.out, /errors: 0, replies: 10000/);
+}
+
+async function redisCliQuestions({ ports }) {
+  const [port] = ports;
+  const ask = async (...words) => (await finish('redis-cli', cli(port, ...words))).out;
+  assert.match(await ask('info'), /^loading:0\r?$/m);
+  assert.match(await ask('-3', 'hello', '3'), /redis/);
+  assert.equal(await ask('publish', '', 'x'), 'ERR invalid topic\n\n');
+  assert.equal(await ask('echo', 'a b'), 'a b\n');
+  assert.match(await ask('--user', 'demo', '--pass', 'any', 'client', 'info'), / user=demo /);
+}
+
+async function redisBenchmark({ ports, run }) {
+  for (const more of [[], ['-P', '16']]) {
+    const done = await finish('redis-benchmark',
+      ['-p', String(ports[0]), '-n', '20000', '-q', ...more, 'PUBLISH', run, 'x']);
+    assert.equal(done.code, 0);
+    assert.match(done.out, /requests per second/);
+  }
+}
+
+// Published by curl, heard by redis-cli, and the other way round.
+async function curl({ ports, until, warm, run }, later) {
+  const topic = `${run}.curl`;
+  const url = (port) => `http://127.0.0.1:${port}/topics/default/${topic}`;
+  const redis = later(begin('redis-cli', cli(ports[0], 'subscribe', topic)));
+  const stream = later(begin('curl', ['-sN', '-H', 'Accept: text/event-stream', url(ports.at(-1))]));
+  await until('both subscriptions', () => redis.out.includes('subscribe\n') && stream.out.includes('id: '));
+  await warm('curl to both', async () => {
+    const posted = await finish('curl', ['-s', '-o', '/dev/null', '-w', '%{http_code}', '-d', 'by curl', url(ports.at(-1))]);
+    assert.equal(posted.out, '204');
+  }, () => redis.out.includes('by curl\n') && stream.out.includes('data: by curl\n'));
+  await warm('redis-cli to both', () => finish('redis-cli', cli(ports[0], 'publish', topic, 'by redis')),
+    () => redis.out.includes('by redis\n') && stream.out.includes('data: by redis\n'));
+}
+
+export async function checkTools(world) {
+  await world.check('redis-cli, RESP2', (later) => redisCli(world, later, 2));
+  await world.check('redis-cli, RESP3', (later) => redisCli(world, later, 3));
+  await world.check('redis-cli: patterns', (later) => redisCliPatterns(world, later));
+  await world.check('redis-cli: --pipe', () => redisCliPipe(world));
+  await world.check('redis-cli: questions', () => redisCliQuestions(world));
+  await world.check('redis-benchmark', () => redisBenchmark(world));
+  await world.check('curl and redis-cli', (later) => curl(world, later));
+}
