@@ -4,8 +4,10 @@
  *
  * Grants only allow; there are no denials, so no order of rules and no overlap
  * can open anything (ADVERSARIAL 0.6). A node without keys ("insecure") gives
- * every client the anonymous identity with all rights but admin of others, and
- * binds loopback only. With keys, an identity comes from a token.
+ * every client the anonymous identity, which may publish and subscribe
+ * everywhere but in _sys and may look ("admin:read") but not act on others; it
+ * binds loopback only. With keys, an identity comes from a token, and what is
+ * anonymous may do nothing.
  *
  * `struct identity` is shared by the clients that logged in with the same
  * token and is immutable. Loop thread only.

@@ -4,12 +4,16 @@
  * keygen`, mode 0600, refused if group or others may read it (DESIGN 5).
  *
  *   # starling keys: keep secret, the same file on every node
- *   hash_key: 5f...            (32 hex digits; never changes)
+ *   hash_key: "5f..."          (32 hex digits; never changes)
  *   cluster_keys:              (64 hex digits each; the first one seals)
- *     - 9c...
- *   token_keys:
+ *     - "9c..."
+ *   token_keys:                (the first one signs)
  *     - {kid: k1, alg: EdDSA, seed: <64 hex>}
+ *     - {kid: k2, alg: EdDSA, public: <64 hex>}   (only checks)
  *     - {kid: k0, alg: HS256, secret: <64 hex>}
+ *
+ * All three must be there: a missing list never means "everyone". No message
+ * repeats a value.
  */
 #ifndef NODE_KEYFILE_H
 #define NODE_KEYFILE_H
@@ -24,12 +28,13 @@ struct keyfile {
     struct token_keys token_keys;
 };
 
-/* Errors: ERR_IO (cannot read), ERR_DENIED (mode wider than 0600), ERR_CONFIG
- * (line and reason in why). */
+/* Errors, each with `why`: ERR_IO (cannot read), ERR_DENIED (mode wider than
+ * 0600), ERR_CONFIG ("file:line: reason"), ERR_NOMEM. *keys is untouched then.
+ */
 int keyfile_read(const char *path, struct keyfile *keys, char *why,
                  size_t why_len);
 /* Creates the file with fresh random keys. Errors: ERR_CONFLICT (exists),
- * ERR_IO. */
+ * ERR_IO, ERR_NOMEM. */
 int keyfile_create(const char *path);
 
 #endif

@@ -9,6 +9,9 @@
  *           "r":"pub"|"sub"|"both"}]        an empty list grants nothing
  *   sc    ["admin:read", ...]
  *
+ * A grant with any other member is refused, for that might restrict it; so is
+ * `aud`. Claims that are not listed say nothing to us.
+ *
  * The algorithm comes from the key record that `kid` names, never from the
  * token's header (which must agree). Nothing of the claims is looked at before
  * the signature holds. `crit`, "alg":"none", duplicate members, trailing bytes
@@ -28,8 +31,13 @@ enum {
     TOKEN_SCOPES_MAX = 16,
     TOKEN_KEYS_MAX = 16,
     TOKEN_KID_LEN_MAX = 64,
-    TOKEN_SKEW_S = 30,
+    TOKEN_SUBJECT_LEN_MAX = 128,
+    TOKEN_ID_LEN_MAX = 128,
+    TOKEN_SKEW_S = 30, /* clocks that are behind: of nbf only */
 };
+
+/* The end of the year 9999. */
+#define TOKEN_TIME_MAX_S 253402300799
 
 enum token_alg {
     TOKEN_HS256 = 1,
@@ -94,5 +102,12 @@ bool token_covers(const struct token *parent, const struct token *child);
 /* Whether a grant of the token covers this. Does not look at times. */
 bool token_allows(const struct token *token, enum token_role role,
                   struct bytes cache, struct bytes topic);
+
+/* Whether any grant of the token reaches into that cache in this role. */
+bool token_reaches(const struct token *token, enum token_role role,
+                   struct bytes cache);
+
+/* Whether the token has an admin scope, by name or by "admin:*". */
+bool token_has_scope(const struct token *token, struct bytes scope);
 
 #endif
