@@ -54,12 +54,14 @@ struct probe {
     bool active;
     bool in_turn; /* no: a link broke, or someone suspects it */
     bool asked;   /* the helpers */
+    bool late;    /* pinged for the last time */
     uint8_t helpers;
     uint8_t nacks;
     uint16_t row;
     uint64_t seq;
     uint64_t sent_ms;
     uint64_t ask_ms;
+    uint64_t late_ms;
     uint64_t end_ms;
 };
 

@@ -2,8 +2,8 @@
  *
  * One probe
  *
- *   0        answer_ms              end
- *   |-- PING --|-- PING_FOR x 3, PING --|--> suspect
+ *   0      ask                       late     end
+ *   |- PING -|- PING_FOR x 3 and PING -|- PING -|--> suspect
  *
  * An ACK on any way ends it. Helpers answer NACK when the target has not
  * answered them: a missing NACK says that we are the ones who hear badly, so
@@ -141,6 +141,7 @@ static void probe_start(struct swim *s, struct member *m, bool in_turn)
                         .seq = ++s->seq,
                         .sent_ms = s->now_ms,
                         .ask_ms = s->now_ms + answer_ms * slow,
+                        .late_ms = s->now_ms + (answer_ms + end_ms) / 2 * slow,
                         .end_ms = s->now_ms + end_ms * slow};
     ping(s, m, p->seq);
 }
@@ -189,6 +190,9 @@ static void probe_step(struct swim *s, struct probe *p)
         probe_fail(s, p);
     } else if (!p->asked && s->now_ms >= p->ask_ms) {
         probe_ask(s, p);
+    } else if (p->asked && !p->late && s->now_ms >= p->late_ms) {
+        p->late = true;
+        ping(s, &s->table.rows[p->row], p->seq);
     }
 }
 
@@ -252,7 +256,9 @@ uint64_t swim_probe_wake(const struct swim *s)
         if (p->active) {
             uint64_t end_ms = p->end_ms < s->deaf_until_ms ? s->deaf_until_ms
                                                            : p->end_ms;
-            wake = swim_earlier(wake, p->asked ? end_ms : p->ask_ms);
+            wake = swim_earlier(wake, !p->asked  ? p->ask_ms
+                                      : !p->late ? p->late_ms
+                                                 : end_ms);
         }
     }
     for (size_t i = 0; i < RELAYS_MAX; i++) {
