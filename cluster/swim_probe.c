@@ -14,6 +14,7 @@
 #include <assert.h>
 
 enum {
+    HELPER_TRIES = 16,
     NACK_MS = 150,
     FAR_NACK_MS = 500,
     RELAY_MS = 1000,
@@ -146,7 +147,18 @@ static void probe_start(struct swim *s, struct member *m, bool in_turn)
     ping(s, m, p->seq);
 }
 
-/* Asks others in its region if there are any, else of ours. */
+static bool is_asked(const struct member *const *asked, size_t len,
+                     const struct member *m)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (asked[i] == m) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Asks others of its region or, where they are too few, of the others. */
 static void probe_ask(struct swim *s, struct probe *p)
 {
     const struct member *target = &s->table.rows[p->row];
@@ -155,18 +167,16 @@ static void probe_ask(struct swim *s, struct probe *p)
 
     p->asked = true;
     ask.target = target->node.id;
-    for (int tries = 0; tries < 4 * HELPERS && p->helpers < HELPERS; tries++) {
-        const struct member *m = swim_any(s, target->far && tries % 2 == 0,
-                                          true, target);
-        bool again = m == NULL;
-        for (size_t i = 0; i < p->helpers; i++) {
-            again = again || asked[i] == m;
+    for (int i = 0; i < HELPER_TRIES && p->helpers < HELPERS; i++) {
+        bool far = i < HELPER_TRIES / 2 ? target->far : !target->far;
+        const struct member *m = swim_any(s, far, true, target);
+        if (m == NULL || is_asked(asked, p->helpers, m)) {
+            continue;
         }
-        if (!again) {
-            asked[p->helpers++] = m;
-            swim_begin(s, &ask);
-            swim_post_to(s, m);
-        }
+        asked[p->helpers++] = m;
+        p->nackers = (uint8_t)(p->nackers + !far);
+        swim_begin(s, &ask);
+        swim_post_to(s, m);
     }
     ping(s, target, p->seq);
 }
@@ -176,8 +186,8 @@ static void probe_fail(struct swim *s, struct probe *p)
     struct member *m = &s->table.rows[p->row];
 
     p->active = false;
-    if (p->in_turn) {
-        swim_health_add(s, p->helpers == 0 ? 1 : p->helpers - p->nacks);
+    if (p->in_turn && !m->far) {
+        swim_health_add(s, p->nackers == 0 ? 1 : p->nackers - p->nacks);
     }
     swim_accuse(s, m);
 }
@@ -348,7 +358,7 @@ void swim_on_nack(struct swim *s, uint64_t seq)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
         struct probe *p = &s->probes[i];
-        if (p->active && p->seq == seq && p->nacks < p->helpers) {
+        if (p->active && p->seq == seq && p->nacks < p->nackers) {
             p->nacks++;
         }
     }
