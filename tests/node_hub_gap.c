@@ -129,6 +129,25 @@ static void a_newcomer_is_told_though_the_others_were(void **state)
     world_fini(&w);
 }
 
+static void a_slow_reader_is_told_when_it_reads_again(void **state)
+{
+    struct world w;
+    (void)state;
+
+    world_init(&w);
+    struct client *a = world_open(&w, 0, &door_lines);
+    subscribe(a, want_topic("t"));
+    client_write(a, BYTES("reply\n"));
+    w.conns[0]->window = 3;
+    fake_flush(&w.core);
+    clients_relieve(&w.core);
+    assert_true(a->slow);
+    hub_gap(w.core.hub, bytes_of(NULL, 0));
+    w.conns[0]->window = SIZE_MAX;
+    expect(&w, 0, "reply\nc/t gap 0 1\n");
+    world_fini(&w);
+}
+
 /* Items were lost between 1 and 2: the ring must not say otherwise. */
 static void nobody_resumes_across_a_gap(void **state)
 {
@@ -171,6 +190,7 @@ int main(void)
         cmocka_unit_test(a_gap_without_items_since_is_told_once),
         cmocka_unit_test(a_gap_too_soon_is_told_before_the_next_item_or_later),
         cmocka_unit_test(a_newcomer_is_told_though_the_others_were),
+        cmocka_unit_test(a_slow_reader_is_told_when_it_reads_again),
         cmocka_unit_test(nobody_resumes_across_a_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
