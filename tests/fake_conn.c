@@ -132,6 +132,29 @@ void fake_core_init(struct core *core)
     core->ready = true;
 }
 
+void fake_core_ask_tokens(struct core *core)
+{
+    const struct token_key key = {
+        .alg = TOKEN_HS256, .kid = "k0", .can_sign = true, .secret = {1}};
+
+    core->auth.insecure = false;
+    core->auth.anonymous->token.grants_len = 0;
+    core->auth.anonymous->token.scopes_len = 0;
+    core->auth.keys = (struct token_keys){.len = 1, .keys = {key}};
+}
+
+void fake_token(const struct core *core, struct buf *out)
+{
+    const struct token token = {
+        .subject = BYTES("alice"),
+        .expires_at = core->wall_ms / 1000 + 3600,
+        .grants_len = 1,
+        .grants = {{.all = true, .role = TOKEN_BOTH}},
+    };
+
+    assert_int_equal(token_write(&core->auth.keys, &token, out), 0);
+}
+
 /* --- life --- */
 
 struct fake_conn *fake_conn_new(struct core *core)

@@ -52,6 +52,11 @@ void fake_core_init(struct core *core);
 /* The same with other options; what fake_core_init() uses. */
 struct core_options fake_core_options(void);
 
+/* From now on a client is a stranger until it shows a token. */
+void fake_core_ask_tokens(struct core *core);
+/* Appends a token that may everything in every cache for an hour. */
+void fake_token(const struct core *core, struct buf *out);
+
 /* A connection with a client that has no door yet. */
 struct fake_conn *fake_conn_new(struct core *core);
 void fake_conn_free(struct fake_conn *fake); /* frees its client, too */

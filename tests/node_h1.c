@@ -346,24 +346,22 @@ static void a_refused_client_is_not_asked_for_its_body(void **state)
 
 static void a_stranger_may_send_little(void **state)
 {
-    char text[200];
+    struct buf text = {0};
     (void)state;
 
-    core.auth.insecure = false;
-    (void)snprintf(text, sizeof text,
-                   "POST /now HTTP/1.1\r\n" HOST "Content-Length: %d\r\n\r\n",
-                   20000);
-    say(text);
+    fake_core_ask_tokens(&core);
+    say("POST /now HTTP/1.1\r\n" HOST "Content-Length: 20000\r\n\r\n");
     assert_true(out_starts("HTTP/1.1 401 "));
     assert_true(out_has("WWW-Authenticate: Bearer\r\n"));
     assert_true(fake->closed);
     again();
-    core.auth.insecure = false;
-    (void)snprintf(text, sizeof text,
-                   "POST /now HTTP/1.1\r\n" HOST
-                   "Authorization: Bearer abc\r\nContent-Length: %d\r\n\r\n",
-                   20000);
-    say(text);
+    fake_core_ask_tokens(&core);
+    buf_add_str(&text, "POST /now HTTP/1.1\r\n" HOST "Authorization: Bearer ");
+    fake_token(&core, &text);
+    buf_add_str(&text, "\r\nContent-Length: 20000\r\n\r\n");
+    buf_add_u8(&text, 0);
+    say((const char *)text.p);
+    buf_fini(&text);
     assert_int_equal(fake_conn_out(fake).len, 0); /* waits for the body */
     assert_true(fake->conn.client->logged_in);
 }
