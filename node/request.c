@@ -147,6 +147,23 @@ static int check_origin(const struct client *client,
                : 0;
 }
 
+/* Pages that a node of this cluster served may use the others, too: the console
+ * does. */
+static bool origin_is_member(const struct client *client, struct bytes origin)
+{
+    const struct cluster *cluster = client->core->cluster;
+    struct cluster_member member;
+
+    for (size_t i = 0;
+         cluster != NULL && cluster_member_at(cluster, i, &member); i++) {
+        if (member.state == CLUSTER_ALIVE && member.node.endpoint.len > 0 &&
+            bytes_eq_nocase(member.node.endpoint, origin)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* On a loopback listener pages of this host are at home, whatever their port:
  * the developer's own. */
 static bool origin_is_allowed(const struct client *client,
@@ -165,7 +182,8 @@ static bool origin_is_allowed(const struct client *client,
     if (!split_host(authority, &name)) {
         return false; /* "null" too */
     }
-    return bytes_eq_nocase(authority, http_header(request, "host")) ||
+    return origin_is_member(client, origin) ||
+           bytes_eq_nocase(authority, http_header(request, "host")) ||
            (client->conn->loopback && is_loopback_name(name));
 }
 

@@ -3,11 +3,13 @@
  * What every HTTP request passes before its door sees it, whatever carried it:
  * host, origin, credentials. And the small answers that all doors share.
  *
- * Host      exactly one for HTTP/1.1, well formed; on a loopback listener it
- * must name loopback or the configured endpoint (DNS rebinding, D11). Origin
- * absent, same host, or on the list; else 403 for upgrades and state changes,
- * and no CORS headers (D9, D10). Token     `Authorization: <token>` or `Bearer
- * <token>`, or `?token=`; two of them is 400 (wire/momento section 4).
+ * - Host: exactly one for HTTP/1.1, well formed; on a loopback listener it must
+ *   name loopback or the configured endpoint (DNS rebinding, D11).
+ * - Origin: absent, the same host, a page of loopback on a loopback listener,
+ *   the endpoint of a node of this cluster, or on the list; else 403 for
+ *   upgrades and state changes, and no CORS headers (D9, D10).
+ * - Token: `Authorization: TOKEN` or `Bearer TOKEN`, or `?token=`; two of them
+ *   is 400 (Momento HTTP API).
  */
 #ifndef NODE_REQUEST_H
 #define NODE_REQUEST_H
