@@ -17,9 +17,15 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"dev", cli_dev, "[--nodes N] [--regions A,B]", "a cluster for a look"},
     {"node", cli_node, "[--config F] [--join HOST:PORT] ...", "run one node"},
-    {"check", cli_check, "FILE", "check a configuration file"},
+    {"pub", cli_pub, "CACHE TOPIC [VALUE|-] [--rate N]", "publish"},
+    {"sub", cli_sub, "CACHE TOPIC... [--json] [--count N]", "subscribe"},
+    {"cluster", cli_cluster, "[--json]", "the nodes, as one sees them"},
+    {"regions", cli_regions, "[--json]", "the regions and their endpoints"},
+    {"token", cli_token, "mint ... | show TOKEN", "tokens for clients"},
     {"keygen", cli_keygen, "FILE", "make the keys of a cluster"},
+    {"check", cli_check, "FILE", "check a configuration file"},
 };
 
 static const char *command_name(size_t i)
@@ -36,7 +42,11 @@ static int usage(FILE *to)
         fprintf(to, "  starling %-8s %-38s %s\n", commands[i].name,
                 commands[i].usage, commands[i].what);
     }
-    fputs("  starling help | version\n", to);
+    fputs("  starling help | version\n\n"
+          "Client commands talk to --url URL, STARLING_URL, or "
+          "http://127.0.0.1:7400;\nSTARLING_TOKEN is the token; --region "
+          "NAME|nearest chooses an endpoint.\n",
+          to);
     return to == stdout ? CLI_OK : CLI_USAGE;
 }
 

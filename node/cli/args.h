@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The arguments of the client commands. Where to: --url URL, else STARLING_URL,
+ * else http://127.0.0.1:7400; with --region NAME|nearest, an endpoint of that
+ * region as this node lists them. The token: STARLING_TOKEN only, because argv
+ * is public.
+ */
+#ifndef NODE_CLI_ARGS_H
+#define NODE_CLI_ARGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "node/cli/link.h"
+
+enum {
+    ARGS_WORDS_MAX = 64
+};
+
+struct args {
+    struct link_url url;
+    const char *token; /* NULL = none */
+    bool json;
+    uint64_t count; /* 0 = for ever */
+    uint64_t rate;  /* a second; 0 = as fast as it goes */
+    bool barrier_all;
+    size_t words_len; /* what is not an option */
+    const char *words[ARGS_WORDS_MAX];
+};
+
+/* Which options a command takes, besides --url and --region. */
+enum args_takes {
+    ARGS_JSON = 1 << 0,
+    ARGS_COUNT = 1 << 1,
+    ARGS_RATE = 1 << 2,
+    ARGS_BARRIER = 1 << 3,
+};
+
+/* 0, or the exit code after a sentence on standard error. */
+int args_read(struct args *args, const char *command, unsigned takes, int argc,
+              char **argv);
+
+/* Prints "starling COMMAND: CONTEXT: text of err" and returns the exit code
+ * for it: 69 unreachable, 77 not permitted, 1 otherwise. */
+int args_fail(const char *command, const char *context, int err);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One HTTP request of a command, and its whole answer.
+ */
+#ifndef NODE_CLI_FETCH_H
+#define NODE_CLI_FETCH_H
+
+#include "node/cli/link.h"
+
+/* Sends METHOD path to the node and reads the whole answer into `body`
+ * (replaced). token may be NULL. Returns the status (200 ...) or an error as
+ * of link_open() and link_read(), ERR_SYNTAX when it is no HTTP answer. */
+int fetch(const struct link_url *url, const char *method, const char *path,
+          const char *token, struct bytes content, struct buf *body);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/cli/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proto/err.h"
+
+enum {
+    READ_LEN = 64 << 10
+};
+
+uint64_t link_now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+int link_url_read(const char *text, struct link_url *url)
+{
+    static const char scheme[] = "http://";
+    struct link_url u = {.port = "80"};
+
+    if (strncmp(text, scheme, sizeof scheme - 1) != 0) {
+        return ERR_ARGUMENT;
+    }
+    text += sizeof scheme - 1;
+    size_t len = strcspn(text, "/?#");
+    if (len == 0 || len >= LINK_HOST_MAX || strchr(text, '@') != NULL) {
+        return ERR_ARGUMENT;
+    }
+    memcpy(u.authority, text, len);
+    struct bytes rest = bytes_of(text, len);
+    bool bracket = rest.p[0] == '[';
+    ptrdiff_t host_len = bytes_find(rest, bracket ? ']' : ':');
+    size_t host_at = bracket ? 1 : 0;
+    size_t host_end = host_len < 0 ? len : (size_t)host_len;
+    if (host_end <= host_at || (bracket && host_len < 0)) {
+        return ERR_ARGUMENT;
+    }
+    memcpy(u.host, text + host_at, host_end - host_at);
+    rest = bytes_skip(rest, host_end + (bracket ? 1 : 0));
+    if (rest.len > 0) {
+        uint64_t port;
+        if (rest.p[0] != ':' || rest.len > 6 ||
+            bytes_u64(bytes_skip(rest, 1), &port) != 0 || port > UINT16_MAX) {
+            return ERR_ARGUMENT;
+        }
+        memset(u.port, 0, sizeof u.port);
+        memcpy(u.port, rest.p + 1, rest.len - 1);
+    }
+    *url = u;
+    return 0;
+}
+
+/* Waits until fd is ready for `events`. */
+static int wait_for(int fd, short events, unsigned wait_ms)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    int n;
+
+    do {
+        n = poll(&p, 1, (int)wait_ms);
+    } while (n < 0 && errno == EINTR);
+    return n == 0 ? ERR_TIMEOUT : n < 0 ? ERR_IO : 0;
+}
+
+static int connect_one(const struct addrinfo *to, unsigned wait_ms)
+{
+    int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                    0);
+    int one = 1;
+    int error = 0;
+    socklen_t len = sizeof error;
+
+    if (fd < 0) {
+        return ERR_IO;
+    }
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    int rc = connect(fd, to->ai_addr, to->ai_addrlen);
+    if (rc != 0 && errno == EINPROGRESS) {
+        rc = wait_for(fd, POLLOUT, wait_ms);
+        if (rc == 0 &&
+            (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 ||
+             error != 0)) {
+            rc = ERR_IO;
+        }
+    } else if (rc != 0) {
+        rc = ERR_IO;
+    }
+    if (rc != 0) {
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int link_open(struct link *link, const struct link_url *url, unsigned wait_ms)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *all = NULL;
+    int fd = ERR_IO;
+
+    *link = (struct link){.fd = -1, .in = {.max = LINK_IN_MAX}};
+    if (getaddrinfo(url->host, url->port, &hints, &all) != 0) {
+        return ERR_IO;
+    }
+    for (struct addrinfo *a = all; a != NULL && fd < 0; a = a->ai_next) {
+        fd = connect_one(a, wait_ms);
+    }
+    freeaddrinfo(all);
+    if (fd < 0) {
+        return fd;
+    }
+    link->fd = fd;
+    return 0;
+}
+
+void link_close(struct link *link)
+{
+    if (link->fd >= 0) {
+        close(link->fd);
+    }
+    link->fd = -1;
+    buf_fini(&link->in);
+}
+
+int link_write(struct link *link, struct bytes bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t n = send(link->fd, bytes.p, bytes.len, MSG_NOSIGNAL);
+        if (n >= 0) {
+            bytes = bytes_skip(bytes, (size_t)n);
+        } else if (errno == EAGAIN) {
+            int rc = wait_for(link->fd, POLLOUT, LINK_WAIT_MS);
+            if (rc != 0) {
+                return rc;
+            }
+        } else if (errno != EINTR) {
+            return ERR_IO;
+        }
+    }
+    return 0;
+}
+
+ptrdiff_t link_read(struct link *link, unsigned wait_ms)
+{
+    uint8_t *to = buf_reserve(&link->in, READ_LEN);
+
+    if (to == NULL) {
+        return ERR_TOO_BIG;
+    }
+    for (;;) {
+        ssize_t n = recv(link->fd, to, READ_LEN, 0);
+        if (n >= 0) {
+            link->in.len += (size_t)n;
+            return n;
+        }
+        if (errno == EAGAIN) {
+            int rc = wait_for(link->fd, POLLIN, wait_ms);
+            if (rc != 0) {
+                return rc;
+            }
+        } else if (errno != EINTR) {
+            return ERR_IO;
+        }
+    }
+}

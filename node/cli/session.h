@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A session of a command with a node: the native protocol as JSON, over a
+ * WebSocket (docs/PROTOCOLS.md).
+ */
+#ifndef NODE_CLI_SESSION_H
+#define NODE_CLI_SESSION_H
+
+#include <jansson.h>
+
+#include "node/cli/link.h"
+#include "proto/ws.h"
+
+struct session {
+    struct link link;
+    struct ws ws;
+};
+
+/* Connects and upgrades. token may be NULL. Errors: as link_open();
+ * ERR_UNAUTH, ERR_DENIED, ERR_ORIGIN and the like when the node refuses the
+ * upgrade, ERR_VERSION when it is no such node. */
+int session_open(struct session *session, const struct link_url *url,
+                 const char *token);
+void session_close(struct session *session);
+
+/* Sends one JSON text. Errors: ERR_IO, ERR_TIMEOUT, ERR_NOMEM. */
+int session_send(struct session *session, struct bytes message);
+
+/* The next message, or NULL with *rc: ERR_TIMEOUT (nothing within wait_ms),
+ * ERR_IO (closed), or what was wrong. Pings are answered inside. Owner: the
+ * caller (json_decref). */
+json_t *session_next(struct session *session, unsigned wait_ms, int *rc);
+
+/* The message's string or number by name; NULL or 0 when it has none. */
+const char *session_text(const json_t *message, const char *name);
+uint64_t session_number(const json_t *message, const char *name);
+bool session_is(const json_t *message, const char *op);
+
+#endif

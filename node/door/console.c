@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The console at /console: static files out of the program. The page itself
+ * holds nothing secret, so it needs no token; what it asks for does.
+ */
+#include "node/console/files.h"
+#include "node/door/door.h"
+#include "node/door/web.h"
+#include "node/request.h"
+
+/* Nothing from elsewhere, no inline script, no frame; sockets may go to the
+ * other nodes of the cluster, whose addresses are not known here. */
+static const char policy[] = "default-src 'self'; connect-src 'self' http: "
+                             "https: ws: wss:; frame-ancestors 'none'; "
+                             "base-uri 'none'; form-action 'none'";
+
+static bool console_takes(const struct http_request *request)
+{
+    return bytes_eq(request->path, BYTES("/console")) ||
+           bytes_starts(request->path, BYTES("/console/"));
+}
+
+static const struct console_file *find(struct bytes path)
+{
+    struct bytes name = bytes_skip(path, strlen("/console"));
+
+    name = name.len > 0 ? bytes_skip(name, 1) : name;
+    if (name.len == 0) {
+        name = BYTES("console.html");
+    }
+    for (size_t i = 0; console_files[i].name != NULL; i++) {
+        if (bytes_eq(name, bytes_str(console_files[i].name))) {
+            return &console_files[i];
+        }
+    }
+    return NULL;
+}
+
+static struct bytes type_of(const struct console_file *file)
+{
+    const char *dot = strrchr(file->name, '.');
+
+    if (strcmp(dot, ".js") == 0) {
+        return BYTES("text/javascript; charset=utf-8");
+    }
+    if (strcmp(dot, ".css") == 0) {
+        return BYTES("text/css; charset=utf-8");
+    }
+    return BYTES("text/html; charset=utf-8");
+}
+
+static int console_on_request(struct client *client,
+                              const struct http_request *request)
+{
+    const struct console_file *file = find(request->path);
+    const struct http_header headers[] = {
+        {BYTES("Content-Security-Policy"), bytes_str(policy)},
+        {BYTES("X-Content-Type-Options"), BYTES("nosniff")},
+        {BYTES("Referrer-Policy"), BYTES("no-referrer")},
+        {BYTES("Cache-Control"), BYTES("no-cache")},
+    };
+
+    if (!web_is_get(request)) {
+        web_refuse_method(client, request, "GET");
+        return 0;
+    }
+    if (file == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    client_respond(client, &(struct http_response){
+                               .status = 200,
+                               .content_type = type_of(file),
+                               .body = bytes_of(file->p, file->len),
+                               .headers = headers,
+                               .headers_len = ARRAY_LEN(headers),
+                           });
+    return 0;
+}
+
+const struct door door_console = {
+    .name = "console",
+    .shape = DOOR_REQUEST,
+    .takes = console_takes,
+    .on_request = console_on_request,
+};
