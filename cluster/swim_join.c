@@ -231,15 +231,11 @@ void swim_on_answer(struct swim *s, const struct addr *from,
         refused(s, from, reason_text(p->reason));
         return;
     }
-    bool refuted = swim_hear_all(s, p->records, NULL, false);
+    swim_hear_all(s, p->records, NULL, false);
     struct member *m = member_find(&s->table, &p->source);
-    if (m == NULL) {
-        return; /* no room */
-    }
-    swim_hear_alive(s, m, p->incarnation);
-    swim_pull_from(s, m);
-    if (refuted || m->state == GOSSIP_DEAD) {
-        swim_tell(s, m, refuted);
+    if (m != NULL) {
+        swim_hear_alive(s, m, p->incarnation);
+        swim_pull_from(s, m);
     }
 }
 

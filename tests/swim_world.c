@@ -280,8 +280,7 @@ size_t world_start(struct world *w, uint16_t place, const char *name,
 void world_start_many(struct world *w, size_t n, size_t regions)
 {
     for (size_t i = 1; i <= n; i++) {
-        char name[16] = {'n', (char)('0' + i / 1000),
-                         (char)('0' + i / 100 % 10), (char)('0' + i / 10 % 10),
+        char name[16] = {'n', (char)('0' + i / 100), (char)('0' + i / 10 % 10),
                          (char)('0' + i % 10)};
         char region[8] = {'r', (char)('0' + i % regions)};
         world_start(w, (uint16_t)i, name, region, 1);

@@ -14,7 +14,7 @@
 #include "cluster/swim.h"
 
 enum {
-    WORLD_NODES_MAX = 1024,
+    WORLD_NODES_MAX = 256,
     WORLD_SEAL_LEN = 50 + 28, /* envelope, UDP and IP */
 };
 
