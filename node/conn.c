@@ -61,7 +61,10 @@ void conn_close(struct conn *conn)
     }
     tcp->closed = true;
     conn->closing = true;
-    (void)deadline_set(&conn->core->deadlines, &conn->deadline, DEADLINE_NEVER);
+    if (conn->carrier != NULL) { /* else it is refused and has no deadline */
+        (void)deadline_set(&conn->core->deadlines, &conn->deadline,
+                           DEADLINE_NEVER);
+    }
     uv_close((uv_handle_t *)&tcp->handle, on_closed);
 }
 
