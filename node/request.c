@@ -274,6 +274,17 @@ static const char *advice_name(unsigned status)
                                             : NULL;
 }
 
+void request_add_error(struct buf *out, int err)
+{
+    buf_add_str(out, "{\"code\":");
+    buf_add_u64(out, err_code(err));
+    json_add_name(out, true, "error");
+    json_add_string(out, bytes_str(err_name(err)));
+    json_add_name(out, true, "message");
+    json_add_string(out, bytes_str(err_text(err)));
+    buf_add_u8(out, '}');
+}
+
 void request_error(struct client *client, const struct http_request *request,
                    int err)
 {
@@ -285,13 +296,7 @@ void request_error(struct client *client, const struct http_request *request,
     };
 
     client->core->stats.refused++;
-    buf_add_str(&body, "{\"code\":");
-    buf_add_u64(&body, err_code(err));
-    json_add_name(&body, true, "error");
-    json_add_string(&body, bytes_str(err_name(err)));
-    json_add_name(&body, true, "message");
-    json_add_string(&body, bytes_str(err_text(err)));
-    buf_add_u8(&body, '}');
+    request_add_error(&body, err);
     response.body = buf_bytes(&body);
     respond(client, request, &response, advice_name(status),
             status == 401 ? "Bearer" : "1");

@@ -35,7 +35,10 @@ size_t request_cors(const struct client *client,
                     const struct http_request *request,
                     struct http_header out[REQUEST_CORS_HEADERS_MAX]);
 
-/* {"code":4030,"error":"DENIED","message":"..."} with err's status, counted. */
+/* Appends {"code":4030,"error":"DENIED","message":"..."}. */
+void request_add_error(struct buf *out, int err);
+
+/* Answers with that and err's status, counted. */
 void request_error(struct client *client, const struct http_request *request,
                    int err);
 

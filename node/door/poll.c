@@ -273,7 +273,7 @@ static void refuse(struct client *client, int err)
 {
     struct poll *poll = client->state;
     struct buf body = {0};
-    web_add_error(&body, err);
+    request_add_error(&body, err);
     if (err_status(err) == 503) {
         web_headers_add(&poll->headers, "Retry-After", "1");
     }

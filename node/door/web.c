@@ -5,7 +5,6 @@
 
 #include "node/core.h"
 #include "proto/err.h"
-#include "proto/json.h"
 
 static bool lists_events(struct bytes accept);
 static void keep(struct buf *memory, struct bytes *slice);
@@ -113,7 +112,7 @@ void web_refuse_method(struct client *client,
     }
     struct buf body = {0};
     web_headers_add(&headers, "Allow", allow);
-    web_add_error(&body, ERR_METHOD);
+    request_add_error(&body, ERR_METHOD);
     client->core->stats.refused++;
     const struct http_response response = {
         .status = err_status(ERR_METHOD),
@@ -125,17 +124,6 @@ void web_refuse_method(struct client *client,
     client_respond(client, &response);
     buf_fini(&body);
     web_headers_fini(&headers);
-}
-
-void web_add_error(struct buf *out, int err)
-{
-    buf_add_str(out, "{\"code\":");
-    buf_add_u64(out, err_code(err));
-    json_add_name(out, true, "error");
-    json_add_string(out, bytes_str(err_name(err)));
-    json_add_name(out, true, "message");
-    json_add_string(out, bytes_str(err_text(err)));
-    buf_add_u8(out, '}');
 }
 
 /* Media ranges may carry parameters: "text/event-stream;q=0.9". */

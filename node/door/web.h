@@ -53,7 +53,4 @@ void web_headers_add(struct web_headers *headers, const char *name,
 void web_refuse_method(struct client *client,
                        const struct http_request *request, const char *allow);
 
-/* Appends {"code":4030,"error":"DENIED","message":"..."}. */
-void web_add_error(struct buf *out, int err);
-
 #endif
