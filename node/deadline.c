@@ -83,7 +83,8 @@ void deadlines_check(const struct deadlines *all)
 static int heap_grow(struct deadlines *all)
 {
     size_t cap = all->cap == 0 ? HEAP_CAP_MIN : all->cap * 2;
-    struct deadline **heap = realloc(all->heap, cap * sizeof(*heap));
+    struct deadline **heap = realloc(all->heap,
+                                     cap * sizeof(struct deadline *));
 
     if (heap == NULL) {
         return ERR_NOMEM;

@@ -20,12 +20,12 @@ struct limits_row {
 };
 
 static const struct limits_row rows[] = {
-#define X(field, value, least, most, unit, what)           \
-    {#field,                                               \
-     #field " must be from " #least " to " #most " " unit, \
-     offsetof(struct limits, field),                       \
-     value,                                                \
-     least,                                                \
+#define X(field, value, least, most, unit, what) \
+    {#field,                                     \
+     #field " is outside its permitted range",   \
+     offsetof(struct limits, field),             \
+     value,                                      \
+     least,                                      \
      most},
     LIMITS_TABLE(X)
 #undef X

@@ -43,15 +43,15 @@
     X(ring_items, 64, 1, 4096, "items", "kept of a topic for resume")          \
     X(ring_len, 64 << 10, 1024, 16 << 20, "bytes",                             \
       "kept of a topic for resume; at least one item")                         \
-    X(rings_len, 64 << 20, 1 << 16, 1ll << 40, "bytes",                        \
+    X(rings_len, 64 << 20, 1 << 16, 1LL << 40, "bytes",                        \
       "kept of all topics; the oldest topic is forgotten")                     \
     X(linger_topics, 65536, 1, 16 << 20, "topics",                             \
       "without a subscriber in the resume window")                             \
     X(linger_ms, 30000, 0, 600000, "ms", "the resume window")                  \
-    X(memory_len, 4ll << 30, 16 << 20, 1ll << 50, "bytes",                     \
+    X(memory_len, 4LL << 30, 16 << 20, 1LL << 50, "bytes",                     \
       "output and rings: at 80 % new connections are refused, at 90 % the "    \
       "largest queue is cut")                                                  \
-    X(link_queue_len, 8 << 20, 1 << 20, 1ll << 32, "bytes",                    \
+    X(link_queue_len, 8 << 20, 1 << 20, 1LL << 32, "bytes",                    \
       "waiting for one peer; then the oldest items are dropped, and told")     \
     X(link_queue_ms, 2000, 100, 60000, "ms", "age of the same")                \
     X(drain_ms, 20000, 0, 600000, "ms", "from SIGTERM to the end")

@@ -181,6 +181,17 @@ void outq_drop_items(struct outq *q, struct chunk_pool *pool,
     }
 }
 
+static void run_check(const struct run *run)
+{
+    if (run->chunk == NULL) {
+        assert(run->len == 0 && run->seq == 0);
+        return;
+    }
+    assert(run->len > 0 && run->chunk->refs > 0);
+    assert(run->off <= run->chunk->len);
+    assert(run->len <= run->chunk->len - run->off);
+}
+
 void outq_check(const struct outq *q)
 {
     uint64_t queued = 0;
@@ -191,14 +202,8 @@ void outq_check(const struct outq *q)
         const struct run *run = run_of(q, i);
         queued += run->len;
         pinned += pin_of(q, i);
-        if (run->chunk == NULL) {
-            assert(run->len == 0 && run->seq == 0);
-            corks++;
-            continue;
-        }
-        assert(run->len > 0 && run->chunk->refs > 0);
-        assert(run->off <= run->chunk->len);
-        assert(run->len <= run->chunk->len - run->off);
+        corks += run->chunk == NULL ? 1 : 0;
+        run_check(run);
     }
     assert(queued == q->queued);
     assert(pinned == q->pinned);

@@ -247,14 +247,12 @@ void mp_take_fixed(struct mp *mp, void *to, size_t len)
 {
     struct bytes s = mp_take_bin(mp, len);
 
-    if (mp->state == 0 && s.len != len) {
-        fail(mp, ERR_SYNTAX);
-    }
-    if (mp->state == 0) {
-        memcpy(to, s.p, len);
-    } else {
+    if (s.p == NULL || s.len != len) {
+        fail(mp, ERR_SYNTAX); /* unless it has failed already */
         memset(to, 0, len);
+        return;
     }
+    memcpy(to, s.p, len);
 }
 
 /* What follows a first byte from 0xc0 to 0xdf. */
@@ -320,7 +318,7 @@ static uint64_t skip_one(struct mp *mp)
         return 0; /* a small number, or the end */
     }
     if (first < MP_FIXARRAY) {
-        return 2u * (first & 0x0fu);
+        return 2 * (uint64_t)(first & 0x0f);
     }
     if (first < MP_FIXSTR) {
         return first & 0x0fu;

@@ -164,7 +164,7 @@ void peer_message_write(const struct peer_message *message, struct buf *out)
 {
     assert(message_fields(message->type) != 0);
     assert(message->records.len <= PEER_RECORDS_LEN_MAX);
-    assert(message->members.len <= PEER_MEMBERS_MAX * NODE_ID_LEN);
+    assert(message->members.len <= PEER_MEMBERS_LEN_MAX);
 
     mp_put_array(out, message_fields(message->type));
     mp_put_u64(out, message->type);
@@ -225,7 +225,7 @@ static void take_message(struct mp *mp, struct peer_message *message)
         message->hash_key_print = mp_take_u64(mp);
         message->ready = mp_take_bool(mp);
         message->draining = mp_take_bool(mp);
-        message->members = mp_take_bin(mp, PEER_MEMBERS_MAX * NODE_ID_LEN);
+        message->members = mp_take_bin(mp, PEER_MEMBERS_LEN_MAX);
         break;
     case PEER_DELTA:
         message->version = mp_take_u64(mp);

@@ -42,6 +42,7 @@ enum {
     PEER_RECORDS_MAX = 4096,   /* ... and a delta or snapshot part at this */
     PEER_RECORDS_LEN_MAX = PEER_RECORDS_MAX * 640, /* the same, encoded */
     PEER_MEMBERS_MAX = 1024,                       /* in one member list */
+    PEER_MEMBERS_LEN_MAX = PEER_MEMBERS_MAX * NODE_ID_LEN,
 };
 
 /* One life of a node: 128 random bits. A restart is another node (DESIGN 5). */
