@@ -57,7 +57,7 @@ struct member {
     uint64_t link_lost_ms;  /* when a pipe to it broke last */
     bool link_lost;         /* and no answer since */
     bool probe_wanted;      /* out of turn, as soon as there is room */
-    uint64_t tell_dead_ms;  /* not again before, that it is dead */
+    uint64_t tell_ms;       /* not again before, that we hold it dead */
     uint64_t again_ms;      /* a suspect that we accuse is probed again */
     uint8_t accusers_len;   /* who suspects it, at this incarnation */
     uint8_t accusers_lost;  /* how many of them lost their link too */

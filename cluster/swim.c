@@ -199,24 +199,6 @@ static void on_leave(struct swim *s)
 /* --- packets -----------------------------------------------------------------
  */
 
-/* One that we hold dead still speaks: tell it, so that it refutes. Not too
- * often, unless we have something new to say of ourselves. */
-static void tell_dead(struct swim *s, struct member *m, bool refuted)
-{
-    enum {
-        TELL_MS = 100
-    };
-    struct gossip_packet p = swim_head(s, GOSSIP_RUMOUR, 0);
-
-    if (s->now_ms < m->tell_dead_ms && !refuted) {
-        return;
-    }
-    m->tell_dead_ms = s->now_ms + TELL_MS;
-    swim_begin(s, &p);
-    swim_put_state(s, m);
-    swim_post_to(s, m);
-}
-
 static void hear_log(struct swim *s, struct member *m,
                      const struct gossip_packet *p)
 {
@@ -262,9 +244,7 @@ static void on_member_packet(struct swim *s, struct member *m,
         break;
     }
     if (refuted) {
-        struct gossip_packet answer = swim_head(s, GOSSIP_RUMOUR, 0);
-        swim_begin(s, &answer);
-        swim_post_to(s, m); /* its head has the higher incarnation */
+        swim_tell(s, m, true);
     }
 }
 
@@ -285,7 +265,7 @@ static void on_dead_packet(struct swim *s, struct member *m,
     if (p->type == GOSSIP_PING) {
         swim_on_ping(s, m, p->seq); /* with the news of its death */
     } else {
-        tell_dead(s, m, s->incarnation != incarnation);
+        swim_tell(s, m, s->incarnation != incarnation);
     }
 }
 

@@ -54,12 +54,15 @@ struct probe {
     bool active;
     bool in_turn; /* no: a link broke, or someone suspects it */
     bool asked;   /* the helpers */
+    bool late;    /* pinged for the last time */
     uint8_t helpers;
+    uint8_t nackers; /* those of them that can answer in time */
     uint8_t nacks;
     uint16_t row;
     uint64_t seq;
     uint64_t sent_ms;
     uint64_t ask_ms;
+    uint64_t late_ms;
     uint64_t end_ms;
 };
 
@@ -201,6 +204,9 @@ bool swim_hear_all(struct swim *s, struct bytes records,
 void swim_accuse(struct swim *s, struct member *m);
 void swim_bury(struct swim *s, struct member *m, enum gossip_state state,
                uint32_t incarnation, const char *text);
+/* Tells one that we hold dead that we do, so that it refutes, and with which
+ * incarnation we live. Not too often, unless that has just changed. */
+void swim_tell(struct swim *s, struct member *m, bool now);
 void swim_forget(struct swim *s, struct member *m);
 void swim_suspects_tick(struct swim *s);
 uint64_t swim_suspects_wake(const struct swim *s);

@@ -231,11 +231,15 @@ void swim_on_answer(struct swim *s, const struct addr *from,
         refused(s, from, reason_text(p->reason));
         return;
     }
-    swim_hear_all(s, p->records, NULL, false);
+    bool refuted = swim_hear_all(s, p->records, NULL, false);
     struct member *m = member_find(&s->table, &p->source);
-    if (m != NULL) {
-        swim_hear_alive(s, m, p->incarnation);
-        swim_pull_from(s, m);
+    if (m == NULL) {
+        return; /* no room */
+    }
+    swim_hear_alive(s, m, p->incarnation);
+    swim_pull_from(s, m);
+    if (refuted || m->state == GOSSIP_DEAD) {
+        swim_tell(s, m, refuted);
     }
 }
 

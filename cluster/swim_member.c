@@ -13,6 +13,7 @@ enum {
     BUDDIES = 8,      /* of all members, look for themselves at a suspect */
     BURIALS_MAX = 64, /* in one step */
     LINK_LOST_FOR_MS = 5000,
+    TELL_MS = 100,  /* between notices of its death to one member */
     AGAIN_MS = 500, /* between probes of a suspect */
 };
 
@@ -237,6 +238,21 @@ void swim_forget(struct swim *s, struct member *m)
     swim_probe_forget(s, m);
     swim_contact_forgotten(s, m);
     member_forget(&s->table, m);
+}
+
+void swim_tell(struct swim *s, struct member *m, bool now)
+{
+    struct gossip_packet p = swim_head(s, GOSSIP_RUMOUR, 0);
+
+    if (s->now_ms < m->tell_ms && !now) {
+        return;
+    }
+    m->tell_ms = s->now_ms + TELL_MS;
+    swim_begin(s, &p);
+    if (m->state != GOSSIP_ALIVE) {
+        swim_put_state(s, m);
+    }
+    swim_post_to(s, m);
 }
 
 /* When a suspicion becomes a death. */

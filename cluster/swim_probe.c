@@ -2,8 +2,8 @@
  *
  * One probe
  *
- *   0        answer_ms              end
- *   |-- PING --|-- PING_FOR x 3, PING --|--> suspect
+ *   0      ask                       late     end
+ *   |- PING -|- PING_FOR x 3 and PING -|- PING -|--> suspect
  *
  * An ACK on any way ends it. Helpers answer NACK when the target has not
  * answered them: a missing NACK says that we are the ones who hear badly, so
@@ -14,6 +14,7 @@
 #include <assert.h>
 
 enum {
+    HELPER_TRIES = 16,
     NACK_MS = 150,
     FAR_NACK_MS = 500,
     RELAY_MS = 1000,
@@ -145,7 +146,27 @@ static void probe_start(struct swim *s, struct member *m, bool in_turn)
     ping(s, m, p->seq);
 }
 
-/* Asks others in its region if there are any, else of ours. */
+/* Not before the answers that wait in our socket can have been read. */
+static uint64_t probe_end(const struct swim *s, const struct probe *p)
+{
+    uint64_t end_ms = p->end_ms < s->deaf_until_ms ? s->deaf_until_ms
+                                                   : p->end_ms;
+
+    return end_ms < s->now_ms ? s->now_ms : end_ms;
+}
+
+static bool is_asked(const struct member *const *asked, size_t len,
+                     const struct member *m)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (asked[i] == m) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Asks others of its region or, where they are too few, of the others. */
 static void probe_ask(struct swim *s, struct probe *p)
 {
     const struct member *target = &s->table.rows[p->row];
@@ -153,19 +174,18 @@ static void probe_ask(struct swim *s, struct probe *p)
     const struct member *asked[HELPERS];
 
     p->asked = true;
+    p->late_ms = s->now_ms + 1 + (probe_end(s, p) - s->now_ms) / 2;
     ask.target = target->node.id;
-    for (int tries = 0; tries < 4 * HELPERS && p->helpers < HELPERS; tries++) {
-        const struct member *m = swim_any(s, target->far && tries % 2 == 0,
-                                          true, target);
-        bool again = m == NULL;
-        for (size_t i = 0; i < p->helpers; i++) {
-            again = again || asked[i] == m;
+    for (int i = 0; i < HELPER_TRIES && p->helpers < HELPERS; i++) {
+        bool far = i < HELPER_TRIES / 2 ? target->far : !target->far;
+        const struct member *m = swim_any(s, far, true, target);
+        if (m == NULL || is_asked(asked, p->helpers, m)) {
+            continue;
         }
-        if (!again) {
-            asked[p->helpers++] = m;
-            swim_begin(s, &ask);
-            swim_post_to(s, m);
-        }
+        asked[p->helpers++] = m;
+        p->nackers = (uint8_t)(p->nackers + !far);
+        swim_begin(s, &ask);
+        swim_post_to(s, m);
     }
     ping(s, target, p->seq);
 }
@@ -175,8 +195,8 @@ static void probe_fail(struct swim *s, struct probe *p)
     struct member *m = &s->table.rows[p->row];
 
     p->active = false;
-    if (p->in_turn) {
-        swim_health_add(s, p->helpers == 0 ? 1 : p->helpers - p->nacks);
+    if (p->in_turn && !m->far) {
+        swim_health_add(s, p->nackers == 0 ? 1 : p->nackers - p->nacks);
     }
     swim_accuse(s, m);
 }
@@ -185,10 +205,13 @@ static void probe_step(struct swim *s, struct probe *p)
 {
     if (!member_is_living(&s->table.rows[p->row])) {
         p->active = false;
-    } else if (s->now_ms >= p->end_ms && s->now_ms >= s->deaf_until_ms) {
+    } else if (s->now_ms >= probe_end(s, p)) {
         probe_fail(s, p);
     } else if (!p->asked && s->now_ms >= p->ask_ms) {
         probe_ask(s, p);
+    } else if (p->asked && !p->late && s->now_ms >= p->late_ms) {
+        p->late = true;
+        ping(s, &s->table.rows[p->row], p->seq);
     }
 }
 
@@ -250,9 +273,9 @@ uint64_t swim_probe_wake(const struct swim *s)
     for (size_t i = 0; i < PROBES_MAX; i++) {
         const struct probe *p = &s->probes[i];
         if (p->active) {
-            uint64_t end_ms = p->end_ms < s->deaf_until_ms ? s->deaf_until_ms
-                                                           : p->end_ms;
-            wake = swim_earlier(wake, p->asked ? end_ms : p->ask_ms);
+            wake = swim_earlier(wake, !p->asked  ? p->ask_ms
+                                      : !p->late ? p->late_ms
+                                                 : probe_end(s, p));
         }
     }
     for (size_t i = 0; i < RELAYS_MAX; i++) {
@@ -342,7 +365,7 @@ void swim_on_nack(struct swim *s, uint64_t seq)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
         struct probe *p = &s->probes[i];
-        if (p->active && p->seq == seq && p->nacks < p->helpers) {
+        if (p->active && p->seq == seq && p->nacks < p->nackers) {
             p->nacks++;
         }
     }

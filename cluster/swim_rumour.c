@@ -10,6 +10,7 @@ enum {
     PULL_EVERY_MS = 1000,
     PULL_QUIET_MS = 500, /* rumours in flight may still level a difference */
     PULL_LATEST_MS = 5000,
+    SETTLED_BY = 4, /* members with an equal digest */
 };
 
 static const struct node_id id_first;
@@ -243,12 +244,31 @@ uint64_t swim_gossip_wake(const struct swim *s)
 /* --- repair -----------------------------------------------------------------
  */
 
+/* One more member knows all that we know of who lives and who does not: a few
+ * of those end the rumours early. Suspicions are not in the digest. */
+static void rumours_settle(struct swim *s, enum rumour_lane lane)
+{
+    unsigned limit = timing_rumour_limit(swim_size(s));
+    unsigned step = (limit + SETTLED_BY - 1) / SETTLED_BY;
+
+    for (size_t i = 0; i < s->rumours.len; i++) {
+        struct rumour *r = &s->rumours.list[i];
+        bool open = r->row != ROW_SELF &&
+                    s->table.rows[r->row].state == GOSSIP_SUSPECT;
+        if (!open && !(r->row == ROW_SELF && s->leaving) &&
+            r->sent[lane] < limit) {
+            r->sent[lane] = (uint8_t)(r->sent[lane] + step);
+        }
+    }
+}
+
 /* A difference that rumours do not level in a while is pulled. */
 void swim_compare(struct swim *s, const struct member *m, uint64_t digest)
 {
     struct pull *pull = &s->pull;
 
     if (digest == swim_digest(s)) {
+        rumours_settle(s, m->far ? RUMOUR_FAR : RUMOUR_NEAR);
         return;
     }
     if (pull->differ_ms == SWIM_NEVER) {

@@ -43,7 +43,7 @@ static bool ask(struct world *w, const struct gossip_packet *p, bool for_me,
             assert_int_equal(gossip_packet_read(sent.bytes, &said), 0);
         }
         /* Once a member, it may be probed in the same step. */
-        if (addr_eq(&sent.to, from) && said.type >= GOSSIP_COOKIE &&
+        if (addr_eq(&sent.to, from) && said.type != 0 &&
             said.type <= GOSSIP_UNKNOWN) {
             assert_false(answered);
             answered = true;
@@ -210,6 +210,37 @@ the_dead_are_remembered_within_bounds_and_then_forgotten(void **state)
     world_free(w);
 }
 
+static void the_word_of_a_dead_member_does_not_count(void **state)
+{
+    struct world *w = world_new(22);
+    struct gossip_packet answer;
+    struct node_id other = stranger(2).id;
+    struct addr there = world_addr(101);
+    struct buf out = {0};
+    (void)state;
+
+    world_start(w, 1, "n1", "r0", 0);
+    join_fully(w, 1, 101);
+    join_fully(w, 2, 102);
+    join_fully(w, 3, 101); /* ends 1 */
+    struct peer_node dead = stranger(1);
+    assert_int_equal(swim_find(w->nodes[0].swim, &dead.id)->state, GOSSIP_DEAD);
+    struct gossip_packet p = join_of(&dead);
+    p.type = GOSSIP_RUMOUR;
+    struct gossip_record r = {.state = GOSSIP_DEAD, .node = {.id = other}};
+    gossip_packet_write(&p, &out);
+    gossip_record_write(&r, &out);
+    world_inject(w, 0, &there, buf_bytes(&out), true);
+    assert_true(swim_find(w->nodes[0].swim, &other)->state <= GOSSIP_SUSPECT);
+
+    p.incarnation = 1; /* it refutes */
+    ask(w, &p, true, &there, &answer);
+    assert_int_equal(swim_find(w->nodes[0].swim, &dead.id)->state,
+                     GOSSIP_ALIVE);
+    buf_fini(&out);
+    world_free(w);
+}
+
 /* A member may be broken: whatever it says, all invariants hold. */
 static void nonsense_of_a_member_breaks_nothing(void **state)
 {
@@ -267,6 +298,7 @@ int main(void)
         cmocka_unit_test(no_more_than_peers_max_live_here),
         cmocka_unit_test(
             the_dead_are_remembered_within_bounds_and_then_forgotten),
+        cmocka_unit_test(the_word_of_a_dead_member_does_not_count),
         cmocka_unit_test(nonsense_of_a_member_breaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

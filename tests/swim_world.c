@@ -92,6 +92,12 @@ static struct world_packet *heap_pop(struct world *w)
     return first;
 }
 
+static bool is_torn(const struct world *w, size_t a, size_t b)
+{
+    return (a == w->torn[0] && b == w->torn[1]) ||
+           (a == w->torn[1] && b == w->torn[0]);
+}
+
 static void send_out(struct world *w, struct world_node *from,
                      const struct swim_out *out)
 {
@@ -109,6 +115,7 @@ static void send_out(struct world *w, struct world_node *from,
         }
     }
     if (to == w->nodes_len || w->nodes[to].side != from->side ||
+        is_torn(w, (size_t)(from - w->nodes), to) ||
         rng_below(&w->rng, 100) < w->loss_percent) {
         return;
     }
@@ -280,7 +287,8 @@ size_t world_start(struct world *w, uint16_t place, const char *name,
 void world_start_many(struct world *w, size_t n, size_t regions)
 {
     for (size_t i = 1; i <= n; i++) {
-        char name[16] = {'n', (char)('0' + i / 100), (char)('0' + i / 10 % 10),
+        char name[16] = {'n', (char)('0' + i / 1000),
+                         (char)('0' + i / 100 % 10), (char)('0' + i / 10 % 10),
                          (char)('0' + i % 10)};
         char region[8] = {'r', (char)('0' + i % regions)};
         world_start(w, (uint16_t)i, name, region, 1);

@@ -14,7 +14,7 @@
 #include "cluster/swim.h"
 
 enum {
-    WORLD_NODES_MAX = 256,
+    WORLD_NODES_MAX = 1024,
     WORLD_SEAL_LEN = 50 + 28, /* envelope, UDP and IP */
 };
 
@@ -55,8 +55,9 @@ struct world {
     uint32_t loss_percent;
     uint32_t delay_ms;     /* each way, plus 0..delay_ms */
     uint32_t far_delay_ms; /* between regions */
-    bool check;            /* every machine after each of its steps */
-    uint64_t digest;       /* of all packets sent */
+    size_t torn[2];  /* two nodes that cannot reach each other; equal: none */
+    bool check;      /* every machine after each of its steps */
+    uint64_t digest; /* of all packets sent */
     uint16_t peers_max;
     uint16_t dead_max; /* 0 = default; both for nodes started from now on */
     uint64_t print;    /* of the hash key, likewise */
