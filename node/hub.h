@@ -207,7 +207,10 @@ void hub_settle(struct hub *hub);
 bool hub_is_dirty(const struct hub *hub);
 
 /* A discontinuity for the topics of these hashes (8 bytes each, big endian;
- * none = all), at most one a topic in 100 ms. Doors that cannot tell count. */
+ * none = all) and for all patterns. It takes a sequence number, so nobody
+ * resumes across it. Told at once, or, within 100 ms of the last one, before
+ * the topic's next item or by hub_expire(); never twice without an item
+ * between. Doors that cannot tell count. */
 void hub_gap(struct hub *hub, struct bytes hashes);
 
 /* Puts the discontinuity of a subscription that lost items by its own slowness

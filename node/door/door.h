@@ -71,7 +71,8 @@ struct door {
      * it), for others the very bytes. Nothing written = nothing sent. */
     void (*on_barrier)(struct client *client, uint64_t tag, bool partial,
                        struct buf *ack);
-    /* A subscription ended by expiry or lost rights, not by the client. */
+    /* A subscription ends by expiry or lost rights, not by the client. It is
+     * removed after the call, not by it. */
     void (*on_ended)(struct client *client, struct sub *sub, int err);
     /* The door's own words before the carrier closes; err is never 0. */
     void (*say_error)(struct client *client, int err);
