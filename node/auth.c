@@ -2,6 +2,7 @@
 #include "node/auth.h"
 
 #include <assert.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,8 +45,11 @@ static struct identity *anonymous_new(bool insecure)
 int auth_init(struct auth *auth, const struct token_keys *keys)
 {
     bool insecure = keys == NULL || keys->len == 0;
-    struct identity *anonymous = anonymous_new(insecure);
 
+    if (sodium_init() < 0) {
+        return ERR_INTERNAL;
+    }
+    struct identity *anonymous = anonymous_new(insecure);
     if (anonymous == NULL) {
         return ERR_NOMEM;
     }
