@@ -36,12 +36,12 @@ static void a_file_sets_what_it_names(void **state)
     struct config c;
     (void)state;
 
-    assert_int_equal(
-        read_text(&c, "# comment\r\nname: n1\nregion: eu\n"
-                      "listen: 127.0.0.1:9000\njoin: [a:1, 'b:2']\n"
-                      "origins:\n  - https://app.example\n"
-                      "limits: {item_len: 2m, linger_ms: 10s}\n"),
-        0);
+    assert_int_equal(read_text(&c,
+                               "# comment\r\nname: n1\nregion: eu\n"
+                               "listen: 127.0.0.1:9000\njoin: [a:1, 'b:2']\n"
+                               "origins:\n  - https://app.example\n"
+                               "limits: {item_len: 2m, linger_ms: 10s}\n"),
+                     0);
     assert_string_equal(c.name, "n1");
     assert_string_equal(c.region, "eu");
     assert_int_equal(c.listen.port, 9000);
@@ -95,8 +95,8 @@ static void a_wrong_file_is_refused_with_its_place(void **state)
 
 static void flags_win_over_environment_over_file(void **state)
 {
-    const char *path =
-        file_of("name: file\nregion: file\ncluster_name: file\njoin: [f:1]\n");
+    const char *path = file_of(
+        "name: file\nregion: file\ncluster_name: file\njoin: [f:1]\n");
     char *argv[] = {"--config",      (char *)(uintptr_t)path,
                     "--name=flag",   "--join",
                     "x:1,y:2",       "--join=z:3",

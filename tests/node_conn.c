@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "node/chunk.h"
 #include "node/conns.h"
 #include "node/ips.h"
 #include "proto/err.h"
@@ -222,6 +223,45 @@ static void what_the_socket_does_not_take_waits_in_order(void **state)
         assert_int_equal(at[PIECE], '.');
     }
     assert_true(outq_is_empty(&client->out));
+}
+
+static void on_lost(void *data, const struct run *run)
+{
+    uint64_t *lost = data;
+
+    *lost += run->len;
+}
+
+/* The slow policy drops whole runs; the one that libuv is writing stays. */
+static void what_is_being_written_is_never_dropped(void **state)
+{
+    enum {
+        LEN = 6 << 20
+    };
+    struct user *user = connect_user(0);
+    uint64_t lost = 0;
+    (void)state;
+
+    say(user, "echo\n");
+    until_heard(user, 5);
+    struct client *client = core.clients;
+    for (uint64_t seq = 1; seq <= 4; seq++) {
+        struct chunk *chunk = chunk_new(&core.chunks, LEN);
+        assert_non_null(chunk);
+        memset(chunk->p, (int)('0' + seq), LEN);
+        chunk->len = LEN;
+        client_deliver(client, chunk, 0, LEN, seq, 1);
+        chunk_unref(&core.chunks, chunk);
+    }
+    conns_write(&core);
+    assert_true(client->out.queued > 0);
+    outq_drop_items(&client->out, &core.chunks, on_lost, &lost);
+    assert_true(lost > 0);
+    until_heard(user, 5 + 4 * (size_t)LEN - lost);
+    assert_int_equal(core.stats.bytes_out, user->in.len);
+    assert_int_equal(lost % LEN, 0); /* no piece of one */
+    assert_true(outq_is_empty(&client->out));
+    assert_false(client->conn->closing);
 }
 
 static bool is_stuck(void *data)
@@ -442,6 +482,7 @@ int main(void)
         TEST(a_byte_door_talks_over_a_socket),
         TEST(a_user_that_ends_its_side_still_gets_its_answer),
         TEST(what_the_socket_does_not_take_waits_in_order),
+        TEST(what_is_being_written_is_never_dropped),
         TEST(who_does_not_read_is_not_read),
         TEST(the_last_words_arrive_although_input_is_unread),
         TEST(later_answers_come_in_order_over_a_socket),

@@ -95,6 +95,18 @@ static void a_later_answer_holds_back_the_next_request(void **state)
     assert_int_equal(table_seen.closed, 2);
 }
 
+static void one_request_gets_one_answer(void **state)
+{
+    (void)state;
+
+    say(GET("/later"));
+    table_answer();
+    table_answer();
+    client_write(fake->conn.client, BYTES(""));
+    say("");
+    assert_bytes(fake_conn_out(fake), ANSWER("5", "later"));
+}
+
 static void head_gets_the_head_alone(void **state)
 {
     (void)state;
@@ -281,6 +293,21 @@ static void a_slow_head_has_one_deadline(void **state)
     assert_true(out_starts("HTTP/1.1 408 "));
     assert_true(fake->closed);
     assert_int_equal(core.stats.hello_timeouts, 1);
+}
+
+static void the_head_of_a_later_request_has_one_too(void **state)
+{
+    (void)state;
+
+    say(GET("/now"));
+    fake_wait(&core, core.limits.hello_ms);
+    say("GET ");
+    fake_wait(&core, core.limits.hello_ms - 1);
+    say("/now");
+    assert_false(fake->closed);
+    fake_wait(&core, 1);
+    assert_true(out_has("HTTP/1.1 408 "));
+    assert_true(fake->closed);
 }
 
 static void a_slow_body_has_one_deadline(void **state)
@@ -476,6 +503,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(requests_are_answered_in_order_however_they_are_cut),
         TEST(a_later_answer_holds_back_the_next_request),
+        TEST(one_request_gets_one_answer),
         TEST(head_gets_the_head_alone),
         TEST(the_connection_lives_as_long_as_the_client_says),
         TEST(what_a_door_refuses_leaves_the_connection_open),
@@ -484,6 +512,7 @@ int main(void)
         TEST(names_of_this_host_are_taken),
         TEST(pages_of_allowed_origins_may_ask),
         TEST(a_slow_head_has_one_deadline),
+        TEST(the_head_of_a_later_request_has_one_too),
         TEST(a_slow_body_has_one_deadline),
         TEST(an_idle_connection_is_closed_without_a_word),
         TEST(who_waits_for_an_answer_is_not_idle),

@@ -158,6 +158,7 @@ static void nothing_after_a_close_is_looked_at(void **state)
     ws_frame(&wire, WS_TEXT, BYTES("late"), mask);
     carry_say(fake, buf_bytes(&wire));
     EXPECT("\x88\2\x03\xe8");
+    assert_int_equal(table_seen.messages, 0);
     buf_fini(&wire);
 }
 

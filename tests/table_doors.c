@@ -154,6 +154,7 @@ static const struct door door_paths = {
 static int on_message(struct client *client, struct bytes message, bool binary)
 {
     (void)binary;
+    table_seen.messages++;
     if (bytes_eq(message, BYTES("boom"))) {
         return ERR_ARGUMENT;
     }

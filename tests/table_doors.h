@@ -19,6 +19,7 @@
 
 struct table_seen {
     int requests; /* that reached a door */
+    int messages; /* that reached a door */
     int opened;
     int closed; /* on_close() */
     int errors; /* say_error() */
