@@ -2,7 +2,7 @@
 //
 // Clients that others wrote, against real nodes: those on the given ports, or
 // without ports a cluster of three in two regions that ends with this process.
-//   INTEROP_MODULES=DIR STARLING=PROGRAM node main.mjs [PORT...]
+//   INTEROP_MODULES=DIR STARLING=PROGRAM [REGIONS=eu,eu,us] node main.mjs [PORT...]
 import assert from 'node:assert/strict';
 import { checkLibraries } from './libraries_check.mjs';
 import { checkTools } from './tools_check.mjs';
@@ -47,7 +47,7 @@ async function check(name, body) {
 
 async function start() {
   const { startCluster } = await import('../e2e/harness.mjs');
-  const nodes = await startCluster(['eu', 'eu', 'us']);
+  const nodes = await startCluster((process.env.REGIONS || 'eu,eu,us').split(','));
   return nodes.map((node) => node.port);
 }
 
