@@ -40,6 +40,7 @@ struct cluster *cluster_new(const struct cluster_options *options,
     cluster->now_ms = now_ms;
     cluster->tick_ms = now_ms + TICK_MS;
     cluster->hash_key_print = options->hash_key_print;
+    cluster->end_slot = CLUSTER_SLOT_NONE;
     copy_self(cluster, &options->self);
     memset(cluster->slot_of_row, 0xff, sizeof cluster->slot_of_row);
     replog_init(&cluster->log, options->interests_max);
@@ -334,7 +335,7 @@ static void take_control(struct cluster *cluster,
         !link_heard(cluster, news->slot, news->epoch)) {
         return;
     }
-    cluster->end_due = true;
+    cluster->end_slot = news->slot;
     while (in.len > 0) {
         struct peer_message m;
         ptrdiff_t len = peer_message_read(in, &m);
@@ -387,7 +388,7 @@ static void take_link_news(struct cluster *cluster,
     if (peer == NULL) {
         return;
     }
-    cluster->end_due = true;
+    cluster->end_slot = news->slot;
     if (news->type == CLUSTER_PIPE_UP) {
         link_pipe_up(cluster, news->slot, news->epoch);
     } else if (news->type == CLUSTER_PIPE_DOWN) {
@@ -474,13 +475,16 @@ static void end_step(struct cluster *cluster)
     if (!cluster->gate.ready) {
         try_gate(cluster);
     }
-    for (size_t slot = 0; cluster->end_due && slot < cluster->slots; slot++) {
+    size_t slot = cluster->end_due ? 0 : cluster->end_slot;
+    size_t until = cluster->end_due ? cluster->slots : slot + 1;
+    for (; slot < until; slot++) {
         if (peer_at(cluster, slot) != NULL) {
             sync_end_step(cluster, (uint16_t)slot);
             link_end_step(cluster, (uint16_t)slot);
         }
     }
     cluster->end_due = false;
+    cluster->end_slot = CLUSTER_SLOT_NONE;
     if (cluster->hold_due) {
         sync_hold(cluster);
     }
@@ -509,12 +513,11 @@ static const char *why_shut(struct cluster *cluster)
 
     for (size_t i = 0; (member = swim_member_at(cluster->swim, i)) != NULL;
          i++) {
-        if (member->far || member->state == GOSSIP_DEAD ||
-            member->state == GOSSIP_LEFT) {
+        if (member->state == GOSSIP_DEAD || member->state == GOSSIP_LEFT) {
             continue;
         }
         uint16_t slot = cluster_slot_of(cluster, &member->node.id);
-        struct gate_peer peer = {0};
+        struct gate_peer peer = {.far = member->far};
         if (slot != CLUSTER_SLOT_NONE) {
             const struct peer *p = cluster->peers[slot];
             const struct interest_peer *held = interest_peer(&cluster->interest,
@@ -523,7 +526,7 @@ static const char *why_shut(struct cluster *cluster)
             peer.held = held->whole && held->version >= p->counts_from;
             peer.counts_me = p->counts_me;
         }
-        const char *why = gate_why_peer(&peer);
+        const char *why = gate_why_peer(&cluster->gate, &peer, cluster->now_ms);
         if (why != NULL) {
             return why;
         }

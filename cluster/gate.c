@@ -38,18 +38,29 @@ void gate_names(struct gate *gate, struct bytes ids, const struct node_id *self,
     }
 }
 
-const char *gate_why_peer(const struct gate_peer *peer)
+const char *gate_why_peer(const struct gate *gate, const struct gate_peer *peer,
+                          uint64_t now_ms)
 {
+    static const char *const near[] = {
+        "no link yet to a node of this region",
+        "topics of a node of this region are still arriving",
+        "a node of this region does not count this one in yet"};
+    static const char *const far[] = {
+        "no link yet to a node of another region",
+        "topics of a node of another region are still arriving",
+        "a node of another region does not count this one in yet"};
+    const char *const *why = peer->far ? far : near;
+
+    if (peer->far && now_ms >= gate->began_ms + GATE_FAR_MS) {
+        return NULL;
+    }
     if (!peer->linked) {
-        return "no link yet to a node of this region";
+        return why[0];
     }
     if (!peer->held) {
-        return "topics of a node of this region are still arriving";
+        return why[1];
     }
-    if (!peer->counts_me) {
-        return "a node of this region does not count this one in yet";
-    }
-    return NULL;
+    return peer->counts_me ? NULL : why[2];
 }
 
 const char *gate_why(struct gate *gate, const struct swim *swim, size_t linked,

@@ -6,6 +6,8 @@
  *             me in)--> ready
  *           --(seeds given, nobody there for CLUSTER_ALONE_MS)--> ready, alone
  *
+ * Members of other regions are waited for alike, but only until GATE_FAR_MS:
+ * whoever is linked before it takes its first publish misses none of them.
  * Without seeds and without members the gate is open at once. Members send the
  * ids that they count in; one that is not known here yet keeps the gate shut
  * until membership has brought it, or GATE_NAME_MS have passed (it is dead).
@@ -18,7 +20,8 @@
 #include "cluster/swim.h"
 
 enum {
-    GATE_NAME_MS = 5000
+    GATE_NAME_MS = 5000,
+    GATE_FAR_MS = 2000,
 };
 
 struct gate_name {
@@ -44,15 +47,17 @@ void gate_fini(struct gate *gate);
 void gate_names(struct gate *gate, struct bytes ids, const struct node_id *self,
                 uint64_t now_ms);
 
-/* What the gate must know of one region member. */
+/* What the gate must know of one member. */
 struct gate_peer {
+    bool far;
     bool linked;
     bool held; /* its log, up to where it began to count us in */
     bool counts_me;
 };
 
 /* The first reason why this member keeps the gate shut, NULL if none. */
-const char *gate_why_peer(const struct gate_peer *peer);
+const char *gate_why_peer(const struct gate *gate, const struct gate_peer *peer,
+                          uint64_t now_ms);
 /* The same for what no single member can tell. `linked`: peers, anywhere. */
 const char *gate_why(struct gate *gate, const struct swim *swim, size_t linked,
                      uint64_t now_ms);

@@ -104,9 +104,11 @@ struct cluster {
     bool starved; /* a living member has no slot for want of memory */
     uint16_t slot_of_row[ROWS_MAX];
 
-    bool walk_more;  /* parts of a snapshot could not leave in this step */
-    bool end_due;    /* a peer may have something to be said at its end */
-    const char *why; /* the gate is shut */
+    bool walk_more;    /* parts of a snapshot could not leave in this step */
+    size_t walks_len;  /* peers that a snapshot is on its way to */
+    bool end_due;      /* any peer may have something to be said at its end */
+    uint16_t end_slot; /* this one may */
+    const char *why;   /* the gate is shut */
 
     struct buf scratch; /* records or ids of a message being made */
 };
@@ -153,7 +155,8 @@ void link_end_step(struct cluster *cluster, uint16_t slot);
 
 /* sync.c */
 void sync_flush(struct cluster *cluster);
-void sync_pipe_up(struct peer *peer);
+void sync_pipe_up(struct cluster *cluster, uint16_t slot);
+void sync_stop(struct cluster *cluster, uint16_t slot); /* its snapshot */
 void sync_hello(struct cluster *cluster, uint16_t slot,
                 const struct peer_message *m);
 void sync_delta(struct cluster *cluster, uint16_t slot,

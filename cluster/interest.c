@@ -7,7 +7,8 @@
 #include "proto/err.h"
 
 enum {
-    SLOT_BITS = 64
+    SLOT_BITS = 64,
+    CHECK_SLOTS = 1024
 };
 
 static struct interest_peer *peer_at(const struct interest *interest,
@@ -239,37 +240,37 @@ size_t interest_bytes(const struct interest *interest)
 
 void interest_check(const struct interest *interest)
 {
-    size_t words = interest->wanted.words;
+    uint64_t digests[CHECK_SLOTS] = {0};
+    uint64_t counts[CHECK_SLOTS] = {0};
     const uint64_t *entry = table_from(&interest->wanted, 0);
 
     table_check(&interest->wanted);
+    assert(interest->slots <= CHECK_SLOTS);
     for (; entry != NULL; entry = table_after(&interest->wanted, entry)) {
         uint64_t any = 0;
-        for (size_t i = 0; i < words; i++) {
+        for (size_t i = 0; i < interest->wanted.words; i++) {
             any |= entry[1 + i];
+            for (uint64_t bits = entry[1 + i]; bits != 0; bits &= bits - 1) {
+                size_t slot = i * SLOT_BITS + (size_t)__builtin_ctzll(bits);
+                assert(slot < interest->slots);
+                digests[slot] += record_digest(PEER_INTEREST, entry[0]);
+                counts[slot]++;
+            }
         }
         assert(any != 0);
     }
     for (size_t slot = 0; slot < interest->slots; slot++) {
         const struct interest_peer *peer = interest->peers[slot];
+        assert(peer != NULL || counts[slot] == 0);
         if (peer == NULL) {
             continue;
         }
-        uint64_t digest = 0;
-        uint64_t count = 0;
-        entry = table_from(&interest->wanted, 0);
-        for (; entry != NULL; entry = table_after(&interest->wanted, entry)) {
-            if (entry[1 + slot / SLOT_BITS] >> slot % SLOT_BITS & 1) {
-                digest += record_digest(PEER_INTEREST, entry[0]);
-                count++;
-            }
-        }
         for (size_t i = 0; i < peer->records.len; i++) {
             const struct record *record = peer->records.entries[i].record;
-            digest += record_digest(record->type, record->hash);
+            digests[slot] += record_digest(record->type, record->hash);
         }
-        assert(digest == peer->digest);
-        assert(count == peer->count);
+        assert(digests[slot] == peer->digest);
+        assert(counts[slot] == peer->count);
         assert(peer->whole || peer->version == 0);
     }
 }

@@ -15,7 +15,8 @@ static void take_members(struct cluster *cluster, struct peer *peer,
 static void update(struct cluster *cluster, uint16_t slot);
 static void become_linked(struct cluster *cluster, uint16_t slot);
 static void become_unlinked(struct cluster *cluster, uint16_t slot);
-static struct bytes near_ids(struct cluster *cluster);
+static struct bytes counted_ids(struct cluster *cluster,
+                                const struct peer *reader);
 static void say_gap(struct cluster *cluster, uint16_t slot,
                     struct bytes hashes);
 
@@ -26,9 +27,9 @@ void link_pipe_up(struct cluster *cluster, uint16_t slot, uint64_t epoch)
     peer->confirmed = false;
     peer->pipe = true;
     peer->epoch = epoch;
-    sync_pipe_up(peer);
     update(cluster, slot);
     link_say_hello(cluster, slot);
+    sync_pipe_up(cluster, slot);
 }
 
 void link_pipe_down(struct cluster *cluster, uint16_t slot)
@@ -37,7 +38,7 @@ void link_pipe_down(struct cluster *cluster, uint16_t slot)
 
     peer->pipe = false;
     peer->confirmed = false;
-    peer->walking = false;
+    sync_stop(cluster, slot);
     update(cluster, slot);
 }
 
@@ -77,7 +78,7 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     peer->draining = m->draining || peer->draining;
     peer->confirmed = peer->pipe && m->heard_epoch == peer->epoch;
     update(cluster, slot);
-    if (peer->near && !cluster->gate.ready) {
+    if (!cluster->gate.ready) {
         take_members(cluster, peer, m);
     }
 }
@@ -111,6 +112,7 @@ void link_gap(struct cluster *cluster, uint16_t slot, struct bytes hashes)
         }
         if (hashes.len == 0) {
             near->gap_due = true;
+            cluster->end_due = true;
         } else {
             say_gap(cluster, (uint16_t)i, hashes);
         }
@@ -127,7 +129,7 @@ void link_cut(struct cluster *cluster, uint16_t slot)
     struct peer *peer = cluster->peers[slot];
 
     peer->pipe = false;
-    peer->walking = false;
+    sync_stop(cluster, slot);
     update(cluster, slot);
 }
 
@@ -159,8 +161,8 @@ void link_say_hello(struct cluster *cluster, uint16_t slot)
         .digest = cluster->flushed_digest,
     };
 
-    if (peer->near && !peer->ready) {
-        hello.members = near_ids(cluster);
+    if (!peer->ready) {
+        hello.members = counted_ids(cluster, peer);
     }
     (void)cluster_tell(cluster, slot, &hello);
     if (held->whole && held->version > 0) { /* said again: it may be lost */
@@ -206,7 +208,7 @@ static bool is_refused(struct cluster *cluster, struct peer *peer,
     return refused;
 }
 
-/* Whom a member of the region counts in: this node? Others that we miss? */
+/* Whom a member counts in: this node? Others of the region that we miss? */
 static void take_members(struct cluster *cluster, struct peer *peer,
                          const struct peer_message *m)
 {
@@ -273,16 +275,19 @@ static void become_unlinked(struct cluster *cluster, uint16_t slot)
     cluster_say(cluster, CLUSTER_UNLINKED, peer, NULL);
 }
 
-static struct bytes near_ids(struct cluster *cluster)
+/* Whom our barriers wait for, as far as it is the reader's concern. */
+static struct bytes counted_ids(struct cluster *cluster,
+                                const struct peer *reader)
 {
     buf_reset(&cluster->scratch);
     for (size_t i = 0; i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
-        if (peer != NULL && peer->near && peer->linked) {
+        if (peer != NULL && peer->linked &&
+            (peer == reader || (reader->near && peer->near))) {
             buf_add(&cluster->scratch, peer->id.b, NODE_ID_LEN);
         }
     }
-    /* Cut short, it counts fewer in: a joiner then waits for the next one. */
+    /* Without memory nobody is counted in: the next hello does it. */
     return cluster->scratch.failed ? (struct bytes){0}
                                    : buf_bytes(&cluster->scratch);
 }

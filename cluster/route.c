@@ -133,31 +133,32 @@ size_t route_near(const struct route *route, const struct route_want *want,
 
 void route_check(const struct route *route)
 {
-    size_t members = 0;
+    size_t members[CLUSTER_REGIONS_MAX] = {0};
 
     assert(route->regions[0] != NULL);
+    for (uint16_t slot = 0; slot < CLUSTER_PEERS_MAX; slot++) {
+        uint8_t index = route->region_of[slot];
+        if (index != ROUTE_REGION_NONE) {
+            members[index]++;
+            assert(has(route->regions[index]->members, slot));
+        }
+    }
     for (size_t i = 0; i < CLUSTER_REGIONS_MAX; i++) {
         const struct route_region *region = route->regions[i];
-        if (region == NULL) {
-            continue;
-        }
         size_t len = 0;
-        for (uint16_t slot = 0; slot < CLUSTER_PEERS_MAX; slot++) {
-            bool member = route->region_of[slot] == i;
-            len += member;
-            assert(has(region->members, slot) == member);
-            assert(member || !has(region->linked, slot));
-            assert(has(region->linked, slot) || !has(region->choice, slot));
+        for (size_t w = 0; region != NULL && w < ROUTE_WORDS; w++) {
+            len += (size_t)__builtin_popcountll(region->members[w]);
+            assert((region->linked[w] & ~region->members[w]) == 0);
+            assert((region->choice[w] & ~region->linked[w]) == 0);
         }
-        assert(len == region->members_len);
-        assert(len > 0 || i == 0);
-        for (size_t b = 0; b < ROUTE_BUCKETS; b++) {
+        assert(len == members[i]);
+        assert(region == NULL || (len == region->members_len));
+        assert(region == NULL || len > 0 || i == 0);
+        for (size_t b = 0; region != NULL && b < ROUTE_BUCKETS; b++) {
             uint16_t slot = region->ingress[b];
             assert(slot == CLUSTER_SLOT_NONE || has(region->linked, slot));
         }
-        members += len;
     }
-    assert(members <= CLUSTER_PEERS_MAX);
 }
 
 static struct route_region *region_new(struct bytes name)

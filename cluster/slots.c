@@ -139,28 +139,31 @@ void slots_check(const struct cluster *cluster)
     size_t due = 0;
     size_t linked = 0;
     size_t near_linked = 0;
+    size_t walks = 0;
 
-    for (size_t slot = 0; slot < CLUSTER_PEERS_MAX; slot++) {
+    for (size_t slot = 0; slot < cluster->slots; slot++) {
         const struct peer *peer = cluster->peers[slot];
-        assert(peer == NULL || slot < cluster->slots);
         if (peer == NULL) {
             continue;
         }
         due += (size_t)peer->open_due + peer->close_due;
         linked += peer->linked;
         near_linked += peer->linked && peer->near;
+        walks += peer->walking;
         assert(!peer->linked || (peer->pipe && peer->confirmed));
         assert(!peer->close_due || !peer->linked);
         if (!peer->close_due) {
             const struct member *member = swim_find(cluster->swim, &peer->id);
             assert(member != NULL && is_living(member));
-            assert(cluster_slot_of(cluster, &peer->id) == slot);
+            assert(member->row == peer->row);
+            assert(cluster->slot_of_row[peer->row] == slot);
             assert(interest_peer(&cluster->interest, (uint16_t)slot) != NULL);
         }
     }
     assert(due == cluster->turns_due);
     assert(linked == cluster->linked_len);
     assert(near_linked == cluster->near_linked_len);
+    assert(walks == cluster->walks_len);
 }
 
 /* Errors: ERR_NOMEM, ERR_LIMIT; tried again at the next tick. */

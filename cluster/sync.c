@@ -46,10 +46,23 @@ void sync_flush(struct cluster *cluster)
     cluster->hold_due = true;
 }
 
-void sync_pipe_up(struct peer *peer)
+void sync_pipe_up(struct cluster *cluster, uint16_t slot)
 {
-    peer->walking = false;
+    struct peer *peer = cluster->peers[slot];
+
+    sync_stop(cluster, slot);
     peer->have = 0;
+    if (is_behind(cluster, slot)) {
+        pull(cluster, slot, 0);
+    }
+}
+
+void sync_stop(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    cluster->walks_len -= peer->walking;
+    peer->walking = false;
 }
 
 void sync_hello(struct cluster *cluster, uint16_t slot,
@@ -117,6 +130,7 @@ void sync_pull(struct cluster *cluster, uint16_t slot,
         (void)say_changes(cluster, slot, m->version);
         return;
     }
+    cluster->walks_len += !peer->walking;
     peer->walk = (struct replog_walk){0};
     peer->walking = true;
     peer->walk_until = WINDOW_PARTS;
@@ -161,7 +175,8 @@ bool sync_walk(struct cluster *cluster)
     size_t budget = STEP_PARTS;
     bool more = false;
 
-    for (size_t i = 0; i < cluster->slots && !more; i++) {
+    for (size_t i = 0; cluster->walks_len > 0 && i < cluster->slots && !more;
+         i++) {
         struct peer *peer = peer_at(cluster, i);
         while (peer != NULL && peer->walking &&
                peer->walk.part < peer->walk_until) {
@@ -260,7 +275,7 @@ static void end_walk(struct cluster *cluster, uint16_t slot)
 {
     struct peer *peer = cluster->peers[slot];
 
-    peer->walking = false;
+    sync_stop(cluster, slot);
     if (replog_has_since(&cluster->log, peer->walk.version)) {
         (void)say_changes(cluster, slot, peer->walk.version);
     }
@@ -320,8 +335,8 @@ static void pull(struct cluster *cluster, uint16_t slot, uint32_t part)
         .part = part,
     };
 
-    peer->pull_ms = cluster->now_ms + PULL_AGAIN_MS;
-    if (peer->pipe) {
+    if (peer->pipe) { /* else sync_pipe_up() asks */
+        peer->pull_ms = cluster->now_ms + PULL_AGAIN_MS;
         (void)cluster_tell(cluster, slot, &m);
     }
 }

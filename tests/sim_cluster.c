@@ -1,33 +1,248 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Whole clusters through faults. Each scenario has two halves: faults, when
+ * only safety is asked for (no item twice, none to a stranger's region, every
+ * loss told), and healing, when everyone must know, link and hold everyone
+ * again within a bound.
+ *
+ *   sim_cluster                  all scenarios with 3 and 10 nodes
+ *   sim_cluster 100 crash        one scenario with so many nodes
+ *   SEED=7 sim_cluster ...       another run
+ */
 #include "tests/test.h"
 
 #include "tests/sim/sim.h"
 
-static void nodes_join_and_become_whole(void **state)
-{
-    static const size_t sizes[] = {1, 2, 3, 10};
+enum {
+    SHARED = SIM_TOPICS - 1
+}; /* the topic that all nodes want */
 
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-        struct sim *sim = sim_new(
-            &(struct sim_options){.seed = 1, .nodes = sizes[i]});
-        sim_start_all(sim);
-        for (size_t n = 0; n < sizes[i]; n++) {
-            sim_want(sim, n, n, true);
-        }
-        uint64_t took = sim_until(sim, sim_is_whole, 5000);
-        print_message("%zu whole in %u ms\n", sizes[i], (unsigned)took);
-        sim_run(sim, 5000);
-        assert_true(sim_is_whole(sim));
-        sim_report(sim, "join");
-        sim_free(sim);
+static uint64_t seed = 1;
+
+static struct sim *begin(size_t nodes, size_t regions)
+{
+    struct sim *sim = sim_new(&(struct sim_options){
+        .seed = seed, .nodes = nodes, .regions = regions, .duplicate = 5});
+
+    sim_start_all(sim);
+    for (size_t i = 0; i < nodes; i++) {
+        sim_want(sim, i, i % SHARED, true);
+        sim_want(sim, i, SHARED, true);
+    }
+    sim_until(sim, sim_is_whole, 5000);
+    sim_run(sim, 300);
+    return sim;
+}
+
+static struct sim_report end(struct sim *sim, const char *name)
+{
+    sim_run(sim, 500);
+    sim_until(sim, sim_is_whole, 2000); /* at most a suspicion in passing */
+    struct sim_report report = sim_report(sim, name);
+    assert_int_equal(report.untold, 0);
+    assert_true(report.delivered > 0);
+    sim_free(sim);
+    return report;
+}
+
+/* The nodes take turns, one every `every_ms`, for that long. */
+static void publish(struct sim *sim, size_t nodes, uint64_t ms,
+                    uint64_t every_ms)
+{
+    for (uint64_t at = 0; at < ms; at += every_ms) {
+        size_t i = at / every_ms % nodes;
+        sim_publish(sim, i, SHARED);
+        sim_publish(sim, i, (i + 1) % SHARED);
+        sim_run(sim, every_ms);
     }
 }
 
-int main(void)
+static uint64_t join(size_t nodes)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nodes_join_and_become_whole),
+    struct sim *sim = begin(nodes, 1);
+
+    publish(sim, nodes, 1000, 20);
+    struct sim_report report = end(sim, "join");
+    assert_int_equal(report.missed, 0);
+    return report.digest;
+}
+
+static void crash_how(size_t nodes, bool reset, uint64_t limit_ms)
+{
+    struct sim *sim = begin(nodes, 1);
+
+    publish(sim, nodes, 100, 2);
+    sim_kill(sim, nodes - 1, reset);
+    publish(sim, nodes, 200, 10);
+    uint64_t seen_ms = 200 + sim_until(sim, sim_is_whole, limit_ms);
+    sim_start(sim, nodes - 1);
+    sim_want(sim, nodes - 1, SHARED, true);
+    uint64_t back_ms = sim_until(sim, sim_is_whole, 3000);
+    publish(sim, nodes, 500, 10);
+    print_message("seen in %" PRIu64 " ms, back in %" PRIu64 " ms\n", seen_ms,
+                  back_ms);
+    end(sim, reset ? "crash, reset" : "crash, silent");
+}
+
+static uint64_t crash(size_t nodes)
+{
+    crash_how(nodes, true, 2000);
+    crash_how(nodes, false, 8000);
+    return 0;
+}
+
+static uint64_t partition(size_t nodes)
+{
+    struct sim *sim = begin(nodes, 1);
+
+    sim_partition(sim, (nodes + 1) / 3);
+    publish(sim, nodes, 10000, 50);
+    for (size_t i = 0; i < nodes; i++) { /* both sides go on changing */
+        sim_want(sim, i, (i + 5) % SHARED, true);
+    }
+    publish(sim, nodes, 500, 50);
+    sim_heal(sim);
+    uint64_t took_ms = sim_until(sim, sim_is_whole, 5000);
+    print_message("healed in %" PRIu64 " ms\n", took_ms);
+    publish(sim, nodes, 500, 20);
+    struct sim_report report = end(sim, "partition");
+    assert_true(report.missed > 0); /* and all of them told */
+    return report.digest;
+}
+
+static uint64_t loss(size_t nodes)
+{
+    struct sim *sim = begin(nodes, 1);
+
+    sim_set_loss(sim, 100);
+    publish(sim, nodes, 10000, 100);
+    for (size_t i = 0; i < nodes; i++) { /* nobody is thought dead */
+        assert_int_equal(sim_events(sim, i, CLUSTER_DEAD), 0);
+        assert_int_equal(sim_events(sim, i, CLUSTER_UNLINKED), 0);
+    }
+    struct sim_report report = end(sim, "10 % loss");
+    assert_int_equal(report.missed, 0);
+    return report.digest;
+}
+
+/* One after another leaves and comes back, while the others publish. */
+static uint64_t restart(size_t nodes)
+{
+    struct sim *sim = begin(nodes, 1);
+
+    for (size_t i = 0; i < 3; i++) {
+        sim_leave(sim, i);
+        publish(sim, nodes, 100, 5);
+        sim_start(sim, i);
+        sim_want(sim, i, SHARED, true);
+        publish(sim, nodes, 200, 5);
+        sim_until(sim, sim_is_whole, 5000);
+    }
+    struct sim_report report = end(sim, "rolling restart");
+    assert_int_equal(report.missed, 0);
+    return report.digest;
+}
+
+/* Two regions, 40 ms apart; the ingress of some buckets dies under load. */
+static uint64_t regions(size_t nodes)
+{
+    struct sim *sim = begin(nodes, 2);
+
+    publish(sim, nodes, 1000, 10);
+    for (size_t topic = 0; topic < SHARED; topic++) {
+        sim_publish(sim, 1, topic); /* on their way as it dies */
+    }
+    sim_kill(sim, 2 % nodes, true);
+    publish(sim, nodes, 1000, 5);
+    sim_until(sim, sim_is_whole, 8000);
+    publish(sim, nodes, 500, 10);
+    sim_break(sim, 1, 0); /* and a way between the regions breaks */
+    publish(sim, nodes, 1000, 10);
+    return end(sim, "regions").digest;
+}
+
+static const struct scenario {
+    const char *name;
+    uint64_t (*play)(size_t nodes);
+} scenarios[] = {
+    {"join", join}, {"crash", crash},     {"partition", partition},
+    {"loss", loss}, {"restart", restart}, {"regions", regions},
+};
+
+static void three_nodes_come_through_all_scenarios(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
+        scenarios[i].play(3);
+    }
+}
+
+static void ten_nodes_come_through_all_scenarios(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
+        scenarios[i].play(10);
+    }
+}
+
+static void ten_nodes_come_through_other_seeds(void **state)
+{
+    uint64_t first = seed;
+
+    (void)state;
+    for (seed = first + 1; seed <= first + 5; seed++) {
+        for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
+            scenarios[i].play(10);
+        }
+    }
+    seed = first;
+}
+
+static void the_same_seed_plays_the_same_run(void **state)
+{
+    uint64_t first = seed;
+    uint64_t digest = partition(10);
+
+    (void)state;
+    assert_int_equal(partition(10), digest);
+    seed++;
+    assert_int_not_equal(partition(10), digest);
+    seed = first;
+}
+
+static size_t chosen_nodes;
+static const char *chosen;
+
+static void the_chosen_scenario(void **state)
+{
+    bool found = false;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
+        if (strcmp(scenarios[i].name, chosen) == 0) {
+            found = true;
+            scenarios[i].play(chosen_nodes);
+        }
+    }
+    assert_true(found);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest all[] = {
+        cmocka_unit_test(three_nodes_come_through_all_scenarios),
+        cmocka_unit_test(ten_nodes_come_through_all_scenarios),
+        cmocka_unit_test(ten_nodes_come_through_other_seeds),
+        cmocka_unit_test(the_same_seed_plays_the_same_run),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest one[] = {cmocka_unit_test(the_chosen_scenario)};
+    const char *env = getenv("SEED");
+
+    seed = env != NULL ? strtoull(env, NULL, 10) : 1;
+    if (argc < 3) {
+        return cmocka_run_group_tests(all, NULL, NULL);
+    }
+    chosen_nodes = strtoull(argv[1], NULL, 10);
+    chosen = argv[2];
+    return cmocka_run_group_tests(one, NULL, NULL);
 }

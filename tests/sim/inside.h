@@ -80,6 +80,7 @@ struct sim_node {
     struct sim_pipe pipes[SIM_PIPES];       /* by slot */
     struct sim_inlet inlets[SIM_NODES_MAX]; /* by index */
     struct sim_wish wishes[SIM_TOPICS];
+    size_t events[CLUSTER_SEED_SILENT + 1];
     uint64_t *gaps_ms;
     size_t gaps_len;
     size_t gaps_cap;

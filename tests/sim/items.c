@@ -35,6 +35,18 @@ void sim_want(struct sim *sim, size_t i, size_t topic, bool wanted)
     acknowledge_held(sim, i);
 }
 
+void sim_want_many(struct sim *sim, size_t i, uint64_t from, uint64_t until,
+                   bool wanted)
+{
+    struct cluster *cluster = sim->nodes[i].cluster;
+
+    for (uint64_t topic = from; topic < until; topic++) {
+        uint64_t hash = sim_hash(SIM_TOPICS + topic);
+        SIM_CHECK(sim, cluster_want(cluster, hash, wanted) > 0);
+    }
+    sim_settle(sim, i);
+}
+
 uint64_t sim_acked_ms(const struct sim *sim, size_t i, size_t topic,
                       enum cluster_scope scope, bool *partial)
 {

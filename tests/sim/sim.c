@@ -10,6 +10,7 @@ enum {
     SEEDS = 3
 };
 
+static void around(const struct sim *sim, bool inside);
 static void follow(struct sim *sim, size_t i);
 static void note(struct sim *sim, size_t i,
                  const struct cluster_effect *effect);
@@ -223,6 +224,11 @@ uint64_t sim_now_ms(const struct sim *sim)
     return sim->now_us / 1000;
 }
 
+size_t sim_events(const struct sim *sim, size_t i, enum cluster_event event)
+{
+    return sim->nodes[i].events[event];
+}
+
 size_t sim_gaps(const struct sim *sim, size_t i)
 {
     return sim->nodes[i].gaps_len;
@@ -266,7 +272,9 @@ void sim_fail(const struct sim *sim, const char *what)
 void sim_news(struct sim *sim, size_t i, const struct cluster_news *news)
 {
     if (sim->nodes[i].up) {
+        around(sim, true);
         cluster_step(sim->nodes[i].cluster, news, sim_now_ms(sim));
+        around(sim, false);
         sim_settle(sim, i);
         cluster_check(sim->nodes[i].cluster);
     }
@@ -276,9 +284,18 @@ void sim_news(struct sim *sim, size_t i, const struct cluster_news *news)
 void sim_settle(struct sim *sim, size_t i)
 {
     follow(sim, i);
+    around(sim, true);
     cluster_flush(sim->nodes[i].cluster, sim_now_ms(sim));
+    around(sim, false);
     follow(sim, i);
     arm(sim, i);
+}
+
+static void around(const struct sim *sim, bool inside)
+{
+    if (sim->options.around != NULL) {
+        sim->options.around(inside);
+    }
 }
 
 static void follow(struct sim *sim, size_t i)
@@ -307,8 +324,10 @@ static void follow(struct sim *sim, size_t i)
             items_gap(sim, i);
             break;
         case CLUSTER_EVENT:
-            SIM_CHECK(sim, effect.event != CLUSTER_DIVERGED);
-            SIM_CHECK(sim, effect.event != CLUSTER_REFUSED);
+            sim->nodes[i].events[effect.event]++;
+            SIM_CHECK(sim, sim->options.faulty ||
+                               (effect.event != CLUSTER_DIVERGED &&
+                                effect.event != CLUSTER_REFUSED));
             break;
         case CLUSTER_READY:
             break;

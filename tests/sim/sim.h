@@ -39,6 +39,8 @@ struct sim_options {
     uint32_t far_us;    /* one way between regions; 0 = 40 000 */
     uint32_t loss;      /* of packets, in a thousand */
     uint32_t duplicate; /* likewise */
+    bool faulty;        /* the test itself makes nodes disagree or refuse */
+    void (*around)(bool inside); /* each step of a node, or NULL */
 };
 
 struct sim *sim_new(const struct sim_options *options);
@@ -74,6 +76,9 @@ bool sim_is_whole(struct sim *sim);
 
 /* One local subscription appears or goes. */
 void sim_want(struct sim *sim, size_t i, size_t topic, bool wanted);
+/* Wishes for topics beyond those that are followed here. */
+void sim_want_many(struct sim *sim, size_t i, uint64_t from, uint64_t until,
+                   bool wanted);
 /* How long the acknowledgement of that subscribe took; UINT64_MAX: not yet.
  * `partial` may be NULL. */
 uint64_t sim_acked_ms(const struct sim *sim, size_t i, size_t topic,
@@ -84,6 +89,7 @@ bool sim_publish(struct sim *sim, size_t i, size_t topic);
 struct cluster *sim_cluster(struct sim *sim, size_t i);
 bool sim_is_up(const struct sim *sim, size_t i);
 uint64_t sim_now_ms(const struct sim *sim);
+size_t sim_events(const struct sim *sim, size_t i, enum cluster_event event);
 size_t sim_gaps(const struct sim *sim, size_t i); /* CLUSTER_GAP effects */
 uint16_t sim_slot(struct sim *sim, size_t i, size_t of); /* of `of`, at i */
 uint64_t sim_hash(size_t topic);

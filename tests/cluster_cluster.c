@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The facade: logs, gaps, members and memory, case by case, with a few whole
+ * nodes in the simulator. tests/cluster_gate.c has barrier and gate,
+ * tests/sim_cluster.c the long scenarios.
+ */
+#include "tests/test.h"
+
+#include "cluster/inside.h"
+#include "tests/fail_malloc.h"
+#include "tests/sim/inside.h"
+
+static struct sim *nodes(size_t len, size_t regions)
+{
+    struct sim *sim = sim_new(
+        &(struct sim_options){.seed = 1, .nodes = len, .regions = regions});
+
+    sim_start_all(sim);
+    sim_until(sim, sim_is_whole, 5000);
+    return sim;
+}
+
+/* --- logs --- */
+
+static void a_newcomer_takes_a_long_snapshot(void **state)
+{
+    struct sim *sim = sim_new(&(struct sim_options){.seed = 1, .nodes = 2});
+    const uint64_t topics = (WINDOW_PARTS + 20) * PEER_RECORDS_MAX;
+
+    (void)state;
+    sim_start(sim, 0);
+    sim_want_many(sim, 0, 0, topics, true);
+    sim_start(sim, 1);
+    while (!sim_is_whole(sim)) { /* the set changes meanwhile */
+        sim_want_many(sim, 0, topics, topics + 50, true);
+        sim_want_many(sim, 0, topics, topics + 50, false);
+        sim_want_many(sim, 0, 0, 50, false);
+        sim_want_many(sim, 0, 0, 50, true);
+        sim_run(sim, 2);
+        assert_true(sim_now_ms(sim) < 10000);
+    }
+    print_message("%" PRIu64 " topics in %" PRIu64 " ms\n", topics,
+                  sim_now_ms(sim) - 1000);
+    sim_free(sim);
+}
+
+static void changes_beyond_the_ring_are_repaired_by_snapshot(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+
+    (void)state;
+    sim_want_many(sim, 0, 0, 1000, true);
+    sim_run(sim, 100);
+    sim_cut(sim, 0, 1);
+    sim_cut(sim, 1, 0);
+    for (uint64_t i = 0; i < 40; i++) {
+        sim_want_many(sim, 0, i * 2000, (i + 1) * 2000, i > 0);
+        sim_run(sim, 10);
+    }
+    sim_break(sim, 0, 1); /* what was in the pipe is lost, too */
+    sim_heal(sim);
+    sim_until(sim, sim_is_whole, 5000);
+    sim_free(sim);
+}
+
+static void a_turn_longer_than_the_ring_arrives(void **state)
+{
+    struct sim *sim = nodes(2, 1);
+
+    (void)state;
+    sim_want_many(sim, 0, 0, REPLOG_RING_MAX + 10, true);
+    sim_until(sim, sim_is_whole, 5000);
+    sim_free(sim);
+}
+
+/* Node 1 believes a change that node 0 never made, as after a bug. */
+static void divergence_is_said_and_repaired(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+    struct buf record = {0};
+    struct buf control = {0};
+
+    (void)state;
+    sim->options.faulty = true;
+    sim_want_many(sim, 0, 0, 100, true);
+    sim_until(sim, sim_is_whole, 1000);
+    struct cluster *cluster = sim_cluster(sim, 1);
+    uint16_t slot = sim_slot(sim, 1, 0);
+    uint64_t digest = interest_peer(&cluster->interest, slot)->digest;
+    peer_record_write(&(struct peer_record){.type = PEER_INTEREST, .hash = 99},
+                      &record);
+    peer_message_write(
+        &(struct peer_message){.type = PEER_DELTA,
+                               .from = 100,
+                               .version = 101,
+                               .digest = digest +
+                                         record_digest(PEER_INTEREST, 99),
+                               .records_len = 1,
+                               .records = buf_bytes(&record)},
+        &control);
+    sim_news(sim, 1,
+             &(struct cluster_news){.type = CLUSTER_CONTROL,
+                                    .slot = slot,
+                                    .epoch = cluster->peers[slot]->heard_epoch,
+                                    .bytes = buf_bytes(&control)});
+    assert_false(sim_is_whole(sim));
+    sim_want_many(sim, 0, 100, 101, true);
+    sim_until(sim, sim_is_whole, 1500);
+    assert_int_equal(sim_events(sim, 1, CLUSTER_DIVERGED), 1);
+    buf_fini(&record);
+    buf_fini(&control);
+    sim_free(sim);
+}
+
+static void garbage_from_a_peer_changes_nothing(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+    struct rng rng;
+
+    (void)state;
+    sim->options.faulty = true;
+    sim_want_many(sim, 0, 0, 100, true);
+    sim_until(sim, sim_is_whole, 1000);
+    rng_init(&rng, 7);
+    uint16_t slot = sim_slot(sim, 1, 0);
+    uint64_t epoch = sim_cluster(sim, 1)->peers[slot]->heard_epoch;
+    for (size_t round = 0; round < 5000; round++) {
+        uint8_t bytes[64];
+        size_t len = 1 + rng_below(&rng, sizeof bytes);
+        for (size_t b = 0; b < len; b++) {
+            bytes[b] = (uint8_t)rng_u64(&rng);
+        }
+        bytes[0] = (uint8_t)(0x90 + rng_below(&rng, 10)); /* an array */
+        bytes[1 % len] = (uint8_t)rng_below(&rng, 9);     /* of a type */
+        sim_news(sim, 1,
+                 &(struct cluster_news){.type = CLUSTER_CONTROL,
+                                        .slot = slot,
+                                        .epoch = epoch,
+                                        .bytes = bytes_of(bytes, len)});
+    }
+    assert_int_equal(sim_events(sim, 1, CLUSTER_REFUSED), 1); /* once */
+    sim_until(sim, sim_is_whole, 5000);
+    sim_free(sim);
+}
+
+/* --- gaps --- */
+
+static void a_link_that_breaks_is_a_gap_when_it_goes_and_comes(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+    size_t before[3];
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        before[i] = sim_gaps(sim, i);
+    }
+    sim_break(sim, 0, 1);
+    sim_run(sim, 5);
+    assert_int_equal(sim_gaps(sim, 0), before[0] + 1);
+    sim_until(sim, sim_is_whole, 5000);
+    assert_int_equal(sim_gaps(sim, 0), before[0] + 2);
+    assert_true(sim_gaps(sim, 1) > before[1]);     /* its epoch has changed */
+    assert_int_equal(sim_gaps(sim, 2), before[2]); /* none of its business */
+    sim_free(sim);
+}
+
+static void a_silent_way_is_a_link_lost(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+
+    (void)state;
+    sim_cut(sim, 1, 0); /* membership lives on through node 2 */
+    sim_run(sim, LINK_SILENT_MS + 1000);
+    assert_true(sim_is_agreed(sim));
+    assert_false(sim_is_whole(sim));
+    assert_int_equal(sim_events(sim, 0, CLUSTER_UNLINKED), 1);
+    assert_int_equal(sim_events(sim, 1, CLUSTER_UNLINKED), 1);
+    sim_heal(sim);
+    sim_until(sim, sim_is_whole, 3000);
+    sim_free(sim);
+}
+
+static void a_hole_is_a_gap_here_only(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+
+    (void)state;
+    sim_news(sim, 0,
+             &(struct cluster_news){.type = CLUSTER_HOLE,
+                                    .slot = sim_slot(sim, 0, 1)});
+    sim_run(sim, 500);
+    assert_int_equal(sim_gaps(sim, 0), 1);
+    assert_int_equal(sim_gaps(sim, 1) + sim_gaps(sim, 2), 0);
+    sim_free(sim);
+}
+
+static void what_we_dropped_is_told_to_the_peer(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+
+    (void)state;
+    for (size_t i = 0; i < 50; i++) { /* a storm is told once in 100 ms */
+        sim_news(sim, 0,
+                 &(struct cluster_news){.type = CLUSTER_DROPPED,
+                                        .slot = sim_slot(sim, 0, 1)});
+        sim_run(sim, 2);
+    }
+    sim_run(sim, 300);
+    assert_in_range(sim_gaps(sim, 1), 2, 3);
+    assert_int_equal(sim_gaps(sim, 0) + sim_gaps(sim, 2), 0);
+    sim_free(sim);
+}
+
+/* Node 0 and 2 are one region, 1 and 3 the other. What node 0 misses from
+ * node 1 was for its region, too; it goes no further. */
+static void an_ingress_tells_its_region_what_it_missed(void **state)
+{
+    struct sim *sim = nodes(4, 2);
+
+    (void)state;
+    assert_int_equal(sim_gaps(sim, 2), 0); /* joining is no loss */
+    sim_news(sim, 0,
+             &(struct cluster_news){.type = CLUSTER_HOLE,
+                                    .slot = sim_slot(sim, 0, 1)});
+    sim_run(sim, 1000);
+    assert_int_equal(sim_gaps(sim, 0), 1);
+    assert_int_equal(sim_gaps(sim, 2), 1);
+    assert_int_equal(sim_gaps(sim, 1) + sim_gaps(sim, 3), 0);
+    sim_free(sim);
+}
+
+/* --- leaving, members, memory --- */
+
+static void who_leaves_is_no_ingress_and_then_gone(void **state)
+{
+    struct sim *sim = nodes(4, 2);
+    struct cluster_member member = {0};
+    struct cluster_target targets[4];
+    bool partial;
+
+    (void)state;
+    sim_want(sim, 3, 1, true);
+    sim_run(sim, 500);
+    sim_news(sim, 1, &(struct cluster_news){.type = CLUSTER_LEAVE});
+    sim_run(sim, 100);
+    for (uint64_t topic = 0; topic < 256; topic++) {
+        struct cluster *cluster = sim_cluster(sim, 0);
+        size_t len = cluster_route(cluster, topic, targets, 4, &partial);
+        for (size_t i = 0; i < len; i++) {
+            assert_int_not_equal(targets[i].slot, sim_slot(sim, 0, 1));
+        }
+    }
+    sim_run(sim, 1000);
+    sim_kill(sim, 1, true);
+    sim_until(sim, sim_is_whole, 1000);
+    assert_int_equal(sim_events(sim, 0, CLUSTER_DEAD), 0);
+    for (size_t i = 0; cluster_member_at(sim_cluster(sim, 0), i, &member);
+         i++) {
+        assert_true(i < 4);
+    }
+    assert_int_equal(member.state, CLUSTER_STATE_LEFT); /* it is the last */
+    sim_free(sim);
+}
+
+static void members_are_listed_in_the_order_of_ids(void **state)
+{
+    struct sim *sim = nodes(10, 1);
+    struct cluster_member member;
+    struct node_id last = {{0}};
+    size_t selves = 0;
+    size_t i = 0;
+
+    (void)state;
+    for (; cluster_member_at(sim_cluster(sim, 4), i, &member); i++) {
+        assert_true(memcmp(member.node.id.b, last.b, NODE_ID_LEN) > 0);
+        assert_true(member.linked && member.ready);
+        assert_int_equal(member.state, CLUSTER_ALIVE);
+        assert_true(member.self == (member.slot == CLUSTER_SLOT_NONE));
+        selves += member.self;
+        last = member.node.id;
+    }
+    assert_int_equal(i, 10);
+    assert_int_equal(selves, 1);
+    sim_free(sim);
+}
+
+static long allocations_left = -1;
+
+/* One allocation inside a node fails: the n-th of all nodes together. */
+static void fail_inside(bool inside)
+{
+    if (inside) {
+        fail_malloc(allocations_left);
+    } else {
+        allocations_left = fail_malloc_hit ? -1 : fail_malloc_after;
+        fail_malloc(-1);
+    }
+}
+
+/* Peers are opened, told, and gates open, only later. */
+static void the_cluster_survives_each_failing_allocation(void **state)
+{
+    bool hit = true;
+    long n = 0;
+
+    (void)state;
+    for (; hit; n++) {
+        struct sim *sim = sim_new(&(struct sim_options){
+            .seed = 3, .nodes = 3, .around = fail_inside});
+        allocations_left = n;
+        sim_start_all(sim);
+        for (size_t i = 0; i < 3; i++) {
+            sim_want(sim, i, i, true);
+        }
+        sim_until(sim, sim_is_whole, 5000);
+        sim_want_many(sim, 0, 0, 5000, true);
+        sim_kill(sim, 2, true);
+        sim_start(sim, 2);
+        sim_until(sim, sim_is_whole, 8000);
+        hit = allocations_left < 0;
+        allocations_left = -1;
+        sim_free(sim);
+    }
+    print_message("%ld allocations\n", n);
+    assert_true(n > 20);
+}
+
+static void cluster_new_survives_each_failing_allocation(void **state)
+{
+    struct cluster_options options = {.seed = 1,
+                                      .self = {.id = {{1}},
+                                               .cluster = net_addr(0),
+                                               .data_port = 7402,
+                                               .name = BYTES("n"),
+                                               .region = BYTES("r"),
+                                               .version = BYTES("0.1.0")}};
+    struct cluster *cluster = NULL;
+    long n = 0;
+
+    (void)state;
+    for (; cluster == NULL; n++) {
+        fail_malloc(n);
+        cluster = cluster_new(&options, 1000);
+        fail_malloc(-1);
+    }
+    assert_in_range(n, 5, 30);
+    cluster_check(cluster);
+    cluster_free(cluster);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_newcomer_takes_a_long_snapshot),
+        cmocka_unit_test(changes_beyond_the_ring_are_repaired_by_snapshot),
+        cmocka_unit_test(a_turn_longer_than_the_ring_arrives),
+        cmocka_unit_test(divergence_is_said_and_repaired),
+        cmocka_unit_test(garbage_from_a_peer_changes_nothing),
+        cmocka_unit_test(a_link_that_breaks_is_a_gap_when_it_goes_and_comes),
+        cmocka_unit_test(a_silent_way_is_a_link_lost),
+        cmocka_unit_test(a_hole_is_a_gap_here_only),
+        cmocka_unit_test(what_we_dropped_is_told_to_the_peer),
+        cmocka_unit_test(an_ingress_tells_its_region_what_it_missed),
+        cmocka_unit_test(who_leaves_is_no_ingress_and_then_gone),
+        cmocka_unit_test(members_are_listed_in_the_order_of_ids),
+        cmocka_unit_test(the_cluster_survives_each_failing_allocation),
+        cmocka_unit_test(cluster_new_survives_each_failing_allocation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
