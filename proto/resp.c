@@ -264,8 +264,7 @@ static int next_word(struct bytes *line, struct bytes *word)
     return 1;
 }
 
-/* --- answers
- * ------------------------------------------------------------------ */
+/* --- answers --- */
 
 static void add_crlf(struct buf *out)
 {
@@ -426,8 +425,8 @@ void resp_write_message(struct buf *out, unsigned version, enum resp_kind kind,
         [RESP_SMESSAGE] = BYTES("*3\r\n$8\r\nsmessage\r\n"),
     };
     struct bytes head = heads[kind];
-    size_t room = head.len + 3 * BULK_HEAD_MAX + pattern.len + channel.len +
-                  value.len;
+    size_t room = head.len + (size_t)3 * BULK_HEAD_MAX + pattern.len +
+                  channel.len + value.len;
     uint8_t *start = buf_reserve(out, room);
 
     if (start == NULL) {

@@ -73,8 +73,7 @@ ptrdiff_t resp_read(struct resp_reader *reader,
 /* Takes the next argument; false when there are none. */
 bool resp_next(struct resp_request *request, struct bytes *arg);
 
-/* --- answers, appended ------------------------------------------------------
- */
+/* --- answers, appended --- */
 
 void resp_write_simple(struct buf *out, const char *text); /* +text */
 void resp_write_int(struct buf *out, int64_t value);

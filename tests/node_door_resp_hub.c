@@ -282,8 +282,7 @@ static void who_asks_without_reading_has_to_wait(void **state)
     core_fini(&core);
 }
 
-/* --- the barrier -----------------------------------------------------------
- */
+/* --- the barrier --- */
 
 struct outside {
     uint64_t version;
@@ -349,7 +348,7 @@ static void a_confirmation_waits_for_the_region(void **state)
     core_fini(&core);
 }
 
-/* --- the rest ------------------------------------------------------------- */
+/* --- the rest --- */
 
 static void first_bytes_tell_redis_from_others(void **state)
 {

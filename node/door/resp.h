@@ -76,8 +76,7 @@ struct resp_call {
     struct resp_request args;          /* without the command's own words */
 };
 
-/* --- resp.c -----------------------------------------------------------------
- */
+/* --- resp.c --- */
 
 static inline struct bytes resp_cache(const struct resp_state *state)
 {
@@ -103,8 +102,7 @@ void resp_flush(struct client *client);
 /* The next argument when one must be there: the arity was checked. */
 struct bytes resp_arg(struct resp_call *call);
 
-/* --- resp_commands.c --------------------------------------------------------
- */
+/* --- resp_commands.c --- */
 
 const struct resp_command *resp_find(struct bytes name);
 
@@ -116,8 +114,7 @@ void resp_refuse_arity(struct resp_call *call);
 /* "client|setname" */
 void resp_add_full_name(struct buf *out, const struct resp_call *call);
 
-/* --- handlers ---------------------------------------------------------------
- */
+/* --- handlers --- */
 
 void resp_hello(struct resp_call *call);
 void resp_auth(struct resp_call *call);

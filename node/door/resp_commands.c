@@ -169,8 +169,7 @@ bool resp_resolve(struct resp_call *call, struct resp_request request)
     return true;
 }
 
-/* --- COMMAND
- * ------------------------------------------------------------------ */
+/* --- COMMAND --- */
 
 /* The first six fields of Redis' description; there are no keys. */
 static void write_command(struct buf *out, const struct resp_command *command)

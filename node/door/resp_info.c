@@ -48,8 +48,7 @@ static void config_get(struct resp_call *call)
     }
 }
 
-/* --- INFO
- * --------------------------------------------------------------------- */
+/* --- INFO --- */
 
 static void add_text(struct buf *out, const char *name, const char *value)
 {

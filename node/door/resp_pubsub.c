@@ -30,8 +30,7 @@ static const struct kind {
                      RESP_SHARD},
 };
 
-/* --- publish ---------------------------------------------------------------
- */
+/* --- publish --- */
 
 /* Redis knows bytes only; other doors want to know which are text. */
 void resp_publish(struct resp_call *call)
@@ -51,8 +50,7 @@ void resp_publish(struct resp_call *call)
     }
 }
 
-/* --- subscribe ---------------------------------------------------------------
- */
+/* --- subscribe --- */
 
 static struct hub_want want_of(const struct resp_state *state,
                                enum resp_sub kind, struct bytes name)
@@ -192,8 +190,7 @@ void resp_ssubscribe(struct resp_call *call)
     subscribe(call, RESP_SHARDS);
 }
 
-/* --- unsubscribe
- * --------------------------------------------------------------- */
+/* --- unsubscribe --- */
 
 static void unsubscribe_one(struct resp_call *call, enum resp_sub kind,
                             struct sub *sub)
@@ -256,8 +253,7 @@ void resp_sunsubscribe(struct resp_call *call)
     unsubscribe(call, RESP_SHARDS);
 }
 
-/* --- PUBSUB ------------------------------------------------------------------
- */
+/* --- PUBSUB --- */
 
 /* Who may not subscribe to a channel does not learn that it exists. */
 static bool may_see(const struct resp_call *call, struct bytes channel)

@@ -105,8 +105,7 @@ void resp_reset(struct resp_call *call)
     resp_write_simple(call->out, "RESET");
 }
 
-/* --- who -------------------------------------------------------------------
- */
+/* --- who --- */
 
 /* Logs in for a cache. Answers with the error itself when it cannot. */
 static bool login(struct resp_call *call, struct bytes cache,
@@ -281,8 +280,7 @@ void resp_hello(struct resp_call *call)
     write_hello(call);
 }
 
-/* --- CLIENT ----------------------------------------------------------------
- */
+/* --- CLIENT --- */
 
 static void client_setname(struct resp_call *call)
 {
