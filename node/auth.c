@@ -133,6 +133,15 @@ int auth_allows_pattern(const struct auth *auth, const struct identity *who,
                : denied(auth, who);
 }
 
+int auth_knows(const struct auth *auth, const struct identity *who,
+               uint64_t now_s)
+{
+    if (has_expired(who, now_s)) {
+        return ERR_EXPIRED;
+    }
+    return who == auth->anonymous && !auth->insecure ? ERR_UNAUTH : 0;
+}
+
 int auth_allows_admin(const struct auth *auth, const struct identity *who,
                       const char *scope, uint64_t now_s)
 {

@@ -68,6 +68,11 @@ int auth_allows_pattern(const struct auth *auth, const struct identity *who,
                         struct bytes cache, struct bytes pattern,
                         uint64_t now_s);
 
+/* Whoever showed a token that holds; when insecure, everyone. 0, ERR_UNAUTH or
+ * ERR_EXPIRED. */
+int auth_knows(const struct auth *auth, const struct identity *who,
+               uint64_t now_s);
+
 /* Admin scopes: "admin:read", "admin:kick", ... "admin:*" covers all. */
 int auth_allows_admin(const struct auth *auth, const struct identity *who,
                       const char *scope, uint64_t now_s);

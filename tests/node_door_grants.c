@@ -183,8 +183,7 @@ static void a_poll_is_answered_when_its_token_expires(void **state)
 
 static void the_inside_needs_a_scope_and_health_needs_none(void **state)
 {
-    static const char *const inside[] = {"/metrics", "/v1/cluster",
-                                         "/v1/regions"};
+    static const char *const inside[] = {"/metrics", "/v1/cluster"};
     static const char *const health[] = {"/livez", "/readyz"};
     struct core core;
     char user[1024];
@@ -213,6 +212,26 @@ static void the_inside_needs_a_scope_and_health_needs_none(void **state)
     core_fini(&core);
 }
 
+/* Clients choose their region by it, before they may do anything there. */
+static void the_regions_are_for_everyone_with_a_token(void **state)
+{
+    struct core core;
+    char user[1024];
+    struct ask ask = {.target = "/v1/regions"};
+    (void)state;
+    keyed_core(&core);
+    bearer(&core, TOKEN_SUBSCRIBE, NULL, user);
+
+    assert_int_equal(status_of(&core, &ask), 401);
+    ask.header = "Authorization: Bearer x.y.z";
+    assert_int_equal(status_of(&core, &ask), 401);
+    ask.header = user;
+    assert_int_equal(status_of(&core, &ask), 200);
+    core.wall_ms += (LIFE_S + TOKEN_SKEW_S + 1) * 1000;
+    assert_int_equal(status_of(&core, &ask), 401);
+    core_fini(&core);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_stream_ends_with_its_token),
         cmocka_unit_test(a_poll_is_answered_when_its_token_expires),
         cmocka_unit_test(the_inside_needs_a_scope_and_health_needs_none),
+        cmocka_unit_test(the_regions_are_for_everyone_with_a_token),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

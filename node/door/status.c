@@ -4,7 +4,8 @@
  * /v1/regions. Specified in docs/PROTOCOLS.md.
  *
  * The first two are for load balancers: no credentials, no inner facts, small
- * whatever the load. The others need `admin:read` on a node with keys.
+ * whatever the load. On a node with keys the regions are for everyone with a
+ * token, because clients choose theirs by it; the others need `admin:read`.
  */
 #include "node/auth.h"
 #include "node/door/door.h"
@@ -12,10 +13,16 @@
 #include "node/door/web.h"
 #include "proto/json.h"
 
+enum access {
+    ACCESS_ALL,
+    ACCESS_TOKEN, /* any that holds */
+    ACCESS_ADMIN, /* scope admin:read */
+};
+
 struct page {
     const char *path;
     const char *content_type;
-    bool open; /* no scope needed */
+    enum access access;
     /* Returns the status of the answer. */
     unsigned (*write)(struct buf *out, const struct core *core);
 };
@@ -23,6 +30,7 @@ struct page {
 static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
+static int may_read(const struct client *client, enum access access);
 static const struct page *page_of(const struct http_request *request);
 static void answer(struct client *client, const struct http_request *request,
                    const struct page *page);
@@ -34,12 +42,12 @@ static unsigned write_cluster(struct buf *out, const struct core *core);
 static unsigned write_regions(struct buf *out, const struct core *core);
 
 static const struct page pages[] = {
-    {"/livez", "application/json", true, write_livez},
-    {"/readyz", "application/json", true, write_readyz},
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", false,
+    {"/livez", "application/json", ACCESS_ALL, write_livez},
+    {"/readyz", "application/json", ACCESS_ALL, write_readyz},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", ACCESS_ADMIN,
      write_metrics},
-    {"/v1/cluster", "application/json", false, write_cluster},
-    {"/v1/regions", "application/json", false, write_regions},
+    {"/v1/cluster", "application/json", ACCESS_ADMIN, write_cluster},
+    {"/v1/regions", "application/json", ACCESS_TOKEN, write_regions},
 };
 
 const struct door door_status = {
@@ -56,21 +64,33 @@ static bool takes(const struct http_request *request)
 
 static int on_request(struct client *client, const struct http_request *request)
 {
-    const struct core *core = client->core;
     const struct page *page = page_of(request);
     if (!web_is_get(request)) {
         web_refuse_method(client, request, "GET, OPTIONS");
         return 0;
     }
-    if (!page->open) {
-        int err = auth_allows_admin(&core->auth, client->who, "admin:read",
-                                    core->wall_ms / 1000);
-        if (err < 0) {
-            return err;
-        }
+    int err = may_read(client, page->access);
+    if (err < 0) {
+        return err;
     }
     answer(client, request, page);
     return 0;
+}
+
+static int may_read(const struct client *client, enum access access)
+{
+    const struct auth *auth = &client->core->auth;
+    uint64_t now_s = client->core->wall_ms / 1000;
+
+    switch (access) {
+    case ACCESS_ALL:
+        return 0;
+    case ACCESS_TOKEN:
+        return auth_knows(auth, client->who, now_s);
+    case ACCESS_ADMIN:
+        return auth_allows_admin(auth, client->who, "admin:read", now_s);
+    }
+    return ERR_INTERNAL;
 }
 
 /* The bytes of the path, as sent: no spelling of a path is another one's alias.
