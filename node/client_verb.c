@@ -11,12 +11,6 @@ static uint64_t now_s(const struct client *client)
     return client->core->wall_ms / 1000;
 }
 
-static int refuse(struct client *client, int err)
-{
-    client->core->stats.refused += err != 0;
-    return err;
-}
-
 /* --- identity --- */
 
 void client_become(struct client *client, struct identity *who)
@@ -130,7 +124,7 @@ int client_publish(struct client *client, const struct client_item *from,
     }
     rc = check_item(client, from);
     if (rc != 0) {
-        return refuse(client, rc);
+        return rc;
     }
     struct item item = {
         .cache = from->cache,
@@ -185,7 +179,7 @@ int client_may_subscribe(struct client *client, const struct hub_want *want)
     if (rc == 0 && is_full(client, want)) {
         rc = ERR_LIMIT;
     }
-    return refuse(client, rc);
+    return rc;
 }
 
 int client_subscribe(struct client *client, struct hub_want *want,
@@ -202,7 +196,7 @@ int client_subscribe(struct client *client, struct hub_want *want,
     if (rc == 0 && client->subs_len == 1) {
         client_arm_watch(client);
     }
-    return refuse(client, rc);
+    return rc;
 }
 
 void client_unsubscribe(struct client *client, struct sub *sub)

@@ -160,9 +160,9 @@ static void a_publish_is_checked_in_a_fixed_order(void **state)
             fail_msg("case %zu: %s", i, err_name(rc));
         }
         refused += rc != 0;
-        assert_int_equal(w.core.stats.refused, refused);
     }
     assert_int_equal(w.core.stats.published, ARRAY_LEN(cases) - refused);
+    assert_int_equal(w.core.stats.refused, 0); /* who answers counts */
     world_fini(&w);
 }
 

@@ -7,6 +7,7 @@
 static void on_request(struct client *client, struct resp_request request);
 static bool may_run(struct resp_call *call);
 static bool is_full(const struct client *client);
+static bool is_error(const struct buf *out, size_t at);
 
 static int resp_open(struct client *client, const struct http_request *request,
                      size_t version)
@@ -64,6 +65,7 @@ static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
     if (rc >= 0 && !client->logged_in && is_full(client)) {
         rc = ERR_LIMIT;
     }
+    client->core->stats.refused += rc < 0;
     resp_flush(client);
     return rc < 0 ? rc : (ptrdiff_t)taken;
 }
@@ -90,15 +92,26 @@ static void on_request(struct client *client, struct resp_request request)
     bool unmuted = false;
 
     if (resp_resolve(&call, request) && may_run(&call)) {
-        call.command->run(&call);
         unmuted = (call.command->flags & RESP_UNMUTED) != 0;
+        if (unmuted) { /* answers of before do not wait for its barrier */
+            resp_flush(client);
+            before = 0;
+        }
+        call.command->run(&call);
     }
+    client->core->stats.refused += is_error(&state->out, before);
     if ((skipped || state->muted) && !unmuted && state->out.len > before) {
         state->out.len = before;
     }
     if (state->skip > 0) {
         state->skip--;
     }
+}
+
+/* Whether what was answered at this offset is an error. */
+static bool is_error(const struct buf *out, size_t at)
+{
+    return out->len > at && out->p[at] == '-';
 }
 
 static bool may_run(struct resp_call *call)

@@ -162,7 +162,6 @@ static void subscribe(struct resp_call *call, enum resp_sub kind)
         resp_refuse(call, rc);
         return;
     }
-    resp_flush(call->client); /* answers of before do not wait */
     rc = subscribe_all(call, kind, &version);
     if (rc < 0) {
         undo(call, newest);
