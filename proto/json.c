@@ -18,6 +18,30 @@ static size_t special_len(struct bytes s, size_t i)
                : 0;
 }
 
+/* A non-zero bit for a zero byte of v (and none when there is no such byte). */
+static uint64_t zeros(uint64_t v)
+{
+    return (v - 0x0101010101010101u) & ~v & 0x8080808080808080u;
+}
+
+/* Bytes of s from i on that surely need no escape, eight at a time. */
+static size_t plain_len(struct bytes s, size_t i)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    size_t from = i;
+
+    for (; i + 8 <= s.len; i += 8) {
+        uint64_t w;
+        memcpy(&w, s.p + i, sizeof w);
+        uint64_t below_space = (w - ones * 0x20) & ~w & ones * 0x80;
+        if ((below_space | zeros(w ^ ones * '"') | zeros(w ^ ones * '\\') |
+             zeros(w ^ ones * '<') | zeros(w ^ ones * 0xe2)) != 0) {
+            break;
+        }
+    }
+    return i - from;
+}
+
 static void add_escape(struct buf *out, uint8_t c)
 {
     switch (c) {
@@ -48,10 +72,11 @@ void json_add_string(struct buf *out, struct bytes text)
     size_t from = 0; /* not yet copied */
 
     buf_add_u8(out, '"');
-    for (size_t i = 0; i < text.len;) {
+    for (size_t i = plain_len(text, 0); i < text.len;) {
         size_t len = special_len(text, i);
         if (len == 0) {
             i++;
+            i += i % 8 == 0 ? plain_len(text, i) : 0;
             continue;
         }
         buf_add(out, text.p + from, i - from);

@@ -30,6 +30,35 @@ static void strings_are_escaped_where_json_and_html_need_it(void **state)
     }
 }
 
+/* Every byte at every place of a word. */
+static void an_escape_is_found_wherever_it_stands(void **state)
+{
+    static const char hex[] = "0123456789abcdef";
+    (void)state;
+
+    for (unsigned c = 0; c < 0x80; c++) {
+        bool plain = c >= 0x20 && c != '"' && c != '\\' && c != '<';
+        for (size_t at = 0; at < 24; at++) {
+            uint8_t text[24];
+            struct buf out = {0};
+            memset(text, 'x', sizeof text);
+            text[at] = (uint8_t)c;
+            json_add_string(&out, bytes_of(text, sizeof text));
+            if (plain) {
+                assert_int_equal(out.len, sizeof text + 2);
+                assert_int_equal(out.p[1 + at], c);
+            } else {
+                assert_int_equal(out.p[1 + at], '\\');
+                uint8_t kind = out.p[2 + at];
+                assert_int_equal(out.len, sizeof text + (kind == 'u' ? 7 : 3));
+                assert_true(kind != 'u' || out.p[6 + at] == hex[c & 15]);
+            }
+            assert_int_equal(out.p[out.len - 1], '"');
+            buf_fini(&out);
+        }
+    }
+}
+
 static void names_take_their_comma(void **state)
 {
     struct buf out = {0};
@@ -119,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strings_are_escaped_where_json_and_html_need_it),
+        cmocka_unit_test(an_escape_is_found_wherever_it_stands),
         cmocka_unit_test(names_take_their_comma),
         cmocka_unit_test(base64_matches_the_vectors_of_the_specification),
         cmocka_unit_test(base64_is_read_in_either_alphabet_and_strictly),
