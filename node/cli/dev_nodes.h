@@ -22,7 +22,7 @@ enum {
 struct dev_node {
     pid_t pid; /* 0 = not running */
     uint16_t port;
-    char name[8];
+    char name[24]; /* "n1" */
     const char *region;
     struct link_url url;
     char url_text[64];

@@ -199,8 +199,9 @@ test('A6 a reader that stops is cut or told, and nobody else waits', { timeout: 
   await unharmed();
 });
 
-test('J4 garbage on the cluster ports is counted and harms nobody', async () => {
+test('J4 garbage on the cluster ports is counted and harms nobody', async (t) => {
   const socket = dgram.createSocket('udp4');
+  t.after(() => socket.close());
   for (let i = 0; i < 50; i += 1) socket.send(crypto.randomBytes(1 + i * 20), node.port + 1, '127.0.0.1');
   for (const port of [node.port + 1, node.port + 2]) {
     await raw(port, crypto.randomBytes(64), 200);
@@ -209,6 +210,5 @@ test('J4 garbage on the cluster ports is counted and harms nobody', async () => 
   }
   await until('they are counted', 3000, async () => /starling_gossip_refused_total [1-9]/
     .test((await get(`${node.url}/metrics`)).text));
-  socket.close();
   await unharmed();
 });
