@@ -195,15 +195,15 @@ static void check_bounds(struct tcp *tcp)
 {
     struct conn *conn = &tcp->conn;
     bool is_full = tcp->rest.len > conn->in_max;
+    bool waits = conn->paused || tcp->backlogged;
+    bool is_stranger = !conn_is_known(conn) &&
+                       conn->hello_in > conn->core->limits.hello_in_len;
 
-    if (!conn_is_known(conn) &&
-        conn->hello_in > conn->core->limits.hello_in_len) {
+    if (is_stranger || (is_full && !waits)) {
         conn_close(conn);
-    } else if (is_full && (conn->paused || tcp->backlogged)) {
+    } else if (is_full) {
         tcp->stopped = true;
         (void)uv_read_stop((uv_stream_t *)&tcp->handle);
-    } else if (is_full) {
-        conn_close(conn);
     }
 }
 

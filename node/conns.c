@@ -56,6 +56,7 @@ void conns_free(struct conns *conns)
 
 static uint64_t files_left(void)
 {
+    static const rlim_t kept = CONNS_FDS_KEPT;
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
@@ -64,8 +65,8 @@ static uint64_t files_left(void)
     files.rlim_cur = files.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &files);
     (void)getrlimit(RLIMIT_NOFILE, &files);
-    return files.rlim_cur > 2 * CONNS_FDS_KEPT ? files.rlim_cur - CONNS_FDS_KEPT
-                                               : files.rlim_cur / 2;
+    return files.rlim_cur > 2 * kept ? files.rlim_cur - kept
+                                     : files.rlim_cur / 2;
 }
 
 void conns_enter(const struct conns *conns)

@@ -48,7 +48,7 @@ static ptrdiff_t refuse(struct conn *conn, const struct http_request *request,
                         int err);
 static void ask(struct conn *conn, struct http_request *request);
 static void finish_request(struct conn *conn);
-static void upgrade(struct conn *conn, const struct http_request *request);
+static bool upgrade(struct conn *conn, const struct http_request *request);
 static void set_deadline(struct conn *conn, uint64_t at_ms);
 static void on_due(struct deadline *deadline, uint64_t now_ms);
 
@@ -225,9 +225,8 @@ static void ask(struct conn *conn, struct http_request *request)
     }
     conn->in_max = WAITING_LEN_MAX;
     if (http_has_token(wanted, "websocket")) {
-        upgrade(conn, request);
-        if (conn->carrier != &carrier_h1) {
-            return;
+        if (upgrade(conn, request)) {
+            return; /* it is a WebSocket now */
         }
     } else if (!request_preflight(conn->client, request)) {
         ask_door(conn, request);
@@ -410,7 +409,8 @@ static void write_101(struct client *client, const char *accept,
     write_head(client, &response, HTTP1_BODY_NONE, true);
 }
 
-static void upgrade(struct conn *conn, const struct http_request *request)
+/* true: h1 is gone. Otherwise the request was answered. */
+static bool upgrade(struct conn *conn, const struct http_request *request)
 {
     struct h1 *h1 = h1_of(conn);
     char accept[WS_ACCEPT_LEN + 1];
@@ -420,14 +420,17 @@ static void upgrade(struct conn *conn, const struct http_request *request)
 
     if (rc == ERR_VERSION) {
         refuse_version(conn);
-        return;
+        return false;
+    }
+    if (rc == 0 && h1->is_head) {
+        rc = ERR_SYNTAX;
     }
     if (rc == 0 && version < 0) {
         rc = ERR_ARGUMENT; /* a browser would fail without a word of why */
     }
     if (rc != 0) {
         request_error(conn->client, request, rc);
-        return;
+        return false;
     }
     bool offers = http_header(request, "sec-websocket-protocol").p != NULL;
     write_101(conn->client, accept,
@@ -435,10 +438,11 @@ static void upgrade(struct conn *conn, const struct http_request *request)
     rc = ws_begin(conn, door, request, (size_t)version);
     if (rc != 0) {
         conn_close(conn);
-        return;
+        return false;
     }
     http1_reset(&h1->reader);
     free(h1);
+    return true;
 }
 
 const struct carrier carrier_h1 = {

@@ -331,6 +331,8 @@ static void respond(struct client *client, const struct http_request *request,
     response->headers = headers;
     response->headers_len = len;
     client_respond(client, response);
+    response->headers = NULL; /* they were here */
+    response->headers_len = 0;
 }
 
 /* --- names

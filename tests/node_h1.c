@@ -435,6 +435,7 @@ static void wrong_upgrades_are_refused(void **state)
         const char *status;
     } cases[] = {
         {"GET /ws HTTP/1.1\r\n" HOST UPGRADE V13 "\r\n", "400"}, /* no key */
+        {"HEAD /ws HTTP/1.1\r\n" HOST UPGRADE V13 KEY "\r\n", "400"},
         {"GET /ws HTTP/1.1\r\n" HOST UPGRADE V13 KEY KEY "\r\n", "400"},
         {"GET /ws HTTP/1.1\r\n" HOST UPGRADE V13
          "Sec-WebSocket-Key: short\r\n\r\n",
