@@ -9,12 +9,18 @@
 
 enum {
     CAP_MIN = 16,
-    TAIL = 32, /* places behind the last home or entry */
+    TAIL = 32,        /* places behind the last home or entry */
+    NEAR = 8,         /* places looked at one by one */
+    CROWD = 256,      /* places from a home to the next empty one */
+    CROWDED_LOAD = 5, /* homes for each entry, at most, when crowded */
+    SPARSE_LOAD = 8,  /* homes for each entry: memory is given back */
 };
 
 static size_t home(const struct table *table, uint64_t key);
 static uint64_t *place(const struct table *table, size_t at);
 static size_t seek(const struct table *table, uint64_t key);
+static bool is_below(const struct table *table, size_t at, uint64_t key);
+static bool is_crowded(const struct table *table, uint64_t key, size_t end);
 static int make_room(struct table *table);
 static int rebuild(struct table *table, size_t cap, size_t words);
 static void shrink(struct table *table);
@@ -56,8 +62,10 @@ uint64_t *table_add(struct table *table, uint64_t key)
     while (*place(table, end) != 0) {
         end++;
     }
-    if (end + 1 == table->room) { /* the tail is full: lay out again */
-        if (rebuild(table, table->cap, table->words) != 0) {
+    bool crowded = is_crowded(table, key, end);
+    if (crowded || end + 1 == table->room) { /* or the tail is full */
+        size_t cap = crowded ? table->cap / 5 * 7 : table->cap;
+        if (rebuild(table, cap, table->words) != 0) {
             return NULL;
         }
         return table_add(table, key);
@@ -189,18 +197,48 @@ static uint64_t *place(const struct table *table, size_t at)
     return table->places + at * (1 + table->words);
 }
 
-/* Where the key is, or would be put: at an entry not below it or an empty
- * place. The table has memory; its last place is empty and stops the walk. */
+/* Where the key is, or would be put: the first place from its home on that is
+ * empty or not below it. Places before that are full and below, so after a few
+ * steps it is a search by halves: a sorted snapshot makes long runs. */
 static size_t seek(const struct table *table, uint64_t key)
 {
-    size_t at = home(table, key);
-    const uint64_t *entry = place(table, at);
+    size_t low = home(table, key);
+    size_t step = 1;
 
-    while (*entry != 0 && *entry < key) {
-        entry += 1 + table->words;
-        at++;
+    for (size_t near = 0; near < NEAR; near++, low++) {
+        if (!is_below(table, low, key)) {
+            return low;
+        }
     }
-    return at;
+    while (low + step < table->room && is_below(table, low + step, key)) {
+        low += step;
+        step *= 2;
+    }
+    size_t high = low + step < table->room ? low + step : table->room - 1;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (is_below(table, mid, key)) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+static bool is_below(const struct table *table, size_t at, uint64_t key)
+{
+    uint64_t other = *place(table, at);
+
+    return other != 0 && other < key;
+}
+
+/* Keys that come crowded (a sorted snapshot begins at one end) ask for more
+ * homes before the load does. */
+static bool is_crowded(const struct table *table, uint64_t key, size_t end)
+{
+    return end - home(table, key) > CROWD &&
+           table->cap < CROWDED_LOAD * table->len;
 }
 
 /* Errors: ERR_NOMEM. */
@@ -242,12 +280,13 @@ static int rebuild(struct table *table, size_t cap, size_t words)
     return 0;
 }
 
-/* Gives memory back after a fall to a third of the load; best effort. */
+/* Gives memory back; best effort. */
 static void shrink(struct table *table)
 {
     if (table->len == 0) {
         table_fini(table);
-    } else if (table->cap > 8 * CAP_MIN && table->len < table->cap / 4) {
+    } else if (table->cap > 8 * CAP_MIN &&
+               table->len < table->cap / SPARSE_LOAD) {
         (void)rebuild(table, table->len / 3 * 5 + CAP_MIN, table->words);
     }
 }

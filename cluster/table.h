@@ -7,7 +7,7 @@
  * whole table is in the order of keys. Hence walks are sorted and the same for
  * the same set, ranges are contiguous, and growing, shrinking or sweeping is
  * one pass. Keys are expected to be well spread (topic hashes are); others
- * cost time, never correctness.
+ * cost time and some room, never correctness.
  *
  *   home   0     1     2     3     4     5     6 | tail
  *   key   10    12    13     -    77    78     -    -
