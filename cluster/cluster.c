@@ -501,7 +501,6 @@ static void tick(struct cluster *cluster)
     for (size_t slot = 0; slot < cluster->slots; slot++) {
         if (peer_at(cluster, slot) != NULL) {
             link_tick(cluster, (uint16_t)slot);
-            sync_tick(cluster, (uint16_t)slot);
         }
     }
 }

@@ -167,7 +167,6 @@ void sync_pull(struct cluster *cluster, uint16_t slot,
                const struct peer_message *m);
 void sync_have(struct cluster *cluster, uint16_t slot,
                const struct peer_message *m);
-void sync_tick(struct cluster *cluster, uint16_t slot);
 void sync_end_step(struct cluster *cluster, uint16_t slot);
 /* Sends parts of snapshots that peers wait for; true if more can follow. */
 bool sync_walk(struct cluster *cluster);

@@ -147,16 +147,6 @@ void sync_have(struct cluster *cluster, uint16_t slot,
     }
 }
 
-void sync_tick(struct cluster *cluster, uint16_t slot)
-{
-    const struct peer *peer = cluster->peers[slot];
-
-    if (peer->pipe && peer->pull_ms != 0 && cluster->now_ms >= peer->pull_ms &&
-        is_behind(cluster, slot)) {
-        pull(cluster, slot, 0);
-    }
-}
-
 void sync_end_step(struct cluster *cluster, uint16_t slot)
 {
     struct peer *peer = cluster->peers[slot];

@@ -44,6 +44,32 @@ static void a_newcomer_takes_a_long_snapshot(void **state)
     sim_free(sim);
 }
 
+/* The reader asks for more when it has half of the window; here it cannot. */
+static void a_snapshot_keeps_to_its_window(void **state)
+{
+    struct sim *sim = sim_new(&(struct sim_options){.seed = 1, .nodes = 2});
+    const uint64_t topics = 3 * WINDOW_PARTS * PEER_RECORDS_MAX;
+    uint16_t slot;
+
+    (void)state;
+    sim_start(sim, 0);
+    sim_want_many(sim, 0, 0, topics, true);
+    sim_start(sim, 1);
+    do {
+        assert_true(sim_now_ms(sim) < 5000);
+        sim_run(sim, 1);
+        slot = sim_slot(sim, 0, 1);
+    } while (slot == CLUSTER_SLOT_NONE ||
+             !sim_cluster(sim, 0)->peers[slot]->walking);
+    sim_cut(sim, 1, 0);
+    sim_run(sim, 500);
+    assert_in_range(sim_cluster(sim, 0)->peers[slot]->walk.part, WINDOW_PARTS,
+                    2 * WINDOW_PARTS);
+    sim_heal(sim);
+    sim_until(sim, sim_is_whole, 3000);
+    sim_free(sim);
+}
+
 static void changes_beyond_the_ring_are_repaired_by_snapshot(void **state)
 {
     struct sim *sim = nodes(3, 1);
@@ -352,6 +378,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_newcomer_takes_a_long_snapshot),
+        cmocka_unit_test(a_snapshot_keeps_to_its_window),
         cmocka_unit_test(changes_beyond_the_ring_are_repaired_by_snapshot),
         cmocka_unit_test(a_turn_longer_than_the_ring_arrives),
         cmocka_unit_test(divergence_is_said_and_repaired),

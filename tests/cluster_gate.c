@@ -4,6 +4,7 @@
  */
 #include "tests/test.h"
 
+#include "cluster/inside.h"
 #include "tests/sim/inside.h"
 
 static const enum cluster_scope R = CLUSTER_SCOPE_REGION;
@@ -120,6 +121,26 @@ static void a_peer_that_joins_is_not_waited_for(void **state)
     sim_free(sim);
 }
 
+/* It takes no publishes before it holds what others had when they began to
+ * count it in, so nobody waits for it to acknowledge that. */
+static void a_peer_that_joins_takes_back_nothing(void **state)
+{
+    struct sim *sim = sim_new(
+        &(struct sim_options){.seed = 1, .nodes = 2, .regions = 2});
+
+    (void)state;
+    sim_start(sim, 0);
+    sim_want_many(sim, 0, 0, 100, true);
+    sim_run(sim, CLUSTER_ALONE_MS + 100);
+    sim_start(sim, 1);
+    while (!sim_is_whole(sim)) {
+        assert_int_equal(cluster_held(sim_cluster(sim, 0), A), 100);
+        assert_true(sim_now_ms(sim) < 9000);
+        sim_run(sim, 1);
+    }
+    sim_free(sim);
+}
+
 static void other_regions_are_waited_for_on_request(void **state)
 {
     struct sim *sim = nodes(4, 2);
@@ -213,6 +234,52 @@ static void the_first_publish_of_a_new_node_is_heard_by_all(void **state)
     }
 }
 
+static void the_gate_stays_shut_until_all_topics_are_here(void **state)
+{
+    struct sim *sim = sim_new(&(struct sim_options){.seed = 1, .nodes = 2});
+    const uint64_t topics = (WINDOW_PARTS + 20) * PEER_RECORDS_MAX;
+
+    (void)state;
+    sim_start(sim, 0);
+    sim_want_many(sim, 0, 0, topics, true);
+    sim_start(sim, 1);
+    while (!cluster_is_ready(sim_cluster(sim, 1))) {
+        assert_true(sim_now_ms(sim) < 5000);
+        sim_run(sim, 1);
+    }
+    struct cluster *cluster = sim_cluster(sim, 1);
+    uint16_t slot = sim_slot(sim, 1, 0);
+    assert_int_equal(interest_peer(&cluster->interest, slot)->version, topics);
+    sim_free(sim);
+}
+
+/* Node 1 hears all of node 0, which hears only the first word of node 1: it
+ * cannot know that it is heard, so its barriers do not wait for node 1. */
+static void the_gate_stays_shut_until_everyone_counts_us_in(void **state)
+{
+    struct sim *sim = sim_new(
+        &(struct sim_options){.seed = 1, .nodes = 2, .near_us = 20000});
+    uint16_t slot;
+
+    (void)state;
+    sim_start(sim, 0);
+    sim_start(sim, 1);
+    do {
+        assert_true(sim_now_ms(sim) < 5000);
+        sim_run(sim, 1);
+        slot = sim_slot(sim, 0, 1);
+    } while (slot == CLUSTER_SLOT_NONE ||
+             sim_cluster(sim, 0)->peers[slot]->heard_epoch == 0);
+    sim_cut(sim, 1, 0);
+    sim_run(sim, 500);
+    assert_int_equal(sim_events(sim, 0, CLUSTER_LINKED), 0);
+    assert_int_equal(sim_events(sim, 1, CLUSTER_LINKED), 1);
+    assert_false(cluster_is_ready(sim_cluster(sim, 1)));
+    sim_heal(sim);
+    sim_until(sim, sim_is_whole, 3000);
+    sim_free(sim);
+}
+
 static void the_gate_stays_shut_without_a_link_in_the_region(void **state)
 {
     struct sim *sim = sim_new(&(struct sim_options){.seed = 1, .nodes = 4});
@@ -240,11 +307,14 @@ int main(void)
         cmocka_unit_test(a_subscribe_holds_after_one_round_trip),
         cmocka_unit_test(a_barrier_ends_as_its_peers_do),
         cmocka_unit_test(a_peer_that_joins_is_not_waited_for),
+        cmocka_unit_test(a_peer_that_joins_takes_back_nothing),
         cmocka_unit_test(other_regions_are_waited_for_on_request),
         cmocka_unit_test(subscribes_of_a_turn_share_one_delta),
         cmocka_unit_test(a_joining_node_answers_partially),
         cmocka_unit_test(silent_seeds_leave_a_node_alone_after_3_s),
         cmocka_unit_test(the_first_publish_of_a_new_node_is_heard_by_all),
+        cmocka_unit_test(the_gate_stays_shut_until_all_topics_are_here),
+        cmocka_unit_test(the_gate_stays_shut_until_everyone_counts_us_in),
         cmocka_unit_test(the_gate_stays_shut_without_a_link_in_the_region),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,9 +114,7 @@ void net_tell(struct sim *sim, size_t i, uint16_t slot, struct bytes bytes)
 {
     const struct sim_pipe *pipe = &sim->nodes[i].pipes[slot];
 
-    if (!pipe->up) {
-        return;
-    }
+    SIM_CHECK(sim, pipe->open && pipe->up);
     sim->report.control_bytes += bytes.len;
     schedule(sim, &(struct sim_event){.type = SIM_LANE,
                                       .node = pipe->to,
