@@ -177,6 +177,16 @@ void lanes_send(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
     push_send(way_at(lanes, slot, lane)->push, frame);
 }
 
+void lanes_trust(struct lanes *lanes, enum peer_lane lane, uint32_t pipe)
+{
+    pull_trust(lanes->inlets[lane].pull, pipe);
+}
+
+void lanes_cut(struct lanes *lanes, enum peer_lane lane, uint32_t pipe)
+{
+    pull_cut(lanes->inlets[lane].pull, pipe);
+}
+
 uint64_t lanes_refused(struct lanes *lanes)
 {
     uv_mutex_lock(&lanes->mutex);
@@ -338,6 +348,12 @@ static void on_inlet_news(void *data)
     uv_mutex_unlock(&lanes->mutex);
 }
 
+/* Both lanes count their pipes from 1. */
+static uint32_t key_of(const struct inlet *inlet, uint32_t pipe)
+{
+    return pipe << 1 | (uint32_t)inlet->lane;
+}
+
 static bool admit(void *data, uint32_t pipe, const uint8_t ip[16])
 {
     struct lanes *lanes = ((struct inlet *)data)->lanes;
@@ -348,7 +364,8 @@ static bool admit(void *data, uint32_t pipe, const uint8_t ip[16])
         const struct way *way = lanes->ways[i][PEER_CONTROL];
         peers += way != NULL && way->dialled && memcmp(way->to.ip, ip, 16) == 0;
     }
-    bool admitted = pipe_table_admit(&lanes->pipes, pipe, ip, peers);
+    bool admitted = pipe_table_admit(&lanes->pipes, key_of(data, pipe), ip,
+                                     peers);
     uv_mutex_unlock(&lanes->mutex);
     return admitted;
 }
@@ -358,6 +375,6 @@ static void left(void *data, uint32_t pipe)
     struct lanes *lanes = ((struct inlet *)data)->lanes;
 
     uv_mutex_lock(&lanes->mutex);
-    pipe_table_remove(&lanes->pipes, pipe);
+    pipe_table_remove(&lanes->pipes, key_of(data, pipe));
     uv_mutex_unlock(&lanes->mutex);
 }

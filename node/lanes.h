@@ -63,6 +63,10 @@ bool lanes_has_room(const struct lanes *lanes, uint16_t slot,
 void lanes_send(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
                 struct push_frame *frame);
 
+/* As pull_trust(), pull_cut(). */
+void lanes_trust(struct lanes *lanes, enum peer_lane lane, uint32_t pipe);
+void lanes_cut(struct lanes *lanes, enum peer_lane lane, uint32_t pipe);
+
 /* Pipes refused so far. */
 uint64_t lanes_refused(struct lanes *lanes);
 

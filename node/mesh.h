@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The links to all peers, over nng: the only file that knows nng.
+ * The links to all peers. The sockets are node/lanes.
  *
- *   ours ---- push0 control --> pull0 control ---- theirs    (cluster port)
- *        ---- push0 data -----> pull0 data                   (data port)
- *
- * One push socket for each peer slot and lane, one pull listener for each lane.
- * nng's callbacks run on nng's threads; they only hand a message over and wake
- * the loop (one uv_async). Everything else here is on the loop thread.
+ *   ours ---- push, control --> pull, control ---- theirs    (cluster port)
+ *        ---- push, data -----> pull, data                   (data port)
  *
  * Sending    items are appended to the peer's open batch, encoded once. A batch
  *            leaves at once while fewer than two are in flight on that lane,
- *            else when one completes: no timer. Our queue is bounded in bytes
+ *            else when one completes: no timer. What waits is bounded in bytes
  *            and age (limits: link_queue_len, link_queue_ms); the oldest
  *            batches are dropped, counted and reported (CLUSTER_DROPPED). The
- *            control lane is never dropped, only bounded: then the link is cut.
+ *            control lane is never dropped from, only bounded: then the link is
+ *            dialled anew.
+ * Epoch      one life of our way to a peer, both lanes; grows over the life of
+ *            this node. What waited for an earlier one is dropped with it.
  * Receiving  the sender is who the seal and the header say, never the address;
- *            batches are put back in order (nng completes several receives out
- *            of order) within a window of 64; a hole is reported
- *            (CLUSTER_HOLE). Batches for another life of this node, of unknown
- *            nodes, or of an older epoch are refused and counted.
+ *            holes in their numbers (node/sequence.h) are
+ *            reported (CLUSTER_HOLE) before the items that follow it. Batches
+ *            of unknown nodes or of an older epoch are refused and counted, the
+ *            pipe of what does not open is closed.
  *
- * Traps of nng 1.5.2 that this file works around: CLUSTER 5.2, 5.4.
+ * Loop thread. on_news and on_item may call everything here but mesh_close().
  */
 #ifndef NODE_MESH_H
 #define NODE_MESH_H
@@ -34,6 +33,10 @@
 #include "node/stats.h"
 #include "proto/item.h"
 #include "proto/seal.h"
+
+enum {
+    MESH_CONTROL_LEN_MAX = 64 << 20, /* a whole snapshot waits at once */
+};
 
 struct mesh;
 
@@ -57,7 +60,8 @@ struct mesh_options {
 /* Listens on both lanes. Errors: ERR_IO (address taken: say so), ERR_NOMEM. */
 int mesh_open(struct mesh **mesh, const struct mesh_options *options);
 
-/* Stops all lanes and frees; blocks until nng's threads let go (bounded). */
+/* Stops all lanes and frees; blocks until nng's threads let go, at most
+ * LANES_CLOSE_MS. Nothing is called back afterwards. */
 void mesh_close(struct mesh *mesh);
 
 /* Follows CLUSTER_PEER_OPEN and CLUSTER_PEER_CLOSE. Errors: ERR_NOMEM, ERR_IO;
@@ -66,15 +70,16 @@ int mesh_peer_open(struct mesh *mesh, uint16_t slot,
                    const struct peer_node *peer);
 void mesh_peer_close(struct mesh *mesh, uint16_t slot);
 
-/* Control lane: one message, as the cluster encoded it. */
+/* Control lane: messages, as the cluster encoded them. Lost while the link is
+ * down: the cluster starts anew at CLUSTER_PIPE_UP. */
 void mesh_tell(struct mesh *mesh, uint16_t slot, struct bytes message);
 
 /* Data lane: appends the item to the open batch of the peer. */
 void mesh_send(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
                const struct item *item);
 
-/* Ends a turn: open batches leave where fewer than two are in flight; drops
- * what is too old. */
+/* Ends a turn: open batches leave where fewer than two are in flight; what is
+ * too old is dropped. Call it every second at least. */
 void mesh_flush(struct mesh *mesh, uint64_t now_ms);
 
 struct mesh_link {

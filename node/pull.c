@@ -1,89 +1,160 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/pull.h"
 
+#include <assert.h>
 #include <nng/nng.h>
-#include <nng/protocol/pipeline0/pull.h>
 #include <stdlib.h>
 #include <uv.h>
 
 #include "proto/err.h"
 
 enum {
-    URL_MAX = 6 + ADDR_TEXT_MAX
-}; /* "tcp://" */
+    URL_MAX = 6 + ADDR_TEXT_MAX, /* "tcp://" */
+    GREETING_LEN = 8,
+    HEAD_LEN = 8,           /* length of the frame, big endian */
+    BODY_CAP_MIN = 4 << 10, /* what an announced frame gets at first */
+};
 
-struct pull_job {
+/* SP over TCP: zero, "SP", version 0, the protocol's number, zeros. */
+static const uint8_t greeting_push[GREETING_LEN] = {0, 'S', 'P', 0, 0, 0x50};
+static const uint8_t greeting_pull[GREETING_LEN] = {0, 'S', 'P', 0, 0, 0x51};
+
+enum state {
+    GREETING_OUT,
+    GREETING_IN,
+    FRAMES
+};
+
+/* One connection. One operation at a time, so everything is in order. */
+struct pipe {
     struct pull *pull;
+    uint32_t id;
+    nng_stream *stream;
     nng_aio *aio;
-    nng_msg *parked; /* mutex: found no room; this job does not receive */
+    enum state state;
+    bool busy;
+    bool broken; /* the stream is closed; dead when not busy */
+    bool trusted;
+    bool heard;  /* a frame of it was handed over */
+    bool parked; /* a whole frame is here, but no room in the inbox */
+    bool held;   /* a long frame is announced: not read before trust */
+    size_t at;   /* in the greeting, or in head */
+    uint8_t head[HEAD_LEN];
+    uint8_t *body; /* NULL until its head is whole */
+    size_t body_at;
+    size_t body_cap;
+    size_t body_len;   /* announced */
+    struct pipe *next; /* of the living, or of the dead */
+};
+
+struct letter {
+    uint8_t *frame;
+    size_t len;
+    uint32_t pipe;
 };
 
 struct pull {
     struct pull_to to;
-    nng_socket socket;
-    struct pull_job jobs[PULL_RECEIVES];
+    size_t frame_max;
+    nng_stream_listener *listener;
+    nng_aio *accept;
 
     uv_mutex_t mutex; /* for what follows */
-    nng_msg *inbox[PULL_INBOX_MAX];
+    uv_cond_t idle;
+    bool closing;
+    bool accepting; /* accept is busy */
+    bool resting;   /* with waiting only */
+    uint32_t ids;
+    struct pipe *pipes;
+    struct pipe *dead; /* to be freed by the loop */
+    struct letter inbox[PULL_INBOX_MAX];
     size_t inbox_len;
     size_t inbox_bytes;
 };
 
-static int start(struct pull *pull, const struct addr *listen,
-                 size_t frame_max);
-static void put(struct pull *pull, nng_msg *message);
-static size_t unpark(struct pull *pull, struct pull_job *jobs[]);
-static void on_received(void *arg);
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg);
+static void start_accept(struct pull *pull);
+static void on_accept(void *arg);
+static void pipe_add(struct pull *pull, nng_stream *stream);
+static void pipe_go_on(struct pipe *pipe, bool good);
+static void start(struct pipe *pipe);
+static bool unpark(struct pipe *pipe);
+static void on_pipe(void *arg);
+static bool take_bytes(struct pipe *pipe, size_t len);
+static bool take_frame_bytes(struct pipe *pipe, size_t len);
+static bool take_head(struct pipe *pipe);
+static bool body_room(struct pipe *pipe);
+static bool deliver(struct pipe *pipe);
+static void break_off(struct pipe *pipe);
+static void pipe_free(struct pipe *pipe);
 
 int pull_open(struct pull **out, const struct addr *listen, size_t frame_max,
               const struct pull_to *to)
 {
     struct pull *pull = calloc(1, sizeof *pull);
+    char url[URL_MAX] = "tcp://";
 
-    if (pull == NULL || uv_mutex_init(&pull->mutex) != 0) {
-        free(pull);
+    if (pull == NULL) {
         return ERR_NOMEM;
     }
-    pull->to = *to;
-    bool whole = true;
-    for (size_t i = 0; i < PULL_RECEIVES; i++) {
-        struct pull_job *job = &pull->jobs[i];
-        job->pull = pull;
-        whole = nng_aio_alloc(&job->aio, on_received, job) == 0 && whole;
+    if (uv_mutex_init(&pull->mutex) != 0 || uv_cond_init(&pull->idle) != 0) {
+        abort(); /* neither allocates: it cannot fail here */
     }
-    if (!whole || nng_pull0_open(&pull->socket) != 0) {
+    pull->to = *to;
+    pull->frame_max = frame_max;
+    addr_text(listen, url + strlen(url));
+    if (nng_aio_alloc(&pull->accept, on_accept, pull) != 0 ||
+        nng_stream_listener_alloc(&pull->listener, url) != 0) {
         pull_free(pull);
         return ERR_NOMEM;
     }
-    if (start(pull, listen, frame_max) != 0) {
-        pull_close(pull);
+    nng_stream_listener_set_bool(pull->listener, NNG_OPT_TCP_NODELAY, true);
+    nng_stream_listener_set_bool(pull->listener, NNG_OPT_TCP_KEEPALIVE, true);
+    if (nng_stream_listener_listen(pull->listener) != 0) {
         pull_free(pull);
         return ERR_IO;
     }
+    uv_mutex_lock(&pull->mutex);
+    start_accept(pull);
+    uv_mutex_unlock(&pull->mutex);
     *out = pull;
     return 0;
 }
 
 void pull_close(struct pull *pull)
 {
-    nng_close(pull->socket);
-    for (size_t i = 0; i < PULL_RECEIVES; i++) {
-        nng_aio_stop(pull->jobs[i].aio);
+    uv_mutex_lock(&pull->mutex);
+    pull->closing = true;
+    nng_stream_listener_close(pull->listener);
+    if (pull->resting) {
+        nng_aio_abort(pull->accept, NNG_ECANCELED);
     }
+    for (struct pipe *pipe = pull->pipes; pipe != NULL;) {
+        struct pipe *next = pipe->next;
+        break_off(pipe);
+        pipe = next;
+    }
+    while (pull->accepting || pull->pipes != NULL) {
+        uv_cond_wait(&pull->idle, &pull->mutex);
+    }
+    uv_mutex_unlock(&pull->mutex);
+    nng_aio_stop(pull->accept);
 }
 
 void pull_free(struct pull *pull)
 {
-    for (size_t i = 0; i < PULL_RECEIVES; i++) {
-        nng_aio_free(pull->jobs[i].aio);
-        if (pull->jobs[i].parked != NULL) {
-            nng_msg_free(pull->jobs[i].parked);
-        }
+    while (pull->dead != NULL) {
+        struct pipe *pipe = pull->dead;
+        pull->dead = pipe->next;
+        pipe_free(pipe);
     }
     for (size_t i = 0; i < pull->inbox_len; i++) {
-        nng_msg_free(pull->inbox[i]);
+        free(pull->inbox[i].frame);
     }
+    if (pull->listener != NULL) {
+        nng_stream_listener_free(pull->listener);
+    }
+    nng_aio_free(pull->accept);
+    uv_cond_destroy(&pull->idle);
     uv_mutex_destroy(&pull->mutex);
     free(pull);
 }
@@ -92,130 +163,352 @@ void pull_take(struct pull *pull,
                void (*on_frame)(void *data, struct bytes frame, uint32_t pipe),
                void *data)
 {
-    nng_msg *messages[PULL_INBOX_MAX];
-    struct pull_job *jobs[PULL_RECEIVES];
+    struct letter letters[PULL_INBOX_MAX];
+    bool news = false;
 
     uv_mutex_lock(&pull->mutex);
     size_t len = pull->inbox_len;
-    memcpy(messages, pull->inbox, len * sizeof messages[0]);
+    memcpy(letters, pull->inbox, len * sizeof letters[0]);
     pull->inbox_len = 0;
     pull->inbox_bytes = 0;
-    size_t jobs_len = unpark(pull, jobs);
-    uv_mutex_unlock(&pull->mutex);
-    for (size_t i = 0; i < jobs_len; i++) {
-        nng_recv_aio(pull->socket, jobs[i]->aio);
+    for (struct pipe *pipe = pull->pipes; pipe != NULL;) {
+        struct pipe *next = pipe->next;
+        news = unpark(pipe) || news;
+        pipe = next;
     }
-    if (jobs_len > 0) {
+    struct pipe *dead = pull->dead;
+    pull->dead = NULL;
+    uv_mutex_unlock(&pull->mutex);
+    while (dead != NULL) {
+        struct pipe *next = dead->next;
+        pull->to.left(pull->to.data, dead->id);
+        pipe_free(dead);
+        dead = next;
+    }
+    if (news) {
         pull->to.on_news(pull->to.data);
     }
     for (size_t i = 0; i < len; i++) {
-        nng_msg *message = messages[i];
-        on_frame(data, bytes_of(nng_msg_body(message), nng_msg_len(message)),
-                 nng_msg_get_pipe(message).id);
-        nng_msg_free(message);
+        on_frame(data, bytes_of(letters[i].frame, letters[i].len),
+                 letters[i].pipe);
+        free(letters[i].frame);
     }
 }
 
-void pull_cut(uint32_t pipe)
+static struct pipe *pipe_of(const struct pull *pull, uint32_t id)
 {
-    nng_pipe_close((nng_pipe){.id = pipe});
-}
+    struct pipe *pipe = pull->pipes;
 
-static int start(struct pull *pull, const struct addr *listen, size_t frame_max)
-{
-    char url[URL_MAX] = "tcp://";
-    nng_listener listener;
-
-    addr_text(listen, url + strlen(url));
-    nng_pipe_notify(pull->socket, NNG_PIPE_EV_ADD_PRE, on_pipe, pull);
-    nng_pipe_notify(pull->socket, NNG_PIPE_EV_REM_POST, on_pipe, pull);
-    if (nng_listener_create(&listener, pull->socket, url) != 0 ||
-        /* nng's own bound is none: before listening. */
-        nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, frame_max) != 0 ||
-        nng_listener_set_bool(listener, NNG_OPT_TCP_NODELAY, true) != 0 ||
-        nng_listener_set_bool(listener, NNG_OPT_TCP_KEEPALIVE, true) != 0 ||
-        nng_listener_start(listener, 0) != 0) {
-        return ERR_IO;
+    while (pipe != NULL && pipe->id != id) {
+        pipe = pipe->next;
     }
-    for (size_t i = 0; i < PULL_RECEIVES; i++) {
-        nng_recv_aio(pull->socket, pull->jobs[i].aio);
-    }
-    return 0;
+    return pipe;
 }
 
-/* Under the mutex, as the next one. */
-static void put(struct pull *pull, nng_msg *message)
+void pull_trust(struct pull *pull, uint32_t id)
 {
-    pull->inbox[pull->inbox_len++] = message;
-    pull->inbox_bytes += nng_msg_len(message);
-}
-
-/* Moves parked frames into the empty inbox. Returns the jobs that receive
- * again. */
-static size_t unpark(struct pull *pull, struct pull_job *jobs[])
-{
-    size_t len = 0;
-
-    for (size_t i = 0; i < PULL_RECEIVES; i++) {
-        struct pull_job *job = &pull->jobs[i];
-        if (job->parked != NULL) {
-            put(pull, job->parked);
-            job->parked = NULL;
-            jobs[len++] = job;
+    uv_mutex_lock(&pull->mutex);
+    struct pipe *pipe = pipe_of(pull, id);
+    if (pipe != NULL && !pipe->trusted) {
+        pipe->trusted = true;
+        if (pipe->held) {
+            pipe->held = false;
+            pipe_go_on(pipe, take_head(pipe));
         }
     }
-    return len;
+    uv_mutex_unlock(&pull->mutex);
 }
 
-static void on_received(void *arg)
+void pull_cut(struct pull *pull, uint32_t id)
 {
-    struct pull_job *job = arg;
-    struct pull *pull = job->pull;
-
-    if (nng_aio_result(job->aio) != 0) {
-        return; /* the socket closes */
-    }
-    nng_msg *message = nng_aio_get_msg(job->aio);
-    nng_aio_set_msg(job->aio, NULL);
     uv_mutex_lock(&pull->mutex);
-    bool first = pull->inbox_len == 0;
-    bool room = first ||
-                (pull->inbox_len < PULL_INBOX_MAX &&
-                 pull->inbox_bytes + nng_msg_len(message) <= PULL_INBOX_LEN);
-    if (room) {
-        put(pull, message);
-    } else {
-        job->parked = message;
+    struct pipe *pipe = pipe_of(pull, id);
+    if (pipe != NULL) {
+        break_off(pipe);
     }
     uv_mutex_unlock(&pull->mutex);
-    if (first) {
-        pull->to.on_news(pull->to.data);
-    }
-    if (room) {
-        nng_recv_aio(pull->socket, job->aio);
-    }
+    pull->to.on_news(pull->to.data); /* to free it */
 }
 
-/* Somebody connected, or left. A pipe closed here is never heard. */
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+/* All that follows is under the mutex, but for the first lines of callbacks.
+ * nng calls none of them from inside a function of a stream. */
+
+static void start_accept(struct pull *pull)
+{
+    pull->accepting = true;
+    nng_stream_listener_accept(pull->listener, pull->accept);
+}
+
+static void on_accept(void *arg)
+{
+    struct pull *pull = arg;
+
+    uv_mutex_lock(&pull->mutex);
+    int result = nng_aio_result(pull->accept);
+    nng_stream *stream = !pull->resting && result == 0
+                             ? nng_aio_get_output(pull->accept, 0)
+                             : NULL;
+    bool failed = !pull->resting && result != 0;
+    if (stream != NULL) {
+        uv_mutex_unlock(&pull->mutex);
+        pipe_add(pull, stream);
+        uv_mutex_lock(&pull->mutex);
+    }
+    pull->accepting = false;
+    pull->resting = false;
+    if (pull->closing) {
+        uv_cond_signal(&pull->idle);
+    } else if (failed) { /* out of files: later */
+        pull->accepting = true;
+        pull->resting = true;
+        nng_sleep_aio(PULL_ACCEPT_AGAIN_MS, pull->accept);
+    } else {
+        start_accept(pull);
+    }
+    uv_mutex_unlock(&pull->mutex);
+}
+
+static bool ip_of(nng_stream *stream, uint8_t ip[16])
 {
     static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
-    struct pull *pull = arg;
-    nng_sockaddr from = {0};
-    uint8_t ip[16];
+    nng_sockaddr from;
 
-    if (event == NNG_PIPE_EV_REM_POST) {
-        pull->to.left(pull->to.data, pipe.id);
-        return;
+    if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &from) != 0) {
+        return false;
     }
-    bool known = nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &from) == 0;
     if (from.s_family == NNG_AF_INET6) {
-        memcpy(ip, from.s_in6.sa_addr, sizeof ip);
+        memcpy(ip, from.s_in6.sa_addr, 16);
     } else {
         memcpy(ip, v4_prefix, sizeof v4_prefix);
         memcpy(ip + sizeof v4_prefix, &from.s_in.sa_addr, 4);
     }
-    if (!known || !pull->to.admit(pull->to.data, pipe.id, ip)) {
-        nng_pipe_close(pipe);
+    return true;
+}
+
+/* Not under the mutex. */
+static void pipe_add(struct pull *pull, nng_stream *stream)
+{
+    struct pipe *pipe = calloc(1, sizeof *pipe);
+    uint8_t ip[16];
+
+    if (pipe == NULL || nng_aio_alloc(&pipe->aio, on_pipe, pipe) != 0) {
+        free(pipe);
+        nng_stream_free(stream);
+        return;
     }
+    pipe->pull = pull;
+    pipe->stream = stream;
+    pipe->id = ++pull->ids; /* only here: one accept at a time */
+    if (!ip_of(stream, ip) || !pull->to.admit(pull->to.data, pipe->id, ip)) {
+        pipe_free(pipe);
+        return;
+    }
+    uv_mutex_lock(&pull->mutex);
+    pipe->next = pull->pipes;
+    pull->pipes = pipe;
+    pipe_go_on(pipe, !pull->closing);
+    uv_mutex_unlock(&pull->mutex);
+}
+
+/* Reads on, unless something is in the way; `good` is false at an offence. */
+static void pipe_go_on(struct pipe *pipe, bool good)
+{
+    if (!good || pipe->broken) {
+        break_off(pipe);
+    } else if (!pipe->parked && !pipe->held) {
+        start(pipe);
+    }
+}
+
+/* Starts the next read, or the writing of our greeting. A body and the head
+ * of the frame behind it are read together. */
+static void start(struct pipe *pipe)
+{
+    nng_iov iov[2];
+    unsigned len = 0;
+
+    assert(!pipe->busy && !pipe->broken);
+    if (pipe->state == GREETING_OUT) {
+        /* nng only reads from there, whatever its type says. */
+        iov[len++] = (nng_iov){
+            .iov_buf = (void *)(uintptr_t)(greeting_pull + pipe->at),
+            .iov_len = GREETING_LEN - pipe->at};
+    } else {
+        if (pipe->body != NULL) {
+            size_t room = pipe->body_cap < pipe->body_len ? pipe->body_cap
+                                                          : pipe->body_len;
+            iov[len++] = (nng_iov){.iov_buf = pipe->body + pipe->body_at,
+                                   .iov_len = room - pipe->body_at};
+        }
+        if (pipe->body == NULL || pipe->body_cap >= pipe->body_len) {
+            iov[len++] = (nng_iov){.iov_buf = pipe->head + pipe->at,
+                                   .iov_len = HEAD_LEN - pipe->at};
+        }
+    }
+    nng_aio_set_timeout(pipe->aio, pipe->trusted ? NNG_DURATION_INFINITE
+                                                 : PULL_STRANGER_MS);
+    nng_aio_set_iov(pipe->aio, len, iov);
+    pipe->busy = true;
+    if (pipe->state == GREETING_OUT) {
+        nng_stream_send(pipe->stream, pipe->aio);
+    } else {
+        nng_stream_recv(pipe->stream, pipe->aio);
+    }
+}
+
+static void on_pipe(void *arg)
+{
+    struct pipe *pipe = arg;
+    struct pull *pull = pipe->pull;
+
+    uv_mutex_lock(&pull->mutex);
+    bool idle = pull->inbox_len == 0 && pull->dead == NULL;
+    pipe->busy = false;
+    pipe_go_on(pipe, nng_aio_result(pipe->aio) == 0 && !pipe->broken &&
+                         take_bytes(pipe, nng_aio_count(pipe->aio)));
+    bool news = idle && (pull->inbox_len > 0 || pull->dead != NULL);
+    uv_mutex_unlock(&pull->mutex);
+    if (news) {
+        pull->to.on_news(pull->to.data);
+    }
+}
+
+/* false: the other end is no pusher, or says too much. */
+static bool take_bytes(struct pipe *pipe, size_t len)
+{
+    if (pipe->state == FRAMES) {
+        return take_frame_bytes(pipe, len);
+    }
+    pipe->at += len;
+    if (pipe->at < GREETING_LEN) {
+        return true;
+    }
+    pipe->at = 0;
+    if (pipe->state == GREETING_OUT) {
+        pipe->state = GREETING_IN;
+        return true;
+    }
+    pipe->state = FRAMES;
+    return memcmp(pipe->head, greeting_push, GREETING_LEN) == 0;
+}
+
+static bool take_frame_bytes(struct pipe *pipe, size_t len)
+{
+    size_t body = 0;
+
+    if (pipe->body != NULL) {
+        body = pipe->body_len - pipe->body_at;
+        body = len < body ? len : body;
+        pipe->body_at += body;
+        if (pipe->body_at < pipe->body_len) {
+            return body_room(pipe);
+        }
+    }
+    pipe->at += len - body;
+    if (pipe->body != NULL && !deliver(pipe)) {
+        pipe->parked = true;
+        return true;
+    }
+    return take_head(pipe);
+}
+
+/* The inbox has room again. True when it now has something. */
+static bool unpark(struct pipe *pipe)
+{
+    if (!pipe->parked || !deliver(pipe)) {
+        return false;
+    }
+    pipe->parked = false;
+    pipe_go_on(pipe, take_head(pipe));
+    return true;
+}
+
+/* Begins the next frame if its head is whole. An empty one is nonsense. */
+static bool take_head(struct pipe *pipe)
+{
+    const struct pull *pull = pipe->pull;
+    uint64_t len = bytes_u64be(pipe->head);
+
+    if (pipe->at < HEAD_LEN) {
+        return true;
+    }
+    if (len == 0 || len > pull->frame_max) {
+        return false;
+    }
+    if (len > PULL_STRANGER_LEN && !pipe->trusted) {
+        pipe->held = pipe->heard; /* its first frame is being judged */
+        return pipe->held;
+    }
+    pipe->at = 0;
+    pipe->body_len = (size_t)len;
+    pipe->body_at = 0;
+    pipe->body_cap = 0;
+    return body_room(pipe);
+}
+
+/* Twice the memory when it is full: it grows with what came. */
+static bool body_room(struct pipe *pipe)
+{
+    if (pipe->body != NULL && pipe->body_at < pipe->body_cap) {
+        return true;
+    }
+    size_t cap = pipe->trusted ? pipe->body_len : 2 * pipe->body_cap;
+    cap = cap < BODY_CAP_MIN ? BODY_CAP_MIN : cap;
+    cap = cap > pipe->body_len ? pipe->body_len : cap;
+    uint8_t *body = realloc(pipe->body, cap);
+    if (body == NULL) {
+        return false; /* the pipe goes: its sender tries again */
+    }
+    pipe->body = body;
+    pipe->body_cap = cap;
+    return true;
+}
+
+/* Puts the whole frame into the inbox; false: there is no room. */
+static bool deliver(struct pipe *pipe)
+{
+    struct pull *pull = pipe->pull;
+
+    if (pull->inbox_len == PULL_INBOX_MAX ||
+        (pull->inbox_len > 0 &&
+         pull->inbox_bytes + pipe->body_len > PULL_INBOX_LEN)) {
+        return false;
+    }
+    pull->inbox[pull->inbox_len++] = (struct letter){
+        .frame = pipe->body, .len = pipe->body_len, .pipe = pipe->id};
+    pull->inbox_bytes += pipe->body_len;
+    pipe->body = NULL;
+    pipe->heard = true;
+    return true;
+}
+
+/* Closes the stream; dead, for the loop to free, when nothing is busy. */
+static void break_off(struct pipe *pipe)
+{
+    struct pull *pull = pipe->pull;
+    struct pipe **at = &pull->pipes;
+
+    if (!pipe->broken) {
+        pipe->broken = true;
+        nng_stream_close(pipe->stream);
+    }
+    if (pipe->busy) {
+        return; /* its callback comes */
+    }
+    while (*at != pipe) {
+        at = &(*at)->next;
+    }
+    *at = pipe->next;
+    pipe->next = pull->dead;
+    pull->dead = pipe;
+    uv_cond_signal(&pull->idle);
+}
+
+/* Not under the mutex, nor in a callback of its aio. */
+static void pipe_free(struct pipe *pipe)
+{
+    nng_aio_free(pipe->aio);
+    nng_stream_free(pipe->stream);
+    free(pipe->body);
+    free(pipe);
 }

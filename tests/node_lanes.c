@@ -6,7 +6,6 @@
 
 #include "node/lanes.h"
 #include "node/pipe_table.h"
-#include "node/pull.h"
 #include "proto/err.h"
 #include "tests/loop.h"
 
@@ -36,7 +35,9 @@ static void on_frame(void *data, enum peer_lane lane, struct bytes frame,
     end->sum += frame.len >= 8 ? bytes_u64be(frame.p) : 0;
     end->pipe_from = pipe;
     if (end->cut) {
-        pull_cut(pipe);
+        lanes_cut(end->lanes, lane, pipe);
+    } else {
+        lanes_trust(end->lanes, lane, pipe);
     }
 }
 
