@@ -48,7 +48,8 @@ struct cluster *cluster_new(const struct cluster_options *options,
     cluster->swim = make_swim(options, now_ms);
     if (cluster->swim == NULL || interest_init(&cluster->interest, 0) != 0 ||
         route_init(&cluster->route, cluster->self.region) != 0 ||
-        gate_init(&cluster->gate, options->seeds_len > 0, now_ms) != 0) {
+        gate_init(&cluster->gate, options->seeded || options->seeds_len > 0,
+                  now_ms) != 0) {
         cluster_free(cluster);
         return NULL;
     }

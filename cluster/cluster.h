@@ -49,6 +49,7 @@ struct cluster_options {
     uint64_t seed;         /* of the generator */
     uint64_t hash_key_print;
     uint64_t interests_max; /* records in the own log; 0 = 2 M */
+    bool seeded; /* there are seeds, even if no address is known yet */
     size_t seeds_len;
     struct addr seeds[CLUSTER_SEEDS_MAX]; /* where to join */
 };

@@ -7,6 +7,7 @@
 
 #include "node/client.h"
 #include "node/conns.h"
+#include "node/membership.h"
 #include "proto/err.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
     DRAIN_EVERY_MS = 50, /* so that a herd does not come back at once */
     DRAIN_CLIENTS = 500, /* each time */
     LAG_WINDOW_MS = 10000,
+    LAG_TOLD_MS = 100, /* the cluster suspects nobody for our own pause */
 };
 
 static int open_core(struct node *node, const struct config *config);
@@ -51,6 +53,7 @@ int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
         rc = open_sockets(node);
         if (rc != 0) {
             core_fini(&node->core);
+            cluster_free(node->cluster);
         }
     }
     if (rc != 0) {
@@ -58,10 +61,6 @@ int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
         return rc;
     }
     start_handles(node);
-    /* A lone node: nobody has to know it before it takes publishes. The
-     * cluster's gate decides this once there is one (CLUSTER_READY). */
-    node->core.ready = true;
-    node->core.stats.ready = 1;
     node->exit_code = 0;
     struct addr addr = listener_addr(node->listener);
     log_line(&node->log, LOG_INFO, "node-listening",
@@ -79,6 +78,7 @@ static int open_core(struct node *node, const struct config *config)
         .name = config->name,
         .region = config->region,
         .endpoint = config->endpoint,
+        .outside = membership_outside(node),
     };
     int rc = read_keys(node);
 
@@ -126,9 +126,6 @@ static int read_keys(struct node *node)
     return rc;
 }
 
-/* Here the mesh and the gossip open too, before the listener: a client must
- * not find a node that no peer can reach. Their ports step with the client
- * port (CONFIG_PORT_STEP), so that several nodes start on one machine. */
 static int open_sockets(struct node *node)
 {
     int rc = conns_open(&node->conns, node->loop, &node->core);
@@ -137,25 +134,53 @@ static int open_sockets(struct node *node)
         return rc;
     }
     rc = listen_somewhere(node);
+    if (rc == 0) {
+        derive_endpoint(node);
+        rc = membership_start(node);
+        if (rc != 0) {
+            node->exit_code = rc == ERR_CONFIG ? EXIT_CONFIG : EXIT_INTERNAL;
+            membership_close(node);
+            listener_close(node->listener);
+            uv_run(node->loop, UV_RUN_NOWAIT);
+        }
+    }
     if (rc != 0) {
         conns_free(node->conns);
-        return rc;
     }
-    derive_endpoint(node);
-    return 0;
+    return rc;
 }
 
+/* All ports of a node or none: client, gossip, both lanes. */
+static int bind_all(struct node *node, const struct addr *addr)
+{
+    int rc = listener_open(&node->listener, node->loop, node->conns, addr);
+
+    if (rc != 0) {
+        return rc;
+    }
+    struct addr bound = listener_addr(node->listener);
+    rc = membership_bind(node, &bound);
+    if (rc != 0) {
+        listener_close(node->listener);
+        node->listener = NULL;
+    }
+    return rc;
+}
+
+/* Default ports that are taken step together, so that several nodes start on
+ * one machine without a word. */
 static int listen_somewhere(struct node *node)
 {
     const struct config *config = &node->config;
     struct addr addr = config->listen;
     bool may_step = !config->listen_named && addr_is_loopback(&addr);
     int rc = ERR_CONFLICT;
-    char text[ADDR_TEXT_MAX];
+    char listen[ADDR_TEXT_MAX];
+    char cluster[ADDR_TEXT_MAX];
 
     for (int i = 0; i < (may_step ? PORT_STEPS : 1) && rc == ERR_CONFLICT;
          i++) {
-        rc = listener_open(&node->listener, node->loop, node->conns, &addr);
+        rc = bind_all(node, &addr);
         if (rc == ERR_CONFLICT && may_step) {
             addr.port = (uint16_t)(addr.port + CONFIG_PORT_STEP);
         }
@@ -163,7 +188,9 @@ static int listen_somewhere(struct node *node)
     if (rc != 0) {
         node->exit_code = EXIT_CANNOT_BIND;
         log_line(&node->log, LOG_ERROR, "node-cannot-listen",
-                 "listen=%s why=%s", addr_text(&config->listen, text),
+                 "listen=%s cluster=%s why=%s",
+                 addr_text(&config->listen, listen),
+                 addr_text(&node->cluster_addr, cluster),
                  rc == ERR_CONFLICT ? "taken" : err_name(rc));
         uv_run(node->loop, UV_RUN_NOWAIT); /* lets the failed ones close */
     }
@@ -230,6 +257,7 @@ void node_stop(struct node *node)
              conns_len(node->conns));
     listener_close(node->listener);
     node->listener = NULL;
+    membership_leave(node);
     uv_timer_start(&node->drain, on_drain, 0, DRAIN_EVERY_MS);
 }
 
@@ -256,6 +284,7 @@ static void close_all(struct node *node)
     };
     node->closed = true;
     conns_close(node->conns);
+    membership_close(node);
     for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
         uv_close(handles[i], NULL);
     }
@@ -267,6 +296,8 @@ void node_fini(struct node *node)
     assert(node->closed);
     conns_free(node->conns);
     core_fini(&node->core);
+    cluster_free(node->cluster);
+    buf_fini(&node->wire);
 }
 
 /* --- the turn
@@ -276,6 +307,7 @@ static void end_turn(struct node *node)
 {
     struct core *core = &node->core;
 
+    membership_end_turn(node);
     conns_end_turn(node->conns);
     node->hub_ms = hub_expire(core->hub, core->now_ms);
 }
@@ -287,6 +319,7 @@ static void on_timer(uv_timer_t *timer)
     node->armed_ms = DEADLINE_NEVER;
     conns_enter(node->conns);
     deadlines_run(&node->core.deadlines, node->core.now_ms);
+    membership_run(node);
 }
 
 static void on_prepare(uv_prepare_t *prepare)
@@ -299,6 +332,9 @@ static void on_prepare(uv_prepare_t *prepare)
     at_ms = deadlines_next(&node->core.deadlines);
     if (node->hub_ms < at_ms) {
         at_ms = node->hub_ms;
+    }
+    if (membership_wake_ms(node) < at_ms) {
+        at_ms = membership_wake_ms(node);
     }
     if (at_ms == node->armed_ms) {
         return;
@@ -327,6 +363,10 @@ static void measure_lag(struct node *node)
         node->lag_ms = lag_ms;
     }
     node->core.stats.loop_lag_ms = node->lag_ms;
+    if (lag_ms > LAG_TOLD_MS && !node->closed) {
+        node_tell_cluster(node, &(struct cluster_news){.type = CLUSTER_LAG,
+                                                       .ms = (uint32_t)lag_ms});
+    }
 }
 
 static void on_check(uv_check_t *check)
@@ -335,12 +375,4 @@ static void on_check(uv_check_t *check)
 
     end_turn(node);
     measure_lag(node);
-}
-
-bool node_link(const struct core *core, uint16_t slot, struct mesh_link *link)
-{
-    (void)core;
-    (void)slot;
-    (void)link;
-    return false; /* a lone node has no links; node/effects.c will know */
 }

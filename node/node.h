@@ -26,6 +26,7 @@
 
 struct conns;
 struct listener;
+struct seeds;
 
 struct node {
     struct core core;
@@ -44,6 +45,12 @@ struct node {
     uv_signal_t sigint;
 
     struct cluster *cluster;
+    struct addr cluster_addr; /* bound: gossip and control lane */
+    struct seeds *seeds;
+    struct buf wire;                 /* an item on its way to several peers */
+    bool dropped[CLUSTER_PEERS_MAX]; /* slots whose queue overflowed */
+    bool dropped_any;
+    bool draining_effects;
     struct conns *conns;
     struct listener *listener;
     struct mesh *mesh;
@@ -68,12 +75,9 @@ void node_stop(struct node *node);
 /* After the loop has ended. */
 void node_fini(struct node *node);
 
-/* What the cluster wants done, carried out: node/effects.c. */
+/* Steps the cluster with one piece of news and carries out what it wants done:
+ * node/effects.c. Again: from inside an effect, too. */
 void node_tell_cluster(struct node *node, const struct cluster_news *news);
 void node_drain_effects(struct node *node);
-
-/* Adds /v1/cluster etc. their facts without giving doors the loop. */
-struct mesh_link;
-bool node_link(const struct core *core, uint16_t slot, struct mesh_link *link);
 
 #endif

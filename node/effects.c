@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the cluster wants done, carried out; and what the hub asks of it.
+ */
+#include <assert.h>
+
+#include "node/client.h"
+#include "node/membership.h"
+#include "proto/err.h"
+
+static void carry_out(struct node *node, const struct cluster_effect *effect);
+
+void node_tell_cluster(struct node *node, const struct cluster_news *news)
+{
+    cluster_step(node->cluster, news, uv_now(node->loop));
+    node_drain_effects(node);
+}
+
+/* An effect may make news (a link that breaks while it is written to), which
+ * then only adds to the effects that the outer call takes. */
+void node_drain_effects(struct node *node)
+{
+    struct cluster_effect effect;
+
+    if (node->draining_effects) {
+        return;
+    }
+    node->draining_effects = true;
+    while (cluster_next(node->cluster, &effect)) {
+        carry_out(node, &effect);
+    }
+    node->draining_effects = false;
+}
+
+/* --- events --- */
+
+static void log_event(struct node *node, const struct cluster_effect *effect)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } events[] = {
+        [CLUSTER_JOINED] = {"member-joined", LOG_INFO},
+        [CLUSTER_SUSPECT] = {"member-suspect", LOG_INFO},
+        [CLUSTER_REFUTED] = {"member-refuted", LOG_INFO},
+        [CLUSTER_DEAD] = {"member-dead", LOG_WARN},
+        [CLUSTER_LEFT] = {"member-left", LOG_INFO},
+        [CLUSTER_LINKED] = {"link-up", LOG_INFO},
+        [CLUSTER_UNLINKED] = {"link-down", LOG_INFO},
+        [CLUSTER_DUPLICATE] = {"name-duplicate", LOG_WARN},
+        [CLUSTER_REFUSED] = {"peer-refused", LOG_WARN},
+        [CLUSTER_DIVERGED] = {"log-diverged", LOG_ERROR},
+        [CLUSTER_SEED_SILENT] = {"seeds-silent", LOG_WARN},
+    };
+    const struct peer_node *peer = effect->peer;
+    const char *text = effect->text != NULL ? effect->text : "";
+    char addr[ADDR_TEXT_MAX];
+
+    assert((size_t)effect->event < ARRAY_LEN(events));
+    if (peer == NULL) {
+        log_line(&node->log, events[effect->event].level,
+                 events[effect->event].name, "why=%s", text);
+        return;
+    }
+    log_line(
+        &node->log, events[effect->event].level, events[effect->event].name,
+        "peer=%.*s id=%016llx region=%.*s address=%s why=%s",
+        (int)peer->name.len, (const char *)peer->name.p,
+        (unsigned long long)node_id_u64(&peer->id), (int)peer->region.len,
+        (const char *)peer->region.p, addr_text(&peer->cluster, addr), text);
+}
+
+/* Gauges that follow the members; seldom enough to count them anew. */
+static void count_members(struct node *node)
+{
+    struct stats *stats = &node->core.stats;
+    struct cluster_member member;
+
+    stats->peers = 0;
+    stats->links = 0;
+    for (size_t i = 0; cluster_member_at(node->cluster, i, &member); i++) {
+        bool is_living = member.state == CLUSTER_ALIVE ||
+                         member.state == CLUSTER_SUSPECTED;
+        if (!member.self && is_living) {
+            stats->peers++;
+            stats->links += member.linked;
+        }
+    }
+}
+
+static void become_ready(struct node *node, bool alone)
+{
+    struct core *core = &node->core;
+
+    if (!core->ready) {
+        core->ready = true;
+        core->stats.ready = 1;
+        log_line(&node->log, LOG_INFO, "node-ready", "alone=%d ms=%llu", alone,
+                 (unsigned long long)(core->now_ms - core->boot_ms));
+    }
+}
+
+static void open_peer(struct node *node, const struct cluster_effect *effect)
+{
+    int rc = mesh_peer_open(node->mesh, effect->slot, effect->peer);
+
+    if (rc != 0) {
+        log_line(&node->log, LOG_WARN, "link-cannot-open", "peer=%.*s error=%s",
+                 (int)effect->peer->name.len,
+                 (const char *)effect->peer->name.p, err_name(rc));
+    }
+}
+
+static void carry_out(struct node *node, const struct cluster_effect *effect)
+{
+    switch (effect->type) {
+    case CLUSTER_SEND:
+        gossip_send(node->gossip, &effect->to, &effect->dst, effect->bytes);
+        break;
+    case CLUSTER_TELL:
+        mesh_tell(node->mesh, effect->slot, effect->bytes);
+        break;
+    case CLUSTER_PEER_OPEN:
+        open_peer(node, effect);
+        break;
+    case CLUSTER_PEER_CLOSE:
+        mesh_peer_close(node->mesh, effect->slot);
+        break;
+    case CLUSTER_EVENT:
+        log_event(node, effect);
+        count_members(node);
+        break;
+    case CLUSTER_BARRIER:
+        clients_release(&node->core, effect->scope, effect->version,
+                        effect->partial);
+        break;
+    case CLUSTER_READY:
+        become_ready(node, effect->alone);
+        break;
+    case CLUSTER_GAP:
+        hub_gap(node->core.hub, effect->bytes);
+        break;
+    }
+}
+
+/* --- what the hub asks --- */
+
+static uint64_t outside_want(void *data, uint64_t hash, bool wanted)
+{
+    struct node *node = data;
+    return cluster_want(node->cluster, hash, wanted);
+}
+
+static uint64_t outside_want_pattern(void *data, struct bytes cache,
+                                     struct bytes pattern,
+                                     enum topic_dialect dialect, bool wanted)
+{
+    struct node *node = data;
+    struct buf name = {.max = 2 + CACHE_LEN_MAX + PATTERN_LEN_MAX};
+    struct peer_record record = {
+        .type = PEER_PATTERN,
+        .removed = !wanted,
+        .dialect = (uint8_t)dialect,
+        .cache = cache,
+        .pattern = pattern,
+    };
+
+    /* Lengths keep ("a", "bc") and ("ab", "c") apart. */
+    buf_add_u8(&name, (uint8_t)dialect);
+    buf_add_u8(&name, (uint8_t)cache.len);
+    buf_add_bytes(&name, cache);
+    buf_add_bytes(&name, pattern);
+    if (name.failed) {
+        buf_fini(&name);
+        return 0;
+    }
+    record.hash = hash_bytes(&node->core.hash_key, buf_bytes(&name));
+    buf_fini(&name);
+    return cluster_want_pattern(node->cluster, &record);
+}
+
+/* The wire form is made once, however many peers get it. */
+static void send_to(struct node *node, const struct cluster_target *targets,
+                    size_t len, const struct item *item)
+{
+    struct item encoded = *item;
+
+    if (len > 1 && item->wire.len == 0) {
+        buf_reset(&node->wire);
+        item_write(item, &node->wire);
+        if (!node->wire.failed) {
+            encoded.wire = buf_bytes(&node->wire);
+        }
+    }
+    for (size_t i = 0; i < len; i++) {
+        mesh_send(node->mesh, targets[i].slot, (enum peer_hop)targets[i].hop,
+                  &encoded);
+    }
+}
+
+static unsigned outside_forward(void *data, const struct item *item,
+                                bool *partial)
+{
+    struct cluster_target targets[CLUSTER_PEERS_MAX];
+    struct node *node = data;
+    size_t len = cluster_route(node->cluster, item->hash, targets,
+                               ARRAY_LEN(targets), partial);
+
+    send_to(node, targets, len, item);
+    return (unsigned)len;
+}
+
+static unsigned outside_relay(void *data, const struct item *item)
+{
+    struct cluster_target targets[CLUSTER_PEERS_MAX];
+    struct node *node = data;
+    size_t len = cluster_relay(node->cluster, item->hash, targets,
+                               ARRAY_LEN(targets));
+
+    send_to(node, targets, len, item);
+    return (unsigned)len;
+}
+
+static uint64_t outside_held(void *data, enum cluster_scope scope)
+{
+    struct node *node = data;
+    return cluster_held(node->cluster, scope);
+}
+
+struct hub_outside membership_outside(struct node *node)
+{
+    return (struct hub_outside){
+        .data = node,
+        .want = outside_want,
+        .want_pattern = outside_want_pattern,
+        .forward = outside_forward,
+        .relay = outside_relay,
+        .held = outside_held,
+    };
+}

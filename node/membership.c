@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/membership.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "node/seeds.h"
+#include "node/sockaddr.h"
+#include "proto/err.h"
+
+static void on_packet(void *data, const struct addr *from, struct bytes plain,
+                      bool sealed_for_me);
+static void on_news(void *data, const struct cluster_news *news);
+static void on_item(void *data, struct item *item, enum peer_hop hop);
+static void on_seeds(void *data, const struct addr *found, size_t len);
+
+/* --- opening --- */
+
+/* Keys seal what nodes say; without them the key comes from the name. */
+static void fill_ring(struct node *node)
+{
+    struct seal_ring *ring = &node->keys.ring;
+
+    ring->cluster_name = bytes_str(node->config.cluster_name);
+    if (ring->keys_len == 0) {
+        seal_key_from_name(&ring->keys[0], ring->cluster_name);
+        ring->keys_len = 1;
+    }
+}
+
+static int bind_gossip(struct node *node)
+{
+    struct gossip_options options = {
+        .loop = node->loop,
+        .ring = &node->keys.ring,
+        .stats = &node->core.stats,
+        .log = &node->log,
+        .self = node->id,
+        .listen = node->cluster_addr,
+        .loopback_only = node->core.auth.insecure,
+        .data = node,
+        .on_packet = on_packet,
+    };
+    memcpy(options.life, node->life, sizeof options.life);
+    return gossip_open(&node->gossip, &options);
+}
+
+static int bind_mesh(struct node *node)
+{
+    struct mesh_options options = {
+        .loop = node->loop,
+        .ring = &node->keys.ring,
+        .limits = &node->core.limits,
+        .stats = &node->core.stats,
+        .log = &node->log,
+        .self = node->id,
+        .listen = node->cluster_addr,
+        .data_port = (uint16_t)(node->cluster_addr.port + 1),
+        .data = node,
+        .on_news = on_news,
+        .on_item = on_item,
+    };
+    memcpy(options.life, node->life, sizeof options.life);
+    return mesh_open(&node->mesh, &options);
+}
+
+int membership_bind(struct node *node, const struct addr *client)
+{
+    node->cluster_addr = node->config.cluster;
+    if (node->cluster_addr.port == 0) {
+        /* Beside the client port; without keys never beyond this host. */
+        if (!node->core.auth.insecure) {
+            node->cluster_addr = *client;
+        }
+        node->cluster_addr.port = (uint16_t)(client->port + 1);
+    }
+    fill_ring(node);
+    int rc = bind_gossip(node);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = bind_mesh(node);
+    if (rc != 0) {
+        gossip_close(node->gossip);
+        node->gossip = NULL;
+    }
+    return rc;
+}
+
+/* The first address of this machine that others might reach. */
+static bool outward_addr(struct addr *addr)
+{
+    uv_interface_address_t *all;
+    int len;
+    bool found = false;
+
+    if (uv_interface_addresses(&all, &len) != 0) {
+        return false;
+    }
+    for (int i = 0; i < len && !found; i++) {
+        struct addr a = sockaddr_read((struct sockaddr *)&all[i].address);
+        found = !all[i].is_internal && addr_is_ip4(&a);
+        if (found) {
+            memcpy(addr->ip, a.ip, sizeof addr->ip);
+        }
+    }
+    uv_free_interface_addresses(all, len);
+    return found;
+}
+
+/* Resolves --advertise HOST[:PORT] once, at the start. */
+static bool resolve(struct node *node, const char *text, struct addr *addr)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
+    char host[CONFIG_TEXT_MAX];
+    const char *colon = strrchr(text, ':');
+    uint64_t port = addr->port;
+    uv_getaddrinfo_t request;
+
+    if (addr_read(bytes_str(text), addr->port, addr) == 0) {
+        return true;
+    }
+    size_t len = colon == NULL ? strlen(text) : (size_t)(colon - text);
+    if (colon != NULL && (bytes_u64(bytes_str(colon + 1), &port) != 0 ||
+                          port == 0 || port > UINT16_MAX)) {
+        return false;
+    }
+    memcpy(host, text, len);
+    host[len] = '\0';
+    if (uv_getaddrinfo(node->loop, &request, NULL, host, NULL, &hints) != 0) {
+        return false;
+    }
+    *addr = sockaddr_read(request.addrinfo->ai_addr);
+    addr->port = (uint16_t)port;
+    uv_freeaddrinfo(request.addrinfo);
+    return true;
+}
+
+/* Under which address the others reach this node. */
+static int advertised(struct node *node, struct addr *addr)
+{
+    const char *named = node->config.advertise;
+
+    *addr = node->cluster_addr;
+    if (named[0] != '\0' && resolve(node, named, addr)) {
+        return 0;
+    }
+    if (named[0] == '\0' && (!addr_is_any(addr) || outward_addr(addr))) {
+        return 0;
+    }
+    log_line(&node->log, LOG_ERROR, "node-cannot-advertise", "advertise=%s",
+             named[0] != '\0' ? named : "none");
+    return ERR_CONFIG;
+}
+
+int membership_start(struct node *node)
+{
+    struct cluster_options options = {
+        .self = {.id = node->id,
+                 .data_port = (uint16_t)(node->cluster_addr.port + 1),
+                 .name = bytes_str(node->config.name),
+                 .region = bytes_str(node->config.region),
+                 .endpoint = bytes_str(node->core.endpoint),
+                 .version = BYTES(STARLING_VERSION)},
+        .seed = bytes_u64be(node->id.b + 8),
+        .hash_key_print = hash_key_print(&node->keys.hash_key),
+        .seeded = node->config.join_len > 0,
+    };
+    int rc = advertised(node, &options.self.cluster);
+
+    if (rc != 0) {
+        return rc;
+    }
+    node->cluster = cluster_new(&options, uv_now(node->loop));
+    if (node->cluster == NULL) {
+        return ERR_NOMEM;
+    }
+    node->core.cluster = node->cluster;
+    rc = seeds_open(&node->seeds, node->loop, &node->config, on_seeds, node);
+    if (rc == 0) {
+        node_tell_cluster(node, &(struct cluster_news){.type = CLUSTER_TICK});
+    }
+    return rc;
+}
+
+/* --- closing --- */
+
+void membership_leave(struct node *node)
+{
+    if (node->cluster != NULL) {
+        node_tell_cluster(node, &(struct cluster_news){.type = CLUSTER_LEAVE});
+        mesh_flush(node->mesh, uv_now(node->loop));
+    }
+}
+
+void membership_close(struct node *node)
+{
+    seeds_close(node->seeds);
+    node->seeds = NULL;
+    if (node->gossip != NULL) {
+        gossip_close(node->gossip);
+        node->gossip = NULL;
+    }
+    if (node->mesh != NULL) {
+        mesh_close(node->mesh);
+        node->mesh = NULL;
+    }
+}
+
+/* --- news --- */
+
+static void on_packet(void *data, const struct addr *from, struct bytes plain,
+                      bool sealed_for_me)
+{
+    node_tell_cluster(data, &(struct cluster_news){
+                                .type = CLUSTER_PACKET,
+                                .from = *from,
+                                .bytes = plain,
+                                .sealed_for_me = sealed_for_me,
+                            });
+}
+
+/* That a queue overflowed is noticed in the middle of a publish: the cluster
+ * hears of it at the end of the turn. */
+static void on_news(void *data, const struct cluster_news *news)
+{
+    struct node *node = data;
+
+    if (news->type == CLUSTER_DROPPED) {
+        assert(news->slot < CLUSTER_PEERS_MAX);
+        node->dropped[news->slot] = true;
+        node->dropped_any = true;
+        return;
+    }
+    node_tell_cluster(node, news);
+}
+
+static void on_item(void *data, struct item *item, enum peer_hop hop)
+{
+    struct node *node = data;
+    struct hub_receipt receipt;
+
+    hub_publish(node->core.hub, item,
+                hop == PEER_HOP_INGRESS ? HUB_FROM_INGRESS : HUB_FROM_PEER,
+                &receipt);
+}
+
+static void on_seeds(void *data, const struct addr *found, size_t len)
+{
+    node_tell_cluster(data, &(struct cluster_news){.type = CLUSTER_SEEDS,
+                                                   .seeds = found,
+                                                   .seeds_len = len});
+}
+
+/* --- the turn --- */
+
+static void tell_dropped(struct node *node)
+{
+    node->dropped_any = false;
+    for (uint16_t slot = 0; slot < CLUSTER_PEERS_MAX; slot++) {
+        if (node->dropped[slot]) {
+            node->dropped[slot] = false;
+            node_tell_cluster(node, &(struct cluster_news){
+                                        .type = CLUSTER_DROPPED, .slot = slot});
+        }
+    }
+}
+
+void membership_end_turn(struct node *node)
+{
+    uint64_t now_ms = uv_now(node->loop);
+
+    if (node->cluster == NULL || node->mesh == NULL) {
+        return;
+    }
+    if (node->dropped_any) {
+        tell_dropped(node);
+    }
+    cluster_flush(node->cluster, now_ms);
+    node_drain_effects(node);
+    mesh_flush(node->mesh, now_ms);
+}
+
+uint64_t membership_wake_ms(const struct node *node)
+{
+    return node->cluster == NULL ? UINT64_MAX : cluster_wake_ms(node->cluster);
+}
+
+void membership_run(struct node *node)
+{
+    if (uv_now(node->loop) >= membership_wake_ms(node)) {
+        node_tell_cluster(node, &(struct cluster_news){.type = CLUSTER_TICK});
+    }
+}
