@@ -12,10 +12,11 @@
  * randomness of its own: the same options and the same news give the same
  * effects, byte for byte. The simulator (tests/sim) runs thousands of these.
  *
- * Inside: cluster/swim (membership and failure detection), cluster/log (one
+ * Inside: cluster/swim (membership and failure detection), cluster/replog (this
  * node's records), cluster/interest (whose hash is wanted where),
- * cluster/route (targets and ingress), proto/gossip (packets), proto/peer
- * (control messages). Callers use only this header.
+ * cluster/route (targets and ingress), cluster/barrier, cluster/gate,
+ * cluster/link (hellos), cluster/sync (logs on their way), proto/gossip
+ * (packets), proto/peer (control messages). Callers use only this header.
  *
  * Peers have a small number, the *slot*, from CLUSTER_PEER_OPEN until
  * CLUSTER_PEER_CLOSE; slots are reused afterwards.
@@ -96,7 +97,8 @@ uint64_t cluster_wake_ms(const struct cluster *cluster);
 
 enum cluster_effect_type {
     CLUSTER_SEND,       /* seal `bytes` for `dst` (zero: join), send to `to` */
-    CLUSTER_TELL,       /* put `bytes` on the control lane of `slot` */
+    CLUSTER_TELL,       /* put `bytes` on the control lane of `slot`, whose
+                         * pipe is up */
     CLUSTER_PEER_OPEN,  /* dial both lanes of `peer` and keep dialling: slot */
     CLUSTER_PEER_CLOSE, /* stop, forget its queues: slot */
     CLUSTER_EVENT,      /* something worth a log line: event, peer, text */
@@ -162,8 +164,10 @@ void cluster_flush(struct cluster *cluster, uint64_t now_ms);
 uint64_t cluster_version(const struct cluster *cluster);
 
 /* The version that everyone in scope is known to hold. A CLUSTER_BARRIER effect
- * follows each rise, or, after CLUSTER_BARRIER_MS, with `partial`. Without
- * peers it equals cluster_version() at once. */
+ * follows each rise, or, after CLUSTER_BARRIER_MS, with `partial`, and again
+ * every CLUSTER_BARRIER_MS while a peer is stuck: so who waits for any version,
+ * however old, is answered. It falls when a peer comes back with less, and is 0
+ * before the gate opens. Without peers it equals cluster_version() at once. */
 uint64_t cluster_held(const struct cluster *cluster, enum cluster_scope scope);
 
 /* --- where an item goes --- */

@@ -15,6 +15,7 @@ static void take_members(struct cluster *cluster, struct peer *peer,
 static void update(struct cluster *cluster, uint16_t slot);
 static void become_linked(struct cluster *cluster, uint16_t slot);
 static void become_unlinked(struct cluster *cluster, uint16_t slot);
+static void tell_region(struct cluster *cluster, uint16_t gone);
 static struct bytes counted_ids(struct cluster *cluster,
                                 const struct peer *reader);
 static void say_gap(struct cluster *cluster, uint16_t slot,
@@ -272,7 +273,24 @@ static void become_unlinked(struct cluster *cluster, uint16_t slot)
     cluster->hold_due = true;
     peer->counts_me = false;
     link_gap(cluster, slot, (struct bytes){0});
+    if (!peer->near) {
+        tell_region(cluster, slot);
+    }
     cluster_say(cluster, CLUSTER_UNLINKED, peer, NULL);
+}
+
+/* Our items for that region change their ingress: what the old one had is lost
+ * and its neighbours may not know yet, so they hear it from us, before what
+ * the new one relays. */
+static void tell_region(struct cluster *cluster, uint16_t gone)
+{
+    for (size_t i = 0; i < cluster->slots; i++) {
+        const struct peer *peer = peer_at(cluster, i);
+        if (peer != NULL && peer->linked &&
+            route_is_same(&cluster->route, (uint16_t)i, gone)) {
+            say_gap(cluster, (uint16_t)i, (struct bytes){0});
+        }
+    }
 }
 
 /* Whom our barriers wait for, as far as it is the reader's concern. */

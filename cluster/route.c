@@ -82,9 +82,9 @@ void route_mark(struct route *route, uint16_t slot, bool linked, bool choice)
     }
 }
 
-bool route_is_near(const struct route *route, uint16_t slot)
+bool route_is_same(const struct route *route, uint16_t a, uint16_t b)
 {
-    return route->region_of[slot] == 0;
+    return route->region_of[a] == route->region_of[b];
 }
 
 size_t route_targets(struct route *route, const struct route_want *want,

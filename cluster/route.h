@@ -55,8 +55,8 @@ void route_close(struct route *route, uint16_t slot);
 /* `choice`: may be chosen as ingress. */
 void route_mark(struct route *route, uint16_t slot, bool linked, bool choice);
 
-/* Whether this peer is of the own region. */
-bool route_is_near(const struct route *route, uint16_t slot);
+/* Whether both peers are of one region. */
+bool route_is_same(const struct route *route, uint16_t a, uint16_t b);
 
 struct route_want {
     const uint64_t *slots; /* bitmap of those that want it, NULL = nobody */

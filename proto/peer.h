@@ -140,7 +140,7 @@ struct peer_message {
      * divergence is seen (equal version, unequal digest) or repaired. */
 
     /* PEER_HELLO, PEER_DELTA (version reached), PEER_SNAPSHOT, PEER_PULL (what
-     * I have), PEER_HAVE */
+     * I have; all ones: nothing whole, begin a snapshot), PEER_HAVE */
     uint64_t version;
     uint64_t digest; /* PEER_HELLO, PEER_DELTA, PEER_SNAPSHOT */
 

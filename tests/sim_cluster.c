@@ -11,6 +11,7 @@
  */
 #include "tests/test.h"
 
+#include "cluster/rng.h"
 #include "tests/sim/sim.h"
 
 enum {
@@ -96,7 +97,7 @@ static uint64_t partition(size_t nodes)
     struct sim *sim = begin(nodes, 1);
 
     sim_partition(sim, (nodes + 1) / 3);
-    publish(sim, nodes, 10000, 50);
+    publish(sim, nodes, 8000, 50);
     for (size_t i = 0; i < nodes; i++) { /* both sides go on changing */
         sim_want(sim, i, (i + 5) % SHARED, true);
     }
@@ -115,7 +116,7 @@ static uint64_t loss(size_t nodes)
     struct sim *sim = begin(nodes, 1);
 
     sim_set_loss(sim, 100);
-    publish(sim, nodes, 10000, 100);
+    publish(sim, nodes, 6000, 60);
     for (size_t i = 0; i < nodes; i++) { /* nobody is thought dead */
         assert_int_equal(sim_events(sim, i, CLUSTER_DEAD), 0);
         assert_int_equal(sim_events(sim, i, CLUSTER_UNLINKED), 0);
@@ -161,12 +162,87 @@ static uint64_t regions(size_t nodes)
     return end(sim, "regions").digest;
 }
 
+/* Anything at any time, then healing. Half of the nodes always live. */
+static void any_fault(struct sim *sim, struct rng *rng, size_t nodes)
+{
+    size_t a = rng_below(rng, (uint32_t)nodes);
+    size_t b = rng_below(rng, (uint32_t)nodes);
+
+    switch (rng_below(rng, 8)) {
+    case 0:
+        if (a >= nodes / 2 && sim_is_up(sim, a)) {
+            sim_kill(sim, a, rng_below(rng, 2) == 0);
+        }
+        break;
+    case 1:
+    case 2:
+        if (!sim_is_up(sim, a)) {
+            sim_start(sim, a);
+            sim_want(sim, a, SHARED, true);
+        }
+        break;
+    case 3:
+        sim_cut(sim, a, b);
+        break;
+    case 4:
+        sim_heal(sim);
+        break;
+    case 5:
+        if (sim_is_up(sim, a)) {
+            sim_break(sim, a, b);
+        }
+        break;
+    case 6:
+        sim_set_loss(sim, rng_below(rng, 300));
+        break;
+    default:
+        if (sim_is_up(sim, a)) {
+            size_t topic = rng_below(rng, SHARED);
+            sim_want(sim, a, topic, !sim_is_wanted(sim, a, topic));
+        }
+        break;
+    }
+}
+
+static uint64_t chaos_in(size_t nodes, size_t regions_len)
+{
+    struct sim *sim = begin(nodes, regions_len);
+    struct rng rng;
+
+    rng_init(&rng, seed);
+    for (size_t i = 0; i < 60; i++) {
+        any_fault(sim, &rng, nodes);
+        publish(sim, nodes, 20 + rng_below(&rng, 400), 20);
+    }
+    sim_heal(sim);
+    sim_set_loss(sim, 0);
+    for (size_t i = 0; i < nodes; i++) {
+        if (!sim_is_up(sim, i)) {
+            sim_start(sim, i);
+        }
+    }
+    sim_until(sim, sim_is_whole, 15000);
+    publish(sim, nodes, 500, 10);
+    return end(sim, "chaos").digest;
+}
+
+static uint64_t chaos(size_t nodes)
+{
+    return chaos_in(nodes, 1);
+}
+
+static uint64_t chaos_far(size_t nodes)
+{
+    return chaos_in(nodes, 2);
+}
+
 static const struct scenario {
     const char *name;
     uint64_t (*play)(size_t nodes);
 } scenarios[] = {
-    {"join", join}, {"crash", crash},     {"partition", partition},
-    {"loss", loss}, {"restart", restart}, {"regions", regions},
+    {"join", join},   {"crash", crash},         {"partition", partition},
+    {"loss", loss},   {"restart", restart},     {"regions", regions},
+    {"chaos", chaos}, {"chaos-far", chaos_far},
 };
 
 static void three_nodes_come_through_all_scenarios(void **state)

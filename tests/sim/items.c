@@ -35,6 +35,11 @@ void sim_want(struct sim *sim, size_t i, size_t topic, bool wanted)
     acknowledge_held(sim, i);
 }
 
+bool sim_is_wanted(const struct sim *sim, size_t i, size_t topic)
+{
+    return sim->nodes[i].wishes[topic].wanted;
+}
+
 void sim_want_many(struct sim *sim, size_t i, uint64_t from, uint64_t until,
                    bool wanted)
 {

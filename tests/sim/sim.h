@@ -76,6 +76,7 @@ bool sim_is_whole(struct sim *sim);
 
 /* One local subscription appears or goes. */
 void sim_want(struct sim *sim, size_t i, size_t topic, bool wanted);
+bool sim_is_wanted(const struct sim *sim, size_t i, size_t topic);
 /* Wishes for topics beyond those that are followed here. */
 void sim_want_many(struct sim *sim, size_t i, uint64_t from, uint64_t until,
                    bool wanted);
