@@ -9,10 +9,6 @@
 #include "node/cli/fetch.h"
 #include "proto/err.h"
 
-enum {
-    ROUND_TRIPS = 3
-};
-
 int args_fail(const char *command, const char *context, int err)
 {
     fprintf(stderr, "starling %s: %s: %s (code %u)\n", command, context,
@@ -27,30 +23,6 @@ int args_fail(const char *command, const char *context, int err)
 }
 
 /* --- regions --- */
-
-/* Round trip of one small request, UINT64_MAX when it fails. */
-static uint64_t round_trip_ms(const char *endpoint)
-{
-    struct link_url url;
-    struct buf body = {0};
-    uint64_t best = UINT64_MAX;
-
-    if (link_url_read(endpoint, &url) != 0) {
-        return UINT64_MAX;
-    }
-    for (int i = 0; i < ROUND_TRIPS; i++) {
-        uint64_t start_ms = link_now_ms();
-        if (fetch(&url, "GET", "/livez", NULL, (struct bytes){0}, &body) !=
-            200) {
-            best = UINT64_MAX;
-            break;
-        }
-        uint64_t took_ms = link_now_ms() - start_ms;
-        best = took_ms < best ? took_ms : best;
-    }
-    buf_fini(&body);
-    return best;
-}
 
 /* The endpoint of the region called `name`, or of the nearest; borrowed from
  * `regions`. NULL when there is none. */
@@ -71,7 +43,7 @@ static const char *choose_endpoint(const json_t *regions, const char *name)
         }
         for (size_t e = 0; e < json_array_size(endpoints); e++) {
             const char *url = json_string_value(json_array_get(endpoints, e));
-            uint64_t ms = url == NULL ? UINT64_MAX : round_trip_ms(url);
+            uint64_t ms = url == NULL ? UINT64_MAX : fetch_round_trip_ms(url);
             if (ms < best_ms) {
                 best_ms = ms;
                 best = url;

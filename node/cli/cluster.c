@@ -94,13 +94,20 @@ static void print_regions(const json_t *root)
     json_t *region;
     json_t *endpoint;
 
-    printf("%-12s %6s  %s\n", "REGION", "NODES", "ENDPOINTS");
+    printf("%-12s %6s  %s\n", "REGION", "NODES", "ENDPOINTS (ROUND TRIP)");
     json_array_foreach(json_object_get(root, "regions"), i, region)
     {
         printf("%-12s %6lld ", text(region, "name"), number(region, "nodes"));
         json_array_foreach(json_object_get(region, "endpoints"), e, endpoint)
         {
-            printf(" %s", json_string_value(endpoint));
+            const char *url = json_string_value(endpoint);
+            uint64_t ms = fetch_round_trip_ms(url);
+            printf(" %s ", url);
+            if (ms == UINT64_MAX) {
+                printf("(no answer)");
+            } else {
+                printf("(%llu ms)", (unsigned long long)ms);
+            }
         }
         printf("%s\n", strcmp(text(region, "name"), text(root, "self")) == 0
                            ? "  (asked)"

@@ -3,6 +3,10 @@
 
 #include "proto/err.h"
 
+enum {
+    ROUND_TRIPS = 3
+};
+
 static void add_line(struct buf *out, const char *name, const char *value)
 {
     buf_add_str(out, name);
@@ -83,4 +87,27 @@ int fetch(const struct link_url *url, const char *method, const char *path,
     buf_fini(&request);
     link_close(&link);
     return rc;
+}
+
+uint64_t fetch_round_trip_ms(const char *endpoint)
+{
+    struct link_url url;
+    struct buf body = {0};
+    uint64_t best = UINT64_MAX;
+
+    if (link_url_read(endpoint, &url) != 0) {
+        return UINT64_MAX;
+    }
+    for (int i = 0; i < ROUND_TRIPS; i++) {
+        uint64_t start_ms = link_now_ms();
+        if (fetch(&url, "GET", "/livez", NULL, (struct bytes){0}, &body) !=
+            200) {
+            best = UINT64_MAX;
+            break;
+        }
+        uint64_t took_ms = link_now_ms() - start_ms;
+        best = took_ms < best ? took_ms : best;
+    }
+    buf_fini(&body);
+    return best;
 }
