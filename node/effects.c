@@ -8,6 +8,10 @@
 #include "node/membership.h"
 #include "proto/err.h"
 
+enum {
+    GAP_LOG_MS = 1000
+};
+
 static void carry_out(struct node *node, const struct cluster_effect *effect);
 
 void node_tell_cluster(struct node *node, const struct cluster_news *news)
@@ -111,6 +115,22 @@ static void open_peer(struct node *node, const struct cluster_effect *effect)
     }
 }
 
+/* Subscribers are told; the operator once a second at most. */
+static void tell_gap(struct node *node, struct bytes hashes)
+{
+    uint64_t now_ms = uv_now(node->loop);
+
+    hub_gap(node->core.hub, hashes);
+    node->gaps_unlogged++;
+    if (now_ms < node->gap_log_ms) {
+        return;
+    }
+    log_line(&node->log, LOG_INFO, "items-lost", "topics=%s times=%u",
+             hashes.len == 0 ? "all" : "some", node->gaps_unlogged);
+    node->gaps_unlogged = 0;
+    node->gap_log_ms = now_ms + GAP_LOG_MS;
+}
+
 static void carry_out(struct node *node, const struct cluster_effect *effect)
 {
     switch (effect->type) {
@@ -138,7 +158,7 @@ static void carry_out(struct node *node, const struct cluster_effect *effect)
         become_ready(node, effect->alone);
         break;
     case CLUSTER_GAP:
-        hub_gap(node->core.hub, effect->bytes);
+        tell_gap(node, effect->bytes);
         break;
     }
 }

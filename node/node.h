@@ -51,6 +51,8 @@ struct node {
     bool dropped[CLUSTER_PEERS_MAX]; /* slots whose queue overflowed */
     bool dropped_any;
     bool draining_effects;
+    unsigned gaps_unlogged; /* discontinuities since the last log line */
+    uint64_t gap_log_ms;    /* when the next one may be written */
     struct conns *conns;
     struct listener *listener;
     struct mesh *mesh;

@@ -51,6 +51,12 @@ for f in $(git ls-files '*.c' '*.h'); do
     head -1 "$f" | grep -q 'SPDX-License-Identifier' || echo "$f: no SPDX line"
 done | say length
 
+# Every log event is documented.
+for event in $(grep -hoE '(LOG_[A-Z]+,|\{) *"[a-z]+(-[a-z]+)+"|^ *"[a-z]+(-[a-z]+)+",$' node/*.c |
+    grep -oE '[a-z]+(-[a-z]+)+'); do
+    grep -q "\`$event\`" docs/OPERATIONS.md || echo "$event"
+done | say 'log event missing in docs/OPERATIONS.md'
+
 # The top level is the house and nothing else.
 git ls-files | cut -d/ -f1 | sort -u |
     grep -vxE '\..*|CMakeLists.txt|README.md|node|cluster|proto|tests|deploy|docs' |
