@@ -8,7 +8,7 @@ const RETRY_MS = 1000;
 
 const $ = (id) => document.getElementById(id);
 const sentAt = new Map(); // item id -> performance.now() of the send
-const state = { members: [], self: '', insecure: true };
+const state = { members: [], region: '' };
 
 const tokenFromUrl = new URLSearchParams(location.hash.slice(1)).get('t');
 if (tokenFromUrl) {
@@ -102,8 +102,10 @@ class Pane {
 
   take(message) {
     if (message.op === 'subscribed') {
-      this.position = { page: message.page, seq: message.seq };
-      this.label.textContent = message.partial ? 'subscribed (partial)' : 'subscribed';
+      // Resumed: what was missed follows, so the old position still holds.
+      if (!message.resumed) this.position = { page: message.page, seq: message.seq };
+      this.label.textContent = message.partial ? 'subscribed (not everywhere yet)' : 'subscribed';
+      this.label.className = 'state good';
     } else if (message.op === 'item') {
       this.position = { page: message.page, seq: message.seq };
       this.add(message);
@@ -132,8 +134,7 @@ class Pane {
     const start = sentAt.get(message.item_id);
     const ms = start === undefined ? Date.now() - message.at
       : performance.now() - start;
-    const origin = state.members.find((m) => m.id.startsWith(message.origin) ||
-      message.origin.startsWith(m.id));
+    const origin = state.members.find((m) => m.id === message.origin);
     const row = this.insert();
     cell(row, new Date().toLocaleTimeString());
     cell(row, message.seq, 'n');
@@ -156,13 +157,12 @@ const publisher = new Session((message) => {
 
 function options(select, entries, wanted) {
   const key = JSON.stringify(entries);
-  if (select.dataset.key === key) return false;
+  if (select.dataset.key === key) return;
   const before = select.value || wanted;
   select.dataset.key = key;
   select.textContent = '';
   for (const [value, text] of entries) select.add(new Option(text, value));
   if (entries.some(([value]) => value === before)) select.value = before;
-  return true;
 }
 
 const living = () => state.members.filter((m) => m.endpoint &&
@@ -178,15 +178,13 @@ function fill() {
   const here = nodes.filter((m) => m.region === $('region').value);
   const other = nodes.filter((m) => m.region !== $('region').value)
     .concat(here.slice(1), here);
-  if (options($('from'), nodes.map(label), here[0] && here[0].endpoint)) {
-    publisher.connect($('from').value);
-  }
-  if (options(panes[0].select, nodes.map(label), here[0] && here[0].endpoint)) {
-    panes[0].session.connect(panes[0].select.value);
-  }
-  if (options(panes[1].select, nodes.map(label), other[0] && other[0].endpoint)) {
-    panes[1].session.connect(panes[1].select.value);
-  }
+  const follow = (select, session, first) => {
+    options(select, nodes.map(label), first && first.endpoint);
+    if (select.value !== session.endpoint) session.connect(select.value);
+  };
+  follow($('from'), publisher, here[0]);
+  follow(panes[0].select, panes[0].session, here[0]);
+  follow(panes[1].select, panes[1].session, other[0]);
 }
 
 function showMembers() {
@@ -206,23 +204,39 @@ function showMembers() {
   }
 }
 
+const ask = (path) => fetch(path, { headers: token() ? { Authorization: token() } : {} });
+
+function takeCluster(cluster) {
+  if (cluster.members.every((m) => !m.endpoint)) {
+    cluster.members.filter((m) => m.self).forEach((m) => { m.endpoint = location.origin; });
+  }
+  state.members = cluster.members;
+  state.region = cluster.region;
+  $('where').textContent = `node ${cluster.name}, region ${cluster.region}, ` +
+    `links ${cluster.links.up}/${cluster.links.of} up` +
+    (cluster.insecure ? ', no keys: for development' : '');
+}
+
+// A token without admin:read sees where clients may connect, and no more.
+function takeRegions(regions) {
+  state.members = regions.regions.flatMap((region) => region.endpoints.map((endpoint) => ({
+    id: '', name: new URL(endpoint).host, region: region.name, endpoint, state: 'alive',
+  })));
+  state.region = regions.self;
+  $('where').textContent = `region ${regions.self}`;
+}
+
 async function refresh() {
   try {
-    const headers = token() ? { Authorization: token() } : {};
-    const response = await fetch('/v1/cluster', { headers });
+    let response = await ask('/v1/cluster');
+    const whole = response.status !== 403;
+    if (!whole) response = await ask('/v1/regions');
     $('login').hidden = response.ok;
     if (!response.ok) throw new Error(`the node answers ${response.status}`);
-    const cluster = await response.json();
-    if (cluster.members.every((m) => !m.endpoint)) {
-      cluster.members.filter((m) => m.self).forEach((m) => { m.endpoint = location.origin; });
-    }
-    state.members = cluster.members;
-    state.region = cluster.region;
-    $('where').textContent = `node ${cluster.name}, region ${cluster.region}, ` +
-      `links ${cluster.links.up}/${cluster.links.of} up` +
-      (cluster.insecure ? ', no keys: for development' : '');
+    (whole ? takeCluster : takeRegions)(await response.json());
+    $('cluster').hidden = !whole;
     fill();
-    showMembers();
+    if (whole) showMembers();
   } catch (error) {
     $('where').textContent = `no answer: ${error.message}`;
   }

@@ -46,6 +46,9 @@ static struct bytes type_of(const struct console_file *file)
     if (strcmp(dot, ".css") == 0) {
         return BYTES("text/css; charset=utf-8");
     }
+    if (strcmp(dot, ".svg") == 0) {
+        return BYTES("image/svg+xml");
+    }
     return BYTES("text/html; charset=utf-8");
 }
 
