@@ -8,7 +8,7 @@ const RETRY_MS = 1000;
 
 const $ = (id) => document.getElementById(id);
 const sentAt = new Map(); // item id -> performance.now() of the send
-const state = { members: [], region: '' };
+const state = { members: [], region: '', denied: '' }; // denied: a token without admin:read
 
 const tokenFromUrl = new URLSearchParams(location.hash.slice(1)).get('t');
 if (tokenFromUrl) {
@@ -228,17 +228,22 @@ function takeRegions(regions) {
 
 async function refresh() {
   try {
-    let response = await ask('/v1/cluster');
-    const whole = response.status !== 403;
-    if (!whole) response = await ask('/v1/regions');
+    let whole = !token() || token() !== state.denied;
+    let response = await ask(whole ? '/v1/cluster' : '/v1/regions');
+    if (whole && response.status === 403) {
+      state.denied = token();
+      whole = false;
+      response = await ask('/v1/regions');
+    }
     $('login').hidden = response.ok;
+    if (response.status === 401) throw new Error(token() ? 'this token is not valid' : 'a token is needed');
     if (!response.ok) throw new Error(`the node answers ${response.status}`);
     (whole ? takeCluster : takeRegions)(await response.json());
     $('cluster').hidden = !whole;
     fill();
     if (whole) showMembers();
   } catch (error) {
-    $('where').textContent = `no answer: ${error.message}`;
+    $('where').textContent = error.message;
   }
   setTimeout(refresh, REFRESH_MS);
 }
