@@ -165,8 +165,9 @@ function options(select, entries, wanted) {
   if (entries.some(([value]) => value === before)) select.value = before;
 }
 
-const living = () => state.members.filter((m) => m.endpoint &&
-  (m.state === 'alive' || m.state === 'suspect'));
+const living = () => state.members
+  .filter((m) => m.endpoint && (m.state === 'alive' || m.state === 'suspect'))
+  .sort((a, b) => Boolean(b.self) - Boolean(a.self) || (a.name < b.name ? -1 : 1));
 
 // The region chooses where the first pane and the publisher are; the second
 // pane starts on another node, of another region where there is one.
@@ -190,7 +191,7 @@ function fill() {
 function showMembers() {
   const body = $('members').tBodies[0];
   body.textContent = '';
-  for (const m of state.members) {
+  for (const m of [...state.members].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const row = body.insertRow();
     const fine = m.state === 'alive' && (m.linked || m.self);
     cell(row, m.name + (m.self ? ' (this one)' : ''));
@@ -198,7 +199,7 @@ function showMembers() {
     cell(row, m.draining ? 'draining' : m.state, fine ? 'good' : 'bad');
     cell(row, m.self ? '' : m.linked ? 'up' : 'down', fine ? 'good' : 'bad');
     cell(row, m.topics, 'n');
-    cell(row, m.self ? '' : (m.rtt_us / 1000).toFixed(1), 'n');
+    cell(row, m.self || !m.rtt_us ? '' : (m.rtt_us / 1000).toFixed(1), 'n');
     cell(row, m.version);
     cell(row, m.endpoint);
   }
