@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tokens: the bytes as a whole token; as the claims of one with a valid
+ * signature; and as its head. What is taken, signed anew, is taken as the same.
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include <sodium.h>
+
+#include "proto/claims.h"
+#include "proto/err.h"
+#include "proto/token.h"
+
+enum {
+    NOW_S = 1795325066
+};
+
+static const struct token_keys keys = {
+    .len = 1,
+    .keys = {{.alg = TOKEN_HS256,
+              .kid = "k0",
+              .can_sign = true,
+              .secret = "fuzz fuzz fuzz fuzz fuzz fuzz !"}},
+};
+
+static void check_token(const struct token *token)
+{
+    struct token again;
+    struct buf first = {0};
+    struct buf second = {0};
+
+    assert(claims_are_valid(token) && token->expires_at > NOW_S);
+    assert(token_covers(token, token));
+    claims_write(token, &first);
+    assert(claims_read(buf_bytes(&first), &again) == 0);
+    assert(token_covers(&again, token) && token_covers(token, &again));
+    claims_write(&again, &second);
+    assert(bytes_eq(buf_bytes(&first), buf_bytes(&second)));
+    token_fini(&again);
+    buf_reset(&first);
+    int rc = token_write(&keys, token, &first);
+    assert(rc == 0 || rc == ERR_TOO_BIG);
+    if (rc == 0) {
+        assert(token_read(&keys, buf_bytes(&first), NOW_S, &again) == 0);
+        token_fini(&again);
+    }
+    buf_fini(&first);
+    buf_fini(&second);
+}
+
+static int read_whole(struct bytes text)
+{
+    struct token token = {0};
+    int rc = token_read(&keys, text, NOW_S, &token);
+
+    assert(rc == 0 || rc == ERR_UNAUTH || rc == ERR_EXPIRED ||
+           rc == ERR_TOO_BIG);
+    if (rc == 0) {
+        check_token(&token);
+        token_fini(&token);
+    }
+    return rc;
+}
+
+/* base64url, as tokens have it. */
+static void add_part(struct buf *out, struct bytes part)
+{
+    const int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+    size_t cap = sodium_base64_encoded_len(part.len, variant);
+    uint8_t *room = buf_reserve(out, cap);
+
+    assert(room != NULL);
+    (void)sodium_bin2base64((char *)room, cap, part.p, part.len, variant);
+    out->len += cap - 1; /* without its NUL */
+}
+
+static void read_signed(struct bytes head, struct bytes claims)
+{
+    struct buf text = {0};
+    uint8_t mac[crypto_auth_hmacsha256_BYTES];
+
+    add_part(&text, head);
+    buf_add_u8(&text, '.');
+    add_part(&text, claims);
+    (void)crypto_auth_hmacsha256(mac, text.p, text.len, keys.keys[0].secret);
+    buf_add_u8(&text, '.');
+    add_part(&text, bytes_of(mac, sizeof mac));
+    (void)read_whole(buf_bytes(&text));
+    buf_fini(&text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    struct bytes in = bytes_of(data, len);
+    struct claims_head head;
+
+    (void)read_whole(in);
+    if (claims_read_head(in, &head) == 0) {
+        assert(memchr(head.kid, 0, sizeof head.kid) != NULL);
+        assert(memchr(head.alg, 0, sizeof head.alg) != NULL);
+    }
+    read_signed(BYTES("{\"alg\":\"HS256\",\"kid\":\"k0\"}"), in);
+    read_signed(in, BYTES("{\"sub\":\"a\",\"exp\":1800000000,\"gr\":[]}"));
+    return 0;
+}
