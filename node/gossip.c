@@ -59,9 +59,10 @@ int gossip_open(struct gossip **out, const struct gossip_options *options)
         return ERR_IO;
     }
     gossip->udp.data = gossip;
-    if (start(gossip) != 0) {
+    int rc = start(gossip);
+    if (rc != 0) {
         gossip_close(gossip);
-        return ERR_IO;
+        return rc;
     }
     *out = gossip;
     return 0;
@@ -101,8 +102,9 @@ static int start(struct gossip *gossip)
     struct sockaddr_storage where;
 
     sockaddr_write(&gossip->options.listen, &where);
-    if (uv_udp_bind(&gossip->udp, (const struct sockaddr *)&where, 0) != 0) {
-        return ERR_IO;
+    int rc = uv_udp_bind(&gossip->udp, (const struct sockaddr *)&where, 0);
+    if (rc != 0) {
+        return rc == UV_EADDRINUSE ? ERR_CONFLICT : ERR_IO;
     }
     return uv_udp_recv_start(&gossip->udp, on_alloc, on_packet) == 0 ? 0
                                                                      : ERR_IO;

@@ -31,7 +31,7 @@ struct gossip_options {
                       bool sealed_for_me);
 };
 
-/* Errors: ERR_IO (address taken), ERR_NOMEM. */
+/* Errors: ERR_CONFLICT (address taken), ERR_IO, ERR_NOMEM. */
 int gossip_open(struct gossip **gossip, const struct gossip_options *options);
 /* Begins the end; freed when the handle is closed, after the loop ran. */
 void gossip_close(struct gossip *gossip);

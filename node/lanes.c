@@ -221,17 +221,19 @@ static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane)
 static int inlet_open(struct lanes *lanes, enum peer_lane lane)
 {
     struct inlet *inlet = &lanes->inlets[lane];
-    const struct pull_to to = {
-        .data = inlet,
-        .on_news = on_inlet_news,
-        .admit = admit,
-        .left = left,
+    const struct pull_options options = {
+        .listen = lanes->options.listen[lane],
+        .frame_max = lanes->options.frame_max[lane],
+        .stranger_ms = lanes->options.stranger_ms,
+        .to = {.data = inlet,
+               .on_news = on_inlet_news,
+               .admit = admit,
+               .left = left},
     };
 
     inlet->lanes = lanes;
     inlet->lane = lane;
-    return pull_open(&inlet->pull, &lanes->options.listen[lane],
-                     lanes->options.frame_max[lane], &to);
+    return pull_open(&inlet->pull, &options);
 }
 
 static void sockets_close(void *arg)

@@ -34,6 +34,7 @@ struct lanes_options {
     uv_loop_t *loop;
     struct addr listen[PEER_LANES];
     size_t frame_max[PEER_LANES]; /* a longer one closes its pipe */
+    uint32_t stranger_ms;         /* 0 = PULL_STRANGER_MS; for tests */
 
     /* Called on the loop thread. */
     void *data;
@@ -45,7 +46,8 @@ struct lanes_options {
     void (*on_way)(void *data, uint16_t slot, enum peer_lane lane);
 };
 
-/* Listens on both lanes. Errors: ERR_IO (address taken), ERR_NOMEM. */
+/* Listens on both lanes. Errors: ERR_CONFLICT (address taken), ERR_IO,
+ * ERR_NOMEM. */
 int lanes_open(struct lanes **lanes, const struct lanes_options *options);
 
 /* Closes all sockets; waits for nng's threads, at most LANES_CLOSE_MS. No

@@ -57,7 +57,8 @@ struct mesh_options {
     void (*on_item)(void *data, struct item *item, enum peer_hop hop);
 };
 
-/* Listens on both lanes. Errors: ERR_IO (address taken: say so), ERR_NOMEM. */
+/* Listens on both lanes. Errors: ERR_CONFLICT (address taken), ERR_IO,
+ * ERR_NOMEM. */
 int mesh_open(struct mesh **mesh, const struct mesh_options *options);
 
 /* Stops all lanes and frees; blocks until nng's threads let go, at most

@@ -56,6 +56,7 @@ struct letter {
 struct pull {
     struct pull_to to;
     size_t frame_max;
+    uint32_t stranger_ms;
     nng_stream_listener *listener;
     nng_aio *accept;
 
@@ -87,8 +88,7 @@ static bool deliver(struct pipe *pipe);
 static void break_off(struct pipe *pipe);
 static void pipe_free(struct pipe *pipe);
 
-int pull_open(struct pull **out, const struct addr *listen, size_t frame_max,
-              const struct pull_to *to)
+int pull_open(struct pull **out, const struct pull_options *options)
 {
     struct pull *pull = calloc(1, sizeof *pull);
     char url[URL_MAX] = "tcp://";
@@ -99,9 +99,11 @@ int pull_open(struct pull **out, const struct addr *listen, size_t frame_max,
     if (uv_mutex_init(&pull->mutex) != 0 || uv_cond_init(&pull->idle) != 0) {
         abort(); /* neither allocates: it cannot fail here */
     }
-    pull->to = *to;
-    pull->frame_max = frame_max;
-    addr_text(listen, url + strlen(url));
+    pull->to = options->to;
+    pull->frame_max = options->frame_max;
+    pull->stranger_ms = options->stranger_ms != 0 ? options->stranger_ms
+                                                  : PULL_STRANGER_MS;
+    addr_text(&options->listen, url + strlen(url));
     if (nng_aio_alloc(&pull->accept, on_accept, pull) != 0 ||
         nng_stream_listener_alloc(&pull->listener, url) != 0) {
         pull_free(pull);
@@ -109,9 +111,10 @@ int pull_open(struct pull **out, const struct addr *listen, size_t frame_max,
     }
     nng_stream_listener_set_bool(pull->listener, NNG_OPT_TCP_NODELAY, true);
     nng_stream_listener_set_bool(pull->listener, NNG_OPT_TCP_KEEPALIVE, true);
-    if (nng_stream_listener_listen(pull->listener) != 0) {
+    int rc = nng_stream_listener_listen(pull->listener);
+    if (rc != 0) {
         pull_free(pull);
-        return ERR_IO;
+        return rc == NNG_EADDRINUSE ? ERR_CONFLICT : ERR_IO;
     }
     uv_mutex_lock(&pull->mutex);
     start_accept(pull);
@@ -345,8 +348,9 @@ static void start(struct pipe *pipe)
                                    .iov_len = HEAD_LEN - pipe->at};
         }
     }
-    nng_aio_set_timeout(pipe->aio, pipe->trusted ? NNG_DURATION_INFINITE
-                                                 : PULL_STRANGER_MS);
+    nng_aio_set_timeout(pipe->aio, pipe->trusted
+                                       ? NNG_DURATION_INFINITE
+                                       : (nng_duration)pipe->pull->stranger_ms);
     nng_aio_set_iov(pipe->aio, len, iov);
     pipe->busy = true;
     if (pipe->state == GREETING_OUT) {
@@ -364,8 +368,11 @@ static void on_pipe(void *arg)
     uv_mutex_lock(&pull->mutex);
     bool idle = pull->inbox_len == 0 && pull->dead == NULL;
     pipe->busy = false;
-    pipe_go_on(pipe, nng_aio_result(pipe->aio) == 0 && !pipe->broken &&
-                         take_bytes(pipe, nng_aio_count(pipe->aio)));
+    int result = nng_aio_result(pipe->aio);
+    /* Trusted while a stranger's read was under way: silence is permitted. */
+    bool quiet = result == NNG_ETIMEDOUT && pipe->trusted;
+    pipe_go_on(pipe, quiet || (result == 0 && !pipe->broken &&
+                               take_bytes(pipe, nng_aio_count(pipe->aio))));
     bool news = idle && (pull->inbox_len > 0 || pull->dead != NULL);
     uv_mutex_unlock(&pull->mutex);
     if (news) {

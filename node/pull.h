@@ -44,9 +44,15 @@ struct pull_to {
     void (*left)(void *data, uint32_t pipe);
 };
 
-/* Listens. Errors: ERR_IO (address taken), ERR_NOMEM. */
-int pull_open(struct pull **pull, const struct addr *listen, size_t frame_max,
-              const struct pull_to *to);
+struct pull_options {
+    struct addr listen;
+    size_t frame_max;
+    uint32_t stranger_ms; /* 0 = PULL_STRANGER_MS */
+    struct pull_to to;
+};
+
+/* Listens. Errors: ERR_CONFLICT (address taken), ERR_IO, ERR_NOMEM. */
+int pull_open(struct pull **pull, const struct pull_options *options);
 /* Blocks until nng has let go. Any one thread. */
 void pull_close(struct pull *pull);
 void pull_free(struct pull *pull); /* after pull_close() */

@@ -2,6 +2,7 @@
 #include "tests/test.h"
 
 #include "node/gossip.h"
+#include "proto/err.h"
 #include "tests/loop.h"
 
 static const struct node_id id_a = {.b = {0xa}};
@@ -229,7 +230,7 @@ static void a_taken_address_is_an_error(void **state)
         .stats = &pair.a.stats,
         .listen = pair.a.at,
     };
-    assert_true(gossip_open(&other, &options) < 0);
+    assert_int_equal(gossip_open(&other, &options), ERR_CONFLICT);
     pair_end(&pair);
 }
 

@@ -23,6 +23,7 @@ struct end {
     uint32_t pipe_from; /* of the last frame */
     size_t ways;        /* times on_way() was called */
     bool cut;           /* cut the pipe of each frame */
+    uint32_t stranger_ms;
 };
 
 static void on_frame(void *data, enum peer_lane lane, struct bytes frame,
@@ -54,6 +55,7 @@ static void start(struct end *end, uv_loop_t *loop)
         .loop = loop,
         .listen = {end->at[0], end->at[1]},
         .frame_max = {FRAME_MAX, FRAME_MAX},
+        .stranger_ms = end->stranger_ms,
         .data = end,
         .on_frame = on_frame,
         .on_way = on_way,
@@ -96,6 +98,7 @@ struct pair {
     struct end b;
     size_t sent;
     size_t want;
+    uint64_t since_ns;
 };
 
 static void pair_start(struct pair *pair)
@@ -248,6 +251,43 @@ static void a_receiver_can_cut_a_pipe(void **state)
     pair_end(&pair);
 }
 
+static bool a_lost_data(void *data)
+{
+    const struct pair *pair = data;
+
+    return lanes_pipe(pair->a.lanes, 0, PEER_DATA) != pair->want;
+}
+
+static bool half_a_second_passed(void *data)
+{
+    const struct pair *pair = data;
+
+    return uv_hrtime() - pair->since_ns > 500 * 1000000ull;
+}
+
+/* The first frame makes the pipe a member's, in the middle of a read that began
+ * as a stranger's: the lane may then be quiet for as long as it likes. */
+static void a_quiet_member_keeps_its_pipe_and_a_stranger_does_not(void **state)
+{
+    struct pair pair;
+    (void)state;
+
+    pair_start(&pair);
+    pair.b.stranger_ms = 100;
+    start(&pair.b, &pair.loop);
+    dial(&pair.a, 0, &pair.b);
+    loop_until(&pair.loop, a_has_both, NULL, &pair);
+    uint32_t control = lanes_pipe(pair.a.lanes, 0, PEER_CONTROL);
+    pair.want = lanes_pipe(pair.a.lanes, 0, PEER_DATA);
+    say(&pair.a, 0, PEER_CONTROL, 1, 100);
+    pair.since_ns = uv_hrtime();
+    loop_until(&pair.loop, half_a_second_passed, NULL, &pair);
+    assert_int_equal(pair.b.frames[PEER_CONTROL], 1);
+    assert_int_equal(lanes_pipe(pair.a.lanes, 0, PEER_CONTROL), control);
+    loop_until(&pair.loop, a_lost_data, NULL, &pair); /* never said a word */
+    pair_end(&pair);
+}
+
 /* Again and again, since a pipe may be refused while older ones of this address
  * are still being closed. */
 static void say_one(void *data)
@@ -330,7 +370,7 @@ static void a_taken_address_is_an_error(void **state)
         .listen = {loop_free_addr(), pair.a.at[PEER_DATA]},
         .frame_max = {FRAME_MAX, FRAME_MAX},
     };
-    assert_int_equal(lanes_open(&other, &options), ERR_IO);
+    assert_int_equal(lanes_open(&other, &options), ERR_CONFLICT);
     pair_end(&pair);
 }
 
@@ -385,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_receiver_that_stands_still_stops_the_sender),
         cmocka_unit_test(a_pipe_that_breaks_is_told_and_comes_again),
         cmocka_unit_test(a_receiver_can_cut_a_pipe),
+        cmocka_unit_test(a_quiet_member_keeps_its_pipe_and_a_stranger_does_not),
         cmocka_unit_test(a_slot_is_used_again_for_another_peer),
         cmocka_unit_test(an_address_cannot_take_all_pipes),
         cmocka_unit_test(a_taken_address_is_an_error),
