@@ -52,23 +52,44 @@ static inline void loop_end(uv_loop_t *loop)
     assert_int_equal(uv_loop_close(loop), 0);
 }
 
-/* 127.0.0.1 and a port that was free a moment ago. */
+static inline bool loop_can_bind(const struct addr *addr, int type)
+{
+    struct sockaddr_storage where;
+    int fd = socket(AF_INET, type, 0);
+
+    assert_true(fd >= 0);
+    sockaddr_write(addr, &where);
+    int rc = bind(fd, (struct sockaddr *)&where, sizeof(struct sockaddr_in));
+    close(fd);
+    return rc == 0;
+}
+
+/* 127.0.0.1 and a port that was free a moment ago, for TCP and UDP, with the
+ * next one: what a node needs for its cluster. Below the range from which
+ * outgoing connections, of tests that run beside this one, take theirs. */
 static inline struct addr loop_free_addr(void)
 {
-    struct addr any = {.port = 0};
-    struct sockaddr_storage where;
-    socklen_t len = sizeof where;
-    struct addr addr;
+    enum {
+        LEAST = 10000,
+        MOST = 32000
+    };
+    struct addr addr = {.port = 0};
 
-    memcpy(any.ip, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", sizeof any.ip);
-    sockaddr_write(&any, &where);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(
-        bind(fd, (struct sockaddr *)&where, sizeof(struct sockaddr_in)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&where, &len), 0);
-    addr = sockaddr_read((const struct sockaddr *)&where);
-    close(fd);
+    memcpy(addr.ip, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", sizeof addr.ip);
+    for (int i = 0; i < 1000; i++) {
+        uint16_t random;
+        assert_int_equal(uv_random(NULL, NULL, &random, sizeof random, 0, NULL),
+                         0);
+        addr.port = (uint16_t)(LEAST + random % (MOST - LEAST));
+        struct addr next = addr;
+        next.port++;
+        if (loop_can_bind(&addr, SOCK_STREAM) &&
+            loop_can_bind(&addr, SOCK_DGRAM) &&
+            loop_can_bind(&next, SOCK_STREAM)) {
+            return addr;
+        }
+    }
+    fail_msg("no free ports");
     return addr;
 }
 
