@@ -80,6 +80,7 @@ static void take_first(struct client *client)
     struct bytes ack = render_ack(client, cork->tag, cork->partial);
     bool failed = client->core->scratch.failed;
 
+    client->core->stats.barrier_partial += cork->partial;
     client->corks = cork->next;
     client->corks_len--;
     if (client->corks == NULL) {

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "node/client.h"
+#include "node/conns.h"
 #include "node/membership.h"
 #include "proto/err.h"
 
@@ -16,6 +17,7 @@ static void carry_out(struct node *node, const struct cluster_effect *effect);
 
 void node_tell_cluster(struct node *node, const struct cluster_news *news)
 {
+    conns_enter(node->conns); /* effects reach the hub: in this turn's time */
     cluster_step(node->cluster, news, uv_now(node->loop));
     node_drain_effects(node);
 }

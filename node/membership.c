@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "node/conns.h"
 #include "node/seeds.h"
 #include "node/sockaddr.h"
 #include "proto/err.h"
@@ -240,6 +241,7 @@ static void on_item(void *data, struct item *item, enum peer_hop hop)
     struct node *node = data;
     struct hub_receipt receipt;
 
+    conns_enter(node->conns);
     hub_publish(node->core.hub, item,
                 hop == PEER_HOP_INGRESS ? HUB_FROM_INGRESS : HUB_FROM_PEER,
                 &receipt);

@@ -309,6 +309,10 @@ static void end_turn(struct node *node)
 
     membership_end_turn(node);
     conns_end_turn(node->conns);
+    /* Resumed connections may have published or subscribed: before the poll,
+     * not after it. */
+    membership_end_turn(node);
+    conns_write(core);
     node->hub_ms = hub_expire(core->hub, core->now_ms);
 }
 

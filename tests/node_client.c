@@ -287,6 +287,7 @@ static void corks_are_taken_out_in_order(void **state)
     expect(&w, 0, "");
     clients_release(&w.core, CLUSTER_SCOPE_REGION, 9, true);
     expect(&w, 0, "ack 1 partial\nack 2\nack 3\n");
+    assert_int_equal(w.core.stats.barrier_partial, 1);
     world_fini(&w);
 }
 
