@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Up to four connections to a lone core with a real hub and the real doors,
- * from the first byte on. The input is a script:
+ * from the first byte on. What they are told is well formed. The input is a
+ * script:
  *
  *   FF 0..3   what follows is said on that connection (opened when it is not)
  *   FF .      what follows is said byte by byte; again: at once
@@ -16,6 +17,7 @@
 #include "tests/test.h"
 
 #include "tests/carry.h"
+#include "tests/fuzz/answers.h"
 #include "tests/fuzz/fuzz.h"
 
 enum {
@@ -35,6 +37,11 @@ static void hang_up(struct world *world, size_t i)
 {
     struct fake_conn *fake = world->conns[i];
 
+    if (fake->conn.carrier == &carrier_byte) {
+        fuzz_check_resp(buf_bytes(&fake->out));
+    } else if (fake->conn.carrier == &carrier_ws) {
+        fuzz_check_ws(buf_bytes(&fake->out));
+    }
     world->conns[i] = NULL;
     carry_free(fake);
 }
@@ -65,7 +72,6 @@ static void settle(struct world *world)
         if (fake == NULL) {
             continue;
         }
-        buf_reset(&fake->out);
         if (fake->finishing && fake->conn.client == NULL) {
             fake->closed = true;
         }
@@ -74,7 +80,6 @@ static void settle(struct world *world)
         } else if (fake->in.len > 0 && !fake->conn.paused &&
                    !fake->conn.closing) {
             carry_say(fake, (struct bytes){0});
-            buf_reset(&fake->out);
         }
     }
     for (struct client *c = world->core.clients; c != NULL; c = c->next) {
@@ -91,7 +96,6 @@ static void say(struct world *world)
         struct fake_conn *fake = conn_of(world, world->now);
         size_t n = world->bytewise ? 1 : left.len;
         carry_say(fake, bytes_of(left.p, n));
-        buf_reset(&fake->out);
         left = bytes_skip(left, n);
         if (fake->closed || left.len == 0) {
             settle(world);
