@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One link between two meshes, each on a thread and loop of its own:
- *   mesh_link [items a turn] [value bytes] [seconds]
- * prints items/s, CPU a delivered item over all threads of the process (both
- * ends, nng's threads included), and what was lost. Not a test.
+ * One link between two meshes, each on a thread and loop of its own. No test.
+ *
+ *   mesh_link flow [items a turn] [value bytes] [seconds]
+ *     items/s, CPU a delivered item over all threads of the process (both ends,
+ *     nng's threads included), and what was lost.
+ *   mesh_link delay [items] [value bytes] [us between]
+ *     one item at a time: from before mesh_send() on one loop until on_item()
+ *     on the other, sealing and opening included.
+ *   mesh_link wake [wake-ups] [us between]
+ *     the same for a bare uv_async_send(): what one change of thread costs.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "node/auth.h"
@@ -26,9 +34,14 @@ struct end {
     bool stop;
 };
 
+enum {
+    DELAYS_MAX = 1000000
+};
+
 static struct end ends[2];
-static uint64_t per_turn = 256;
-static size_t value_len = 100;
+static uint64_t delays[DELAYS_MAX]; /* of the receiving thread */
+static uint64_t delays_len;
+static uint8_t value[1 << 20];
 
 static void on_news(void *data, const struct cluster_news *news)
 {
@@ -40,9 +53,13 @@ static void on_news(void *data, const struct cluster_news *news)
 
 static void on_item(void *data, struct item *item, enum peer_hop hop)
 {
-    (void)item;
+    struct end *end = data;
+
     (void)hop;
-    __atomic_fetch_add(&((struct end *)data)->items, 1, __ATOMIC_RELAXED);
+    if (delays_len < DELAYS_MAX && item->value.len >= sizeof(uint64_t)) {
+        delays[delays_len++] = uv_hrtime() - bytes_u64be(item->value.p);
+    }
+    __atomic_fetch_add(&end->items, 1, __ATOMIC_RELEASE);
 }
 
 static void start(struct end *end, uint8_t id)
@@ -104,10 +121,27 @@ static double cpu_s(void)
            (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }
 
-/* As fast as the link takes it, never so fast that something is dropped. */
-static void send_turn(struct end *a)
+static uint64_t items_of(const struct end *end)
 {
-    static uint8_t value[1 << 20];
+    return __atomic_load_n(&end->items, __ATOMIC_ACQUIRE);
+}
+
+static void send_one(struct end *a, size_t value_len, uint64_t count)
+{
+    struct item item = {.cache = BYTES("default"),
+                        .topic = BYTES("bench/topic"),
+                        .value = bytes_of(value, value_len),
+                        .flags = ITEM_BINARY,
+                        .origin = 1,
+                        .count = count};
+
+    bytes_put_u64be(value, uv_hrtime());
+    mesh_send(a->mesh, 0, PEER_HOP_LAST, &item);
+}
+
+/* As fast as the link takes it, never so fast that something is dropped. */
+static void send_turn(struct end *a, uint64_t per_turn, size_t value_len)
+{
     struct mesh_link link;
 
     uv_run(&a->loop, UV_RUN_NOWAIT);
@@ -116,56 +150,154 @@ static void send_turn(struct end *a)
         uv_run(&a->loop, UV_RUN_ONCE);
     } else {
         for (uint64_t i = 0; i < per_turn; i++) {
-            struct item item = {.cache = BYTES("default"),
-                                .topic = BYTES("bench/topic"),
-                                .value = bytes_of(value, value_len),
-                                .flags = ITEM_BINARY,
-                                .origin = 1,
-                                .count = i};
-            mesh_send(a->mesh, 0, PEER_HOP_LAST, &item);
+            send_one(a, value_len, i);
         }
     }
     mesh_flush(a->mesh, uv_now(&a->loop));
+}
+
+static void flow(uint64_t per_turn, size_t value_len, double seconds)
+{
+    struct end *a = &ends[0];
+    struct end *b = &ends[1];
+    double cpu = cpu_s();
+    uint64_t from = uv_hrtime();
+    uint64_t first = items_of(b);
+
+    while ((double)(uv_hrtime() - from) < seconds * 1e9) {
+        send_turn(a, per_turn, value_len);
+    }
+    double items = (double)(items_of(b) - first);
+    double wall = (double)(uv_hrtime() - from) / 1e9;
+    cpu = cpu_s() - cpu;
+    printf("{\"mode\":\"flow\",\"items_per_turn\":%" PRIu64 ",\"value\":%zu,"
+           "\"items_per_s\":%.0f,\"cpu_ns_per_item\":%.0f,"
+           "\"MB_per_s\":%.0f,\"dropped\":%" PRIu64 ",\"holes\":%" PRIu64
+           ",\"refused\":%" PRIu64 "}\n",
+           per_turn, value_len, items / wall, cpu / items * 1e9,
+           items / wall * (double)value_len / 1e6, a->stats.link_dropped,
+           b->stats.link_holes, b->stats.link_refused);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t *x = a;
+    const uint64_t *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static void print_delays(const char *mode)
+{
+    if (delays_len == 0) {
+        return;
+    }
+    qsort(delays, delays_len, sizeof delays[0], by_value);
+    printf("{\"mode\":\"%s\",\"samples\":%" PRIu64
+           ",\"p50_us\":%.1f,\"p99_us\":%.1f}\n",
+           mode, delays_len, (double)delays[delays_len / 2] / 1e3,
+           (double)delays[delays_len * 99 / 100] / 1e3);
+}
+
+static void delay(uint64_t count, size_t value_len, unsigned every_us)
+{
+    struct end *a = &ends[0];
+    struct end *b = &ends[1];
+
+    for (uint64_t i = 0; i < count; i++) {
+        usleep(every_us);
+        send_one(a, value_len, i);
+        mesh_flush(a->mesh, uv_now(&a->loop));
+        while (items_of(b) <= i) {
+            usleep(every_us);
+            uv_run(&a->loop, UV_RUN_NOWAIT);
+        }
+    }
+}
+
+static void link_up(void)
+{
+    struct end *a = &ends[0];
+    struct end *b = &ends[1];
+
+    start(a, 1);
+    start(b, 2);
+    mesh_peer_open(b->mesh, 0, &a->node);
+    mesh_peer_open(a->mesh, 0, &b->node);
+}
+
+/* --- wake --- */
+
+static uint64_t woken_ns; /* when it was sent; 0 = taken */
+
+static void on_woken(uv_async_t *async)
+{
+    (void)async;
+    delays[delays_len++] = uv_hrtime() -
+                           __atomic_load_n(&woken_ns, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&woken_ns, 0, __ATOMIC_RELEASE);
+}
+
+static void run_loop(void *loop)
+{
+    uv_run(loop, UV_RUN_DEFAULT);
+}
+
+static void wake(uint64_t count, unsigned every_us)
+{
+    uv_thread_t thread;
+    uv_async_t async;
+    uv_loop_t loop;
+
+    uv_loop_init(&loop);
+    uv_async_init(&loop, &async, on_woken);
+    uv_thread_create(&thread, run_loop, &loop);
+    for (uint64_t i = 0; i < count && i < DELAYS_MAX; i++) {
+        usleep(every_us);
+        __atomic_store_n(&woken_ns, uv_hrtime(), __ATOMIC_RELEASE);
+        uv_async_send(&async);
+        while (__atomic_load_n(&woken_ns, __ATOMIC_ACQUIRE) != 0) {
+            usleep(every_us);
+        }
+    }
+    print_delays("wake"); /* the thread sleeps: it ends with the process */
+}
+
+static uint64_t argument(int argc, char **argv, int i, uint64_t otherwise)
+{
+    return argc > i ? strtoull(argv[i], NULL, 10) : otherwise;
 }
 
 int main(int argc, char **argv)
 {
     struct end *a = &ends[0];
     struct end *b = &ends[1];
-    struct auth auth;
-    double seconds = argc > 3 ? atof(argv[3]) : 3;
+    const char *mode = argc > 1 ? argv[1] : "flow";
     uv_thread_t thread;
+    struct auth auth;
 
     auth_init(&auth, NULL); /* as a node does: picks the fast ciphers */
-    per_turn = argc > 1 ? strtoull(argv[1], NULL, 10) : per_turn;
-    value_len = argc > 2 ? strtoull(argv[2], NULL, 10) : value_len;
-    start(a, 1);
-    start(b, 2);
-    mesh_peer_open(b->mesh, 0, &a->node);
-    mesh_peer_open(a->mesh, 0, &b->node);
+    if (strcmp(mode, "wake") == 0) {
+        wake(argument(argc, argv, 2, 5000),
+             (unsigned)argument(argc, argv, 3, 200));
+        return 0;
+    }
+    link_up();
     uv_thread_create(&thread, receive, b);
     while (!a->up) {
         uv_run(&a->loop, UV_RUN_ONCE);
     }
-    double cpu = cpu_s();
-    uint64_t from = uv_hrtime();
-    uint64_t first = __atomic_load_n(&b->items, __ATOMIC_RELAXED);
-    while ((double)(uv_hrtime() - from) < seconds * 1e9) {
-        send_turn(a);
+    if (strcmp(mode, "flow") == 0) {
+        flow(argument(argc, argv, 2, 256), argument(argc, argv, 3, 100),
+             (double)argument(argc, argv, 4, 3));
+    } else {
+        delay(argument(argc, argv, 2, 5000), argument(argc, argv, 3, 64),
+              (unsigned)argument(argc, argv, 4, 200));
     }
-    double items = (double)(__atomic_load_n(&b->items, __ATOMIC_RELAXED) -
-                            first);
-    double wall = (double)(uv_hrtime() - from) / 1e9;
-    cpu = cpu_s() - cpu;
-    printf("{\"items_per_turn\":%llu,\"value\":%zu,\"items_per_s\":%.0f,"
-           "\"cpu_ns_per_item\":%.0f,\"MB_per_s\":%.0f,\"dropped\":%llu,"
-           "\"holes\":%llu,\"refused\":%llu}\n",
-           (unsigned long long)per_turn, value_len, items / wall,
-           cpu / items * 1e9, items / wall * (double)value_len / 1e6,
-           (unsigned long long)a->stats.link_dropped,
-           (unsigned long long)b->stats.link_holes,
-           (unsigned long long)b->stats.link_refused);
     __atomic_store_n(&b->stop, true, __ATOMIC_RELAXED);
     uv_thread_join(&thread);
+    if (strcmp(mode, "delay") == 0) {
+        print_delays(mode);
+    }
     return 0;
 }

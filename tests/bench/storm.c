@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "tests/bench/generator.h"
+#include "tests/bench/modes.h"
+
+enum {
+    CONNS_MAX = 1024,
+    CONN_SUBS_MAX = 9000, /* a node takes 10000 of a connection */
+    IN_LEN = 16384,
+    PUBLISH_LEN_MAX = 256,
+    WARM_UP_MS = 300,
+    DRAIN_MS = 3000,
+};
+
+/* Each always waits for one acknowledgement, and items come in between. */
+struct conn {
+    int fd;
+    uint64_t asked_ns;
+    unsigned subs;
+    size_t len;
+    char in[IN_LEN];
+};
+
+struct storm {
+    int epoll;
+    int pub;
+    struct conn conns[CONNS_MAX];
+    size_t conns_len;
+    uint64_t count_from;
+    uint64_t stop_at;
+    uint64_t acknowledged;
+    uint64_t waiting; /* asked, not acknowledged */
+    uint64_t arrived;
+    size_t out_len;
+    char out[CONNS_MAX * PUBLISH_LEN_MAX]; /* publishes of this turn */
+};
+
+static void topic_of(const struct storm *s, const struct conn *c, char out[64])
+{
+    (void)snprintf(out, 64, "storm-%d-%td-%u", (int)getpid(), c - s->conns,
+                   c->subs);
+}
+
+static void ask(struct storm *s, struct conn *c)
+{
+    char topic[64];
+    char out[128];
+
+    if (now_ns() >= s->stop_at || c->subs == CONN_SUBS_MAX) {
+        return;
+    }
+    c->subs++;
+    topic_of(s, c, topic);
+    int len = snprintf(out, sizeof out, "SUBSCRIBE %s\r\n", topic);
+    c->asked_ns = now_ns();
+    s->waiting++;
+    send_all(c->fd, out, (size_t)len);
+}
+
+static void on_acknowledged(struct storm *s, struct conn *c)
+{
+    char topic[64];
+    uint64_t now = now_ns();
+
+    if (c->asked_ns >= s->count_from) {
+        sample(now - c->asked_ns);
+    }
+    s->acknowledged++;
+    s->waiting--;
+    topic_of(s, c, topic);
+    s->out_len += make_publish(s->out + s->out_len, topic, 1);
+    ask(s, c);
+}
+
+/* The end of the first frame: three elements, a bulk has two lines. NULL when
+ * it is not whole. */
+static const char *frame_end(const char *p, const char *end)
+{
+    for (int lines = strncmp(p, "*3\r\n$7", 6) == 0 ? 7 : 6; lines > 0;
+         lines--) {
+        const char *feed = memchr(p, '\n', (size_t)(end - p));
+        if (feed == NULL) {
+            return NULL;
+        }
+        p = feed + 1;
+    }
+    return p;
+}
+
+static void take_frames(struct storm *s, struct conn *c)
+{
+    const char *end = c->in + c->len;
+    const char *p = c->in;
+    const char *next;
+
+    while (end - p > 6 && (next = frame_end(p, end)) != NULL) {
+        if (p[5] == '7') { /* "message", else "subscribe" */
+            s->arrived++;
+        } else {
+            on_acknowledged(s, c);
+        }
+        p = next;
+    }
+    c->len = (size_t)(end - p);
+    memmove(c->in, p, c->len);
+}
+
+static void turn(struct storm *s)
+{
+    struct epoll_event events[256];
+    int n = epoll_wait(s->epoll, events, 256, 100);
+
+    for (int i = 0; i < n; i++) {
+        struct conn *c = events[i].data.ptr;
+        if (c == NULL) {
+            char ignored[16384];
+            (void)read_some(s->pub, ignored, sizeof ignored);
+            continue;
+        }
+        c->len += read_some(c->fd, c->in + c->len, sizeof c->in - c->len);
+        take_frames(s, c);
+        if (c->len == sizeof c->in) {
+            die("an answer longer than expected");
+        }
+    }
+    send_all(s->pub, s->out, s->out_len);
+    s->out_len = 0;
+}
+
+static void watch(struct storm *s, int fd, struct conn *c)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
+
+    if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+        die("epoll_ctl");
+    }
+}
+
+int mode_storm(char **argv)
+{
+    static struct storm s;
+    uint64_t run_ns = number(argv[3]) * UINT64_C(1000000000);
+
+    s.conns_len = number(argv[2]);
+    if (s.conns_len > CONNS_MAX) {
+        die("too many connections");
+    }
+    s.epoll = epoll_create1(EPOLL_CLOEXEC);
+    s.pub = dial(argv[1]);
+    watch(&s, s.pub, NULL);
+    s.count_from = now_ns() + WARM_UP_MS * UINT64_C(1000000);
+    s.stop_at = s.count_from + run_ns;
+    for (size_t i = 0; i < s.conns_len; i++) {
+        s.conns[i].fd = dial(argv[0]);
+        watch(&s, s.conns[i].fd, &s.conns[i]);
+        ask(&s, &s.conns[i]);
+    }
+    uint64_t cpu = 0;
+    while (s.waiting > 0) {
+        turn(&s);
+        cpu = cpu == 0 && now_ns() >= s.count_from ? cpu_ns(argv[4]) : cpu;
+    }
+    uint64_t took = now_ns() - s.count_from;
+    cpu = cpu_ns(argv[4]) - cpu;
+    uint64_t give_up = now_ns() + DRAIN_MS * UINT64_C(1000000);
+    while (s.arrived < s.acknowledged && now_ns() < give_up) {
+        turn(&s);
+    }
+    printf("{\"mode\":\"storm\",\"conns\":%zu,\"subscribes_per_s\":%.0f,"
+           "\"cpu_ns_per_subscribe\":%.0f,\"lost\":%" PRIu64 ",",
+           s.conns_len, (double)samples_len() * 1e9 / (double)took,
+           (double)cpu / (double)samples_len(), s.acknowledged - s.arrived);
+    samples_print();
+    printf("}\n");
+    return 0;
+}
