@@ -148,7 +148,7 @@ static bool join_last(struct client *client, enum cluster_scope scope,
 }
 
 static int add_cork(struct client *client, enum cluster_scope scope,
-                    uint64_t version, uint64_t tag)
+                    uint64_t version, uint64_t tag, bool held)
 {
     struct cork *cork;
 
@@ -165,6 +165,7 @@ static int add_cork(struct client *client, enum cluster_scope scope,
         .tag = tag,
         .made_ms = client->core->now_ms,
         .scope = scope,
+        .released = held,
     };
     if (client->corks_last != NULL) {
         client->corks_last->next = cork;
@@ -186,10 +187,13 @@ int client_await(struct client *client, enum cluster_scope scope,
         return 0;
     }
     hub_settle(client->core->hub); /* what came before stays before */
-    if (version > hub_held(client->core->hub, scope)) {
-        return join_last(client, scope, version)
-                   ? 0
-                   : add_cork(client, scope, version, tag);
+    bool held = version <= hub_held(client->core->hub, scope);
+    if (!held && join_last(client, scope, version)) {
+        return 0;
+    }
+    /* Behind others that wait it is called after them: doors count on it. */
+    if (!held || (client->corks != NULL && client->door->on_barrier != NULL)) {
+        return add_cork(client, scope, version, tag, held);
     }
     ack = render_ack(client, tag, false);
     if (client->core->scratch.failed) {

@@ -305,6 +305,47 @@ static void nothing_is_published_before_the_gate_opens(void **state)
     fake_conn_free(a);
 }
 
+/* A subscription is held in the own region at once, not yet in all. */
+static uint64_t on_want(void *data, uint64_t hash, bool wanted)
+{
+    (void)data;
+    (void)hash;
+    (void)wanted;
+    return 1;
+}
+
+static uint64_t on_held(void *data, enum cluster_scope scope)
+{
+    (void)data;
+    return scope == CLUSTER_SCOPE_REGION ? 1 : 0;
+}
+
+static void acknowledgements_keep_the_order_of_their_commands(void **state)
+{
+    struct core_options options = fake_core_options();
+    (void)state;
+
+    core_fini(&core);
+    options.outside = (struct hub_outside){.want = on_want, .held = on_held};
+    assert_int_equal(core_init(&core, &options), 0);
+    core_turn(&core, 1000, 1795305600000);
+    struct fake_conn *a = open_json();
+    expect(a, "welcome");
+    say(a, "{\"op\":\"subscribe\",\"id\":1,\"cache\":\"demo\","
+           "\"topic\":\"far\",\"barrier\":\"all\"}");
+    say(a, "{\"op\":\"subscribe\",\"id\":2,\"cache\":\"demo\","
+           "\"topic\":\"near\"}");
+    expect_nothing(a);
+    clients_release(&core, CLUSTER_SCOPE_ALL, 1, true);
+    for (long long id = 1; id <= 2; id++) {
+        json_t *message = next(a);
+        assert_text(message, "op", "subscribed");
+        assert_int_equal(number(message, "id"), id);
+        json_decref(message);
+    }
+    fake_conn_free(a);
+}
+
 static void a_slow_reader_is_told_what_it_missed(void **state)
 {
     struct fake_conn *a = open_json();
@@ -354,6 +395,7 @@ int main(void)
         TEST(unsubscribing_ends_the_stream),
         TEST(wrong_messages_are_answered_and_survived),
         TEST(nothing_is_published_before_the_gate_opens),
+        TEST(acknowledgements_keep_the_order_of_their_commands),
         TEST(a_slow_reader_is_told_what_it_missed),
     };
 #undef TEST
