@@ -101,12 +101,15 @@ static ptrdiff_t ws_on_bytes(struct conn *conn, struct bytes in)
 {
     struct ws_conn *ws = ws_of(conn);
     struct ws_message message;
+    bool has_ended = false; /* a message has: the open one is another */
     int rc = 0;
 
     ws->ws.message_max = message_max(conn);
     ws_feed(&ws->ws, in);
     while (rc >= 0 && !conn->client->closing &&
            (rc = ws_next(&ws->ws, &message)) > 0) {
+        has_ended = has_ended || message.opcode == WS_TEXT ||
+                    message.opcode == WS_BINARY;
         rc = take(conn, &message);
         ws->ws.message_max = message_max(conn); /* it may have logged in */
     }
@@ -117,7 +120,7 @@ static ptrdiff_t ws_on_bytes(struct conn *conn, struct bytes in)
     bool is_partial = ws->ws.held > 0 || ws->ws.opcode != 0;
     if (!is_partial) {
         ws->part_since_ms = 0;
-    } else if (ws->part_since_ms == 0) {
+    } else if (ws->part_since_ms == 0 || has_ended) {
         ws->part_since_ms = conn->core->now_ms;
     }
     return (ptrdiff_t)in.len;

@@ -266,6 +266,25 @@ static void a_message_that_never_ends_does(void **state)
     assert_int_equal(close_code(), 1008);
 }
 
+/* What a read holds ends somewhere: a busy peer is always in a message. */
+static void a_peer_whose_messages_end_may_always_be_in_one(void **state)
+{
+    struct buf two = {0};
+    (void)state;
+
+    ws_frame(&two, WS_TEXT, BYTES("ab"), mask);
+    size_t len = two.len;
+    ws_frame(&two, WS_TEXT, BYTES("ab"), mask);
+    carry_say(fake, bytes_of(two.p, len - 1));
+    for (int i = 0; i < 20; i++) {
+        fake_wait(&core, core.limits.ping_ms / 2);
+        carry_say(fake, bytes_of(two.p + len - 1, len));
+        assert_false(fake->closed);
+        fake_conn_reset(fake);
+    }
+    buf_fini(&two);
+}
+
 static void the_end_of_the_node_is_1001(void **state)
 {
     (void)state;
@@ -293,6 +312,7 @@ int main(void)
         TEST(a_peer_that_answers_stays),
         TEST(a_stranger_has_one_deadline_to_say_who_it_is),
         TEST(a_message_that_never_ends_does),
+        TEST(a_peer_whose_messages_end_may_always_be_in_one),
         TEST(the_end_of_the_node_is_1001),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
