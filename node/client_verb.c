@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "node/client_private.h"
+#include "node/conn.h"
 #include "node/core.h"
 #include "node/door/door.h"
 #include "proto/err.h"
@@ -45,6 +46,9 @@ int client_login(struct client *client, struct bytes token)
 
 void client_logout(struct client *client)
 {
+    if (client->logged_in) { /* a stranger's bytes count from here */
+        client->conn->hello_in = 0;
+    }
     client->logged_in = client->core->auth.insecure;
     client_become(client, client->core->auth.anonymous);
 }
@@ -75,6 +79,9 @@ void client_recheck(struct client *client)
         }
         if (!client->closing && client->door->on_ended != NULL) {
             client->door->on_ended(client, sub, rc);
+            if (client->closing) {
+                return; /* they all ended with it */
+            }
         }
         hub_unsubscribe(client->core->hub, sub);
     }

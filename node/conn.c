@@ -44,7 +44,9 @@ void conn_finish(struct conn *conn)
         conn_close(conn);
         return;
     }
-    buf_fini(&tcp_of(conn)->rest);
+    if (!tcp_of(conn)->offering) {
+        buf_fini(&tcp_of(conn)->rest);
+    }
     if (conn->client != NULL) {
         client_dirty(conn->client); /* the flush sees that it is empty */
     } else {
@@ -74,6 +76,9 @@ static void on_closed(uv_handle_t *handle)
 
     if (tcp->conn.carrier != NULL) {
         tcp->conn.carrier->on_close(&tcp->conn);
+        /* A carrier may have set it after the close. */
+        (void)deadline_set(&tcp->conn.core->deadlines, &tcp->conn.deadline,
+                           DEADLINE_NEVER);
     }
     tcp_free(tcp);
 }
@@ -162,19 +167,26 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 /* Who does not read answers may not go on asking: what waits for it is bounded
  * before it is made, however much was asked in one piece. */
-static bool is_backlogged(struct tcp *tcp)
+bool tcp_is_backlogged(const struct tcp *tcp)
 {
-    const struct client *client = tcp->conn.client;
+    const struct conn *conn = &tcp->conn;
+    const struct limits *limits = &conn->core->limits;
+    uint64_t most = conn_is_known(conn) ? limits->out_soft_len
+                                        : limits->hello_out_len;
 
-    tcp->backlogged = client != NULL &&
-                      client->out.queued > tcp->conn.core->limits.out_soft_len;
-    return tcp->backlogged;
+    return conn->client != NULL && conn->client->out.queued > most;
+}
+
+static bool may_ask(struct tcp *tcp)
+{
+    tcp->backlogged = tcp_is_backlogged(tcp);
+    return !tcp->backlogged;
 }
 
 /* Lets the carrier take from the front of `in`; returns what it left. */
 static struct bytes digest(struct conn *conn, struct bytes in)
 {
-    while (!conn->closing && !conn->paused && !is_backlogged(tcp_of(conn))) {
+    while (!conn->closing && !conn->paused && may_ask(tcp_of(conn))) {
         const struct carrier *carrier = conn->carrier;
         ptrdiff_t n = carrier->on_bytes(conn, in);
         if (n < 0) {
@@ -196,10 +208,10 @@ static void check_bounds(struct tcp *tcp)
     struct conn *conn = &tcp->conn;
     bool is_full = tcp->rest.len > conn->in_max;
     bool waits = conn->paused || tcp->backlogged;
-    bool is_stranger = !conn_is_known(conn) &&
-                       conn->hello_in > conn->core->limits.hello_in_len;
+    bool says_too_much = !conn_is_known(conn) && !tcp->backlogged &&
+                         conn->hello_in > conn->core->limits.hello_in_len;
 
-    if (is_stranger || (is_full && !waits)) {
+    if (says_too_much || (is_full && !waits)) {
         conn_close(conn);
     } else if (is_full) {
         tcp->stopped = true;
@@ -212,6 +224,7 @@ static void offer(struct tcp *tcp, struct bytes in)
     struct conn *conn = &tcp->conn;
     struct bytes left;
 
+    tcp->offering = true;
     if (tcp->rest.len == 0) {
         left = digest(conn, in);
         buf_add_bytes(&tcp->rest, conn->closing ? (struct bytes){0} : left);
@@ -222,7 +235,9 @@ static void offer(struct tcp *tcp, struct bytes in)
             buf_drop(&tcp->rest, tcp->rest.len - left.len);
         }
     }
+    tcp->offering = false;
     if (conn->closing) {
+        buf_fini(&tcp->rest);
         return;
     }
     if (tcp->rest.failed) {

@@ -163,7 +163,7 @@ static void flush_client(struct client *client)
     if (!client_check_slow(client, client->core->now_ms)) {
         client_close(client, ERR_SLOW);
     }
-    if (tcp->backlogged && tcp->waiting == NULL) {
+    if (tcp->backlogged && !tcp_is_backlogged(tcp)) {
         tcp_resume(tcp);
     }
     if (conn->shut_when_empty && outq_is_empty(&client->out)) {

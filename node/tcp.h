@@ -30,6 +30,7 @@ struct tcp {
     struct waiting *waiting;  /* NULL: the socket took all so far */
     uint64_t linger_in;       /* read and forgotten while closing */
     bool counted;             /* in the list and in the counts */
+    bool offering; /* the carrier looks at `rest`: it stays where it is */
     bool resumed;
     bool backlogged; /* offered nothing until its output is written */
     bool stopped;    /* reading is, because enough waits */
@@ -66,6 +67,8 @@ static inline struct tcp *tcp_of_handle(void *handle)
 
 /* Errors: ERR_IO. */
 int tcp_read_start(struct tcp *tcp);
+/* More output waits than is good: it is asked nothing before it has read. */
+bool tcp_is_backlogged(const struct tcp *tcp);
 /* It is offered what waits at the end of the turn. */
 void tcp_resume(struct tcp *tcp);
 void tcp_resume_all(struct conns *conns);

@@ -13,6 +13,7 @@
 #include "node/chunk.h"
 #include "node/conns.h"
 #include "node/ips.h"
+#include "node/tcp.h"
 #include "proto/err.h"
 #include "tests/loop.h"
 #include "tests/table_doors.h"
@@ -408,6 +409,154 @@ static void a_stranger_sends_little_and_is_sent_little(void **state)
     until_open(0);
 }
 
+static bool has_read(void *data)
+{
+    return core.stats.bytes_in >= *(const uint64_t *)data;
+}
+
+static void until_read(uint64_t bytes)
+{
+    loop_until(&loop, has_read, on_turn, &bytes);
+}
+
+/* The bytes a door looks at stay until it returns. */
+static void a_door_may_close_and_still_look_at_its_bytes(void **state)
+{
+    struct user *user = connect_user(0);
+    (void)state;
+
+    say(user, "echo\nby");
+    until_read(7);
+    say(user, "e\nand more\n");
+    until_heard(user, SIZE_MAX);
+    assert_bytes(buf_bytes(&user->in), "echo\nbye\n");
+    assert_int_equal(table_seen.last_byte, 'b');
+    assert_false(user->reset);
+}
+
+/* What a carrier sets after memory was too short to go on. */
+static void a_closed_conn_leaves_no_deadline(void **state)
+{
+    struct user *user = connect_user(0);
+    (void)state;
+
+    say(user, "echo\n");
+    until_heard(user, 5);
+    struct conn *conn = core.clients->conn;
+    conn_close(conn);
+    assert_int_equal(
+        deadline_set(&core.deadlines, &conn->deadline, core.now_ms + 1000), 0);
+    until_open(0);
+    assert_true(deadlines_next(&core.deadlines) == DEADLINE_NEVER);
+}
+
+/* RESET of Redis: what it sent while it was known does not count. */
+static void who_logs_out_begins_as_a_stranger(void **state)
+{
+    static char lines[30000];
+    struct user *user = connect_user(0);
+    (void)state;
+
+    core.auth.insecure = false;
+    memset(lines, 'x', sizeof lines);
+    lines[sizeof lines - 1] = '\n';
+    say(user, "echo\nlogin\n");
+    until_heard(user, 11);
+    assert_int_equal(send_some(user, bytes_of(lines, sizeof lines)),
+                     sizeof lines);
+    until_heard(user, 11 + sizeof lines);
+    say(user, "logout\n");
+    until_heard(user, 18 + sizeof lines);
+    say(user, "again\n");
+    until_heard(user, 24 + sizeof lines);
+    assert_false(user->ended);
+}
+
+/* Only as long as it is one: the door closes a stranger that says more. */
+static void a_stranger_gains_nothing_by_logging_out(void **state)
+{
+    static char lines[1000];
+    struct user *user = connect_user(0);
+    (void)state;
+
+    core.auth.insecure = false;
+    memset(lines, 'x', sizeof lines);
+    memcpy(lines + sizeof lines - 8, "\nlogout\n", 8);
+    lines[sizeof lines - 1] = '\n';
+    say(user, "echo\n");
+    for (size_t i = 0; i < 100 && !user->ended; i++) {
+        (void)send_some(user, bytes_of(lines, sizeof lines));
+        until_heard(user, user->in.len + 1);
+    }
+    assert_true(user->ended);
+}
+
+/* Pipelined requests of a stranger wait until it has read the answers; it is
+ * not closed for them. */
+static void a_stranger_may_ask_ahead_but_not_be_sent_ahead(void **state)
+{
+    static const char one[] = "GET /now HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    enum {
+        ONE_LEN = sizeof one - 1,
+        COUNT = 500000
+    };
+    struct user *user = connect_user(0);
+    uint8_t *all = malloc((size_t)ONE_LEN * COUNT);
+    size_t sent = 0;
+    uint64_t seen[2] = {0};
+    (void)state;
+
+    assert_non_null(all);
+    for (size_t i = 0; i < COUNT; i++) {
+        memcpy(all + i * ONE_LEN, one, ONE_LEN);
+    }
+    core.auth.insecure = false;
+    for (size_t n = 1; n > 0;) {
+        n = send_some(user, bytes_of(all + sent, ONE_LEN * COUNT - sent));
+        sent += n;
+        loop_until(&loop, is_stuck, on_turn, seen);
+        seen[1] = 0;
+    }
+    assert_true(sent < (size_t)ONE_LEN * COUNT); /* nobody reads it */
+    assert_true(table_seen.most_queued <= core.limits.hello_out_len);
+    while (table_seen.requests < (int)(sent / ONE_LEN)) {
+        until_heard(user, user->in.len + 1);
+        assert_false(user->ended);
+    }
+    free(all);
+}
+
+/* Who reads slowly but reads is heard as soon as little enough waits. */
+static void who_reads_again_is_read_again(void **state)
+{
+    static uint8_t piece[100000];
+    struct user *user = connect_user(0);
+    (void)state;
+
+    core.limits.out_soft_len = 4 << 20;
+    say(user, "echo\n");
+    until_heard(user, 5);
+    struct client *client = core.clients;
+    for (int i = 0; i < 150; i++) {
+        client_write(client, bytes_of(piece, sizeof piece));
+    }
+    conns_end_turn(conns);
+    assert_true(client->out.queued > core.limits.out_soft_len);
+    say(user, "hello\n");
+    until_read(11);
+    const struct buf *rest = &tcp_of(client->conn)->rest;
+    assert_int_equal(rest->len, 6);
+    while (client->out.queued > core.limits.out_soft_len) {
+        assert_int_equal(rest->len, 6);
+        static char part[10000];
+        (void)recv(user->fd, part, sizeof part, 0);
+        uv_run(&loop, UV_RUN_NOWAIT);
+        on_turn(NULL);
+    }
+    assert_int_equal(rest->len, 0);
+    assert_true(client->out.queued > 1 << 20);
+}
+
 static void a_drain_says_goodbye_and_ends(void **state)
 {
     (void)state;
@@ -489,6 +638,12 @@ int main(void)
         TEST(silence_is_closed),
         TEST(more_than_the_limit_are_closed_at_accept),
         TEST(a_stranger_sends_little_and_is_sent_little),
+        TEST(a_door_may_close_and_still_look_at_its_bytes),
+        TEST(a_closed_conn_leaves_no_deadline),
+        TEST(who_logs_out_begins_as_a_stranger),
+        TEST(a_stranger_gains_nothing_by_logging_out),
+        TEST(a_stranger_may_ask_ahead_but_not_be_sent_ahead),
+        TEST(who_reads_again_is_read_again),
         TEST(a_drain_says_goodbye_and_ends),
         TEST(a_taken_address_is_a_conflict),
         cmocka_unit_test(addresses_are_counted_each_on_its_own),

@@ -75,7 +75,14 @@ static ptrdiff_t lines_on_bytes(struct client *client, struct bytes in)
     if (bytes_eq(line, BYTES("login\n"))) {
         client->logged_in = true;
     }
+    if (bytes_eq(line, BYTES("logout\n"))) {
+        client_logout(client);
+    }
     client_write(client, line);
+    if (bytes_eq(line, BYTES("bye\n"))) {
+        client_close(client, 0);
+        table_seen.last_byte = line.p[0];
+    }
     return end + 1;
 }
 
@@ -123,6 +130,9 @@ static int on_request(struct client *client, const struct http_request *request)
                                  .body = BYTES("begin ")};
 
     table_seen.requests++;
+    if (client->out.queued > table_seen.most_queued) {
+        table_seen.most_queued = client->out.queued;
+    }
     if (bytes_eq(request->path, BYTES("/refuse"))) {
         return ERR_DENIED;
     }

@@ -2,7 +2,8 @@
  *
  * A table of doors for tests of carriers, in the place of node/door/door.c.
  *
- *   bytes "echo\n"     byte: every line comes back
+ *   bytes "echo\n"     byte: every line comes back; "login" and "logout" do
+ *                      that, "bye" closes and then looks at its line again
  *   GET|POST /now      answers "now METHOD BODY"
  *   /later             answers when table_answer() is called
  *   /stream            streams; table_say() adds, client_end() ends
@@ -24,6 +25,8 @@ struct table_seen {
     int closed; /* on_close() */
     int errors; /* say_error() */
     int last_error;
+    int last_byte;        /* first of "bye", after the close */
+    uint64_t most_queued; /* in the client of a request */
     struct client *later; /* who waits at /later or /stream */
     int open_fails;       /* what the WebSocket door's open returns */
 };
