@@ -308,12 +308,14 @@ static void end_turn(struct node *node)
     struct core *core = &node->core;
 
     membership_end_turn(node);
-    conns_end_turn(node->conns);
-    /* Resumed connections may have published or subscribed: before the poll,
-     * not after it. */
-    membership_end_turn(node);
-    conns_write(core);
-    node->hub_ms = hub_expire(core->hub, core->now_ms);
+    do {
+        conns_end_turn(node->conns);
+        /* Resumed connections may have published or subscribed: before the
+         * poll, not after it. */
+        membership_end_turn(node);
+        conns_write(core);
+        node->hub_ms = hub_expire(core->hub, core->now_ms);
+    } while (core->dirty != NULL); /* what the hub told now leaves now */
 }
 
 static void on_timer(uv_timer_t *timer)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
+#include "node/client.h"
 #include "node/conns.h"
 #include "node/node.h"
 #include "proto/err.h"
@@ -95,6 +96,77 @@ static void nodes_open_answer_and_stop(void **state)
     }
 }
 
+static void gap(void *data)
+{
+    struct node *node = data;
+
+    conns_enter(node->conns);
+    hub_gap(node->core.hub, bytes_of(NULL, 0));
+}
+
+static bool has_item(void *data)
+{
+    const int *fd = data;
+    static char text[4096];
+    ssize_t n = recv(*fd, text, sizeof text, MSG_DONTWAIT | MSG_PEEK);
+
+    return n > 0 && memmem(text, (size_t)n, "discontinuity", 13) != NULL;
+}
+
+static void assert_all_is_written(uv_prepare_t *prepare)
+{
+    const struct node *node = prepare->data;
+
+    assert_null(node->core.dirty);
+}
+
+static bool nothing_is_due(void *data)
+{
+    const struct node *node = data;
+
+    return node->core.stats.gaps == 2;
+}
+
+/* The second one comes too soon, so the hub tells it when its time has come:
+ * before the loop waits again, not with what wakes it next. */
+static void what_the_hub_tells_late_leaves_at_once(void **state)
+{
+    static const char request[] = "GET /topics/demo/a HTTP/1.1\r\n"
+                                  "Accept: text/event-stream\r\n"
+                                  "Host: localhost\r\n\r\n";
+    struct config config = config_at("n1", any_port());
+    struct node *node = &nodes[0];
+    uv_prepare_t last;
+    int exit_code;
+    (void)state;
+
+    assert_int_equal(uv_loop_init(&loop), 0);
+    uv_prepare_init(&loop, &last); /* started first, it runs last */
+    last.data = node;
+    uv_prepare_start(&last, assert_all_is_written);
+    *node = (struct node){0};
+    assert_int_equal(node_open(node, &loop, &config, &exit_code), 0);
+    int fd = connect_to(node);
+    assert_int_equal(send(fd, request, sizeof request - 1, 0),
+                     sizeof request - 1);
+    loop_until(&loop, one_was_answered, NULL, &fd);
+    gap(node);
+    loop_until(&loop, has_item, NULL, &fd);
+    struct client *client = node->core.clients;
+    const struct client_item item = {
+        .cache = BYTES("demo"), .topic = BYTES("a"), .value = BYTES("x")};
+    struct hub_receipt receipt;
+    assert_int_equal(client_publish(client, &item, &receipt), 0);
+    gap(node);
+    assert_int_equal(node->core.stats.gaps, 1);
+    loop_until(&loop, nothing_is_due, NULL, node);
+    uv_close((uv_handle_t *)&last, NULL);
+    close(fd);
+    node_stop(node);
+    loop_end(&loop);
+    node_fini(node);
+}
+
 /* A client that never goes holds a stop up to the drain's end, no longer. */
 static void a_second_stop_hurries(void **state)
 {
@@ -157,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nodes_open_answer_and_stop),
+        cmocka_unit_test(what_the_hub_tells_late_leaves_at_once),
         cmocka_unit_test(a_second_stop_hurries),
         cmocka_unit_test(a_taken_port_that_was_named_is_73),
         cmocka_unit_test(missing_keys_are_78),
