@@ -124,6 +124,7 @@ void client_leave_door(struct client *client)
         client->door->on_close(client);
     }
     drop_state(client);
+    client->slow = false; /* nothing of the next door's was dropped */
     client->logged_in = false;
     client_become(client, client->core->auth.anonymous);
 }
@@ -154,6 +155,7 @@ void client_close(struct client *client, int err)
     if (client->closing) {
         return; /* memory was too short for last words */
     }
+    end_subs(client);
     client->closing = true;
     client_deadline(client, DEADLINE_NEVER);
     (void)deadline_set(&client->core->deadlines, &client->watch,
@@ -271,7 +273,7 @@ void client_deadline(struct client *client, uint64_t at_ms)
         return;
     }
     if (deadline_set(&client->core->deadlines, &client->deadline, at_ms) != 0) {
-        client_close(client, ERR_NOMEM);
+        client_abort(client); /* maybe in the middle of a delivery to it */
     }
 }
 

@@ -102,7 +102,8 @@ int client_open(struct client *client, const struct door *door,
 void client_leave_door(struct client *client);
 
 /* Begins the end: nobody waits for a barrier any more, the door says why in its
- * own words when err is not 0, what waits is written, then the carrier closes.
+ * own words when err is not 0, its subscriptions end, what waits is written,
+ * then the carrier closes.
  * Again: later calls do nothing. */
 void client_close(struct client *client, int err);
 
@@ -135,8 +136,8 @@ void client_unsubscribe(struct client *client, struct sub *sub);
 
 /* Holds the output here until log version `version` is held in `scope`, or the
  * barrier gives up (partial). Then door->on_barrier(client, tag, partial, ack)
- * writes the acknowledgement to this very place. Called at once when the
- * version is already held. Doors without on_barrier write their answer right
+ * writes the acknowledgement to this very place, in the order of the calls;
+ * at once when the version is held and nothing else waits. Doors without on_barrier write their answer right
  * after this call: it is behind the cork. Errors: ERR_NOMEM, ERR_LIMIT (too
  * many wait): close. */
 int client_await(struct client *client, enum cluster_scope scope,

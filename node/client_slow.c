@@ -100,11 +100,16 @@ static void drop_items(struct client *client)
 
 static void recover(struct client *client)
 {
+    struct sub *next;
+
     hub_settle(client->core->hub); /* still slow: that, too, was missed */
     client->slow = false;
-    for (struct sub *sub = client->subs; sub != NULL && !client->closing;
-         sub = sub->next) {
+    for (struct sub *sub = client->subs; sub != NULL; sub = next) {
+        next = sub->next;
         hub_tell_lost(client->core->hub, sub);
+        if (client->closing) {
+            return; /* they all ended with it */
+        }
     }
 }
 
@@ -172,7 +177,12 @@ void clients_relieve(struct core *core)
             largest = c;
         }
     }
-    if (largest != NULL && largest->out.pinned > 0) {
+    if (largest == NULL || largest->out.pinned == 0) {
+        return;
+    }
+    if (largest->slow) { /* what it still holds cannot be dropped */
+        client_abort(largest);
+    } else {
         (void)cut(largest);
     }
 }

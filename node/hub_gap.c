@@ -245,21 +245,22 @@ static void mark_group(struct hub *hub, const struct client *client,
 void hub_mark_lost(struct hub *hub, struct client *client,
                    const struct run *run)
 {
+    uint64_t hash = run->chunk->topic;
     size_t at;
-    struct topic *topic = lookup_first(&hub->topics, run->chunk->topic, &at);
+    struct topic *topic = lookup_first(&hub->topics, hash, &at);
+    bool is_matched = false;
 
-    if (topic == NULL) { /* its patterns may have been forgotten */
+    for (; topic != NULL; topic = lookup_next(&hub->topics, hash, &at)) {
+        is_matched = is_matched || topic->matched.in;
+        for (struct fan *fan = topic->fans; fan != NULL; fan = fan->next) {
+            mark_group(hub, client, fan, run->seq);
+        }
+    }
+    if (!is_matched) { /* its patterns may have been forgotten */
         for (struct sub *sub = client->subs; sub != NULL; sub = sub->next) {
             if (sub->group->pattern != NULL) {
                 gap_mark(sub, 1);
             }
-        }
-        return;
-    }
-    for (; topic != NULL;
-         topic = lookup_next(&hub->topics, run->chunk->topic, &at)) {
-        for (struct fan *fan = topic->fans; fan != NULL; fan = fan->next) {
-            mark_group(hub, client, fan, run->seq);
         }
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
+#include "node/client_private.h"
 #include "tests/fake_world.h"
 
 /* --- life --- */
@@ -382,6 +383,38 @@ static void who_closes_waits_for_no_barrier(void **state)
     world_fini(&w);
 }
 
+static void on_ended_close(struct client *client, struct sub *sub, int err)
+{
+    (void)sub;
+    client_close(client, err);
+}
+
+/* It reads nothing any more, so nothing is put into its subscriptions. */
+static void who_closes_is_no_longer_subscribed(void **state)
+{
+    struct door closes = door_lines;
+    struct world w;
+    (void)state;
+
+    closes.on_ended = on_ended_close;
+    world_init(&w);
+    struct client *a = world_open(&w, 0, &door_lines);
+    struct client *b = world_open(&w, 1, &door_plain);
+    struct client *c = world_open(&w, 2, &closes);
+    subscribe(a, want_topic("t"));
+    subscribe(c, want_topic("t"));
+    subscribe(c, want_topic("u"));
+    assert_int_equal(publish(b, "t", "one"), 2);
+    client_close(a, 0);
+    assert_int_equal(publish(b, "t", "two"), 1);
+    expect(&w, 0, "c/t 1 one\n");
+    fake_core_ask_tokens(&w.core);
+    client_recheck(c);
+    assert_int_equal(w.core.stats.subs, 0);
+    expect(&w, 2, "c/t 1 one\nc/t 2 two\nbye UNAUTH\n");
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -399,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_door_without_on_barrier_needs_one_cork_a_turn),
         cmocka_unit_test(an_acknowledgement_of_a_message_door_is_framed),
         cmocka_unit_test(who_closes_waits_for_no_barrier),
+        cmocka_unit_test(who_closes_is_no_longer_subscribed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -277,6 +277,24 @@ static void memory_bounds_refuse_and_then_cut(void **state)
     world_fini(&w);
 }
 
+/* What is left of it cannot be dropped, and it is the largest all the same. */
+static void who_is_cut_in_vain_is_closed(void **state)
+{
+    struct world w;
+    (void)state;
+
+    struct client *a = stuck_world(&w, &door_lines);
+    for (int i = 0; i < 10; i++) {
+        client_write(a, bytes_str(large_value()));
+    }
+    clients_relieve(&w.core);
+    assert_true(a->slow);
+    assert_false(a->closing);
+    clients_relieve(&w.core);
+    assert_true(a->closing);
+    world_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_burst_within_a_turn_is_written_before_it_is_dropped),
         cmocka_unit_test(what_a_turn_still_holds_is_missed_too),
         cmocka_unit_test(memory_bounds_refuse_and_then_cut),
+        cmocka_unit_test(who_is_cut_in_vain_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

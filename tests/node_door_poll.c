@@ -322,6 +322,32 @@ static void a_loss_between_two_polls_is_told_by_the_second(void **state)
     core_fini(&core);
 }
 
+/* Its last answer is still on the way, so it gets no items; what they were is
+ * not skipped by the position of an idle answer. */
+static void what_a_slow_poller_missed_is_told(void **state)
+{
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+    struct fake_conn *fake = ask_new(&core,
+                                     &(struct ask){.target = "/topics/demo/a"});
+    struct place next = idle(fake);
+
+    poll_from(fake, next);
+    client_write(fake->conn.client, BYTES("rest of an answer"));
+    fake->window = 0;
+    clients_relieve(&core);
+    assert_true(fake->conn.client->slow);
+    ask_say(&core, "/topics/demo/a", "1");
+    fake_wait(&core, core.limits.ping_ms);
+    fake->window = SIZE_MAX;
+    fake_flush(&core);
+    buf_drop(&fake->out, strlen("rest of an answer"));
+    expect_discontinuity(fake, 0);
+    fake_conn_free(fake);
+    core_fini(&core);
+}
+
 /* More in one turn than a client's output may hold. */
 static void what_does_not_fit_into_an_answer_is_told(void **state)
 {
@@ -514,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_position_that_never_was_is_told_a_discontinuity),
         cmocka_unit_test(a_loss_on_a_link_ends_the_wait),
         cmocka_unit_test(a_loss_between_two_polls_is_told_by_the_second),
+        cmocka_unit_test(what_a_slow_poller_missed_is_told),
         cmocka_unit_test(what_does_not_fit_into_an_answer_is_told),
         cmocka_unit_test(a_number_that_is_none_is_refused),
         cmocka_unit_test(a_closing_node_answers_the_polls_that_wait),

@@ -148,6 +148,34 @@ static void a_slow_reader_is_told_when_it_reads_again(void **state)
     world_fini(&w);
 }
 
+/* What was matched is forgotten while an item of it waits, and another one's
+ * subscription keeps the topic. */
+static void a_dropped_item_of_a_forgotten_match_is_told(void **state)
+{
+    struct world w;
+    char topic[16];
+    (void)state;
+
+    world_init(&w);
+    struct client *a = world_open(&w, 0, &door_lines);
+    struct client *b = world_open(&w, 1, &door_plain);
+    subscribe(a, want_glob("t*"));
+    subscribe(b, want_topic("t"));
+    w.conns[0]->window = 0;
+    publish(b, "t", "one");
+    for (unsigned i = 0; i < 17000; i++) {
+        (void)snprintf(topic, sizeof topic, "x%u", i);
+        publish(b, topic, "other");
+    }
+    fake_flush(&w.core);
+    assert_int_equal(a->out.len, 1);
+    clients_relieve(&w.core);
+    assert_true(outq_is_empty(&a->out));
+    w.conns[0]->window = SIZE_MAX;
+    expect(&w, 0, "[t*]c/ gap 0 0\n");
+    world_fini(&w);
+}
+
 /* Items were lost between 1 and 2: the ring must not say otherwise. */
 static void nobody_resumes_across_a_gap(void **state)
 {
@@ -191,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_gap_too_soon_is_told_before_the_next_item_or_later),
         cmocka_unit_test(a_newcomer_is_told_though_the_others_were),
         cmocka_unit_test(a_slow_reader_is_told_when_it_reads_again),
+        cmocka_unit_test(a_dropped_item_of_a_forgotten_match_is_told),
         cmocka_unit_test(nobody_resumes_across_a_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -253,10 +253,8 @@ static void open_slot(struct model *m, size_t slot)
     m->current[slot] = session;
 }
 
-static void leave_slot(struct model *m, size_t slot)
+static void end_lives(struct model *m, size_t slot)
 {
-    collect(m, slot);
-    m->current[slot]->left = true;
     for (size_t i = 0; i < m->lives_len; i++) {
         struct life *life = &m->lives[i];
         if (life->client == m->current[slot]->client && life->sub != NULL) {
@@ -264,6 +262,13 @@ static void leave_slot(struct model *m, size_t slot)
             life->end = m->items_len;
         }
     }
+}
+
+static void leave_slot(struct model *m, size_t slot)
+{
+    collect(m, slot);
+    m->current[slot]->left = true;
+    end_lives(m, slot);
     world_leave(&m->w, slot);
 }
 
@@ -429,6 +434,11 @@ static void step(struct model *m)
             step_return(m, slot);
         } else {
             client_close(client_at(m, slot), roll(m, 2) == 0 ? 0 : ERR_STATE);
+        }
+    }
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (client_at(m, i)->closing && client_at(m, i)->subs == NULL) {
+            end_lives(m, i); /* with the close */
         }
     }
     m->failed |= fail_malloc_hit;

@@ -230,6 +230,9 @@ static void take_position(struct client *client)
     struct hub *hub = client->core->hub;
     struct hub_position position;
     hub_settle(hub);
+    if (poll->lost_from == 0) { /* as a slow reader it got nothing */
+        poll->lost_from = poll->sub->lost_from;
+    }
     if (hub_position(hub, hub_sub_cache(poll->sub), hub_sub_topic(poll->sub),
                      &position)) {
         poll->page = position.page;

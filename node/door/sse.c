@@ -150,6 +150,9 @@ static int subscribe(struct client *client, const struct http_request *request,
         client_close(client, err);
         return 0;
     }
+    if (client->closing) { /* HEAD: no stream, no subscription any more */
+        return 0;
+    }
     hub_replay(client->core->hub, sub, want, &position);
     client_deadline(client,
                     client->core->now_ms + client->core->limits.ping_ms);
