@@ -136,10 +136,10 @@ void client_unsubscribe(struct client *client, struct sub *sub);
 
 /* Holds the output here until log version `version` is held in `scope`, or the
  * barrier gives up (partial). Then door->on_barrier(client, tag, partial, ack)
- * writes the acknowledgement to this very place, in the order of the calls;
- * at once when the version is held and nothing else waits. Doors without on_barrier write their answer right
- * after this call: it is behind the cork. Errors: ERR_NOMEM, ERR_LIMIT (too
- * many wait): close. */
+ * writes the acknowledgement to this very place, in the order of the calls; at
+ * once when the version is held and nothing else waits. Doors without
+ * on_barrier write their answer right after this call: it is behind the cork.
+ * Errors: ERR_NOMEM, ERR_LIMIT (too many wait): close. */
 int client_await(struct client *client, enum cluster_scope scope,
                  uint64_t version, uint64_t tag);
 
