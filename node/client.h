@@ -121,7 +121,7 @@ void client_logout(struct client *client);
 /* Checks, in this order: gate (ERR_NOT_READY), names (ERR_NAME), size
  * (ERR_TOO_BIG), text (ERR_UTF8), attributes (ERR_SYNTAX), grant (ERR_DENIED,
  * ERR_UNAUTH, ERR_EXPIRED). Then it is on its way. */
-int client_publish(struct client *client, const struct client_item *item,
+int client_publish(struct client *client, const struct client_item *from,
                    struct hub_receipt *receipt);
 
 /* Checks names, grant, per-client bounds (ERR_LIMIT), then hub_subscribe().

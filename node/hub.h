@@ -158,7 +158,7 @@ struct hub_receipt {
 };
 
 /* Errors: ERR_NOMEM. `core` is borrowed for life: limits, stats, pool, time. */
-int hub_init(struct hub **hub, struct core *core,
+int hub_init(struct hub **out, struct core *core,
              const struct hash_key *hash_key, uint64_t node_u64,
              const struct hub_outside *outside);
 void hub_free(struct hub *hub);
@@ -233,8 +233,8 @@ uint64_t hub_expire(struct hub *hub, uint64_t now_ms);
  * number of distinct patterns of a cache; walks topics with exact subscribers.
  */
 uint64_t hub_subscribers(const struct hub *hub, struct bytes cache,
-                         struct bytes topic);
-uint64_t hub_patterns(const struct hub *hub, struct bytes cache);
+                         struct bytes name);
+uint64_t hub_patterns(const struct hub *hub, struct bytes name);
 void hub_each_topic(const struct hub *hub, struct bytes cache,
                     void (*each)(void *data, struct bytes topic, uint64_t subs),
                     void *data);

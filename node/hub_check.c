@@ -30,6 +30,7 @@ static void check_group(const struct hub *hub, const struct group *group)
         assert(fan->items == 0 || fan->chunk != NULL);
         assert(group->topic == NULL || group->topic == fan->topic);
     }
+    assert(group->topic == NULL || group->fans != NULL);
     assert(group->topic == NULL || group->fans->group_next == NULL);
     assert(group->pattern == NULL || group->number <= hub->groups_made);
 }

@@ -226,7 +226,7 @@ struct chunk *fan_wrap(struct hub *hub, const struct variant *variant);
 
 /* Finds or makes it, wanted in the cluster. Errors: ERR_NOMEM, ERR_LIMIT. */
 int pattern_get(struct hub *hub, const struct hub_want *want,
-                struct pattern **pattern);
+                struct pattern **out);
 struct pattern *pattern_find(const struct hub *hub, uint64_t hash,
                              struct bytes cache, struct bytes text,
                              enum topic_dialect dialect);

@@ -221,7 +221,7 @@ static int run_publish(struct client *client,
         .flags = command->binary ? ITEM_BINARY : 0,
     };
     struct hub_receipt receipt;
-    struct buf attrs = {.max = 2 * ITEM_ATTRS_LEN_MAX};
+    struct buf attrs = {.max = (size_t)2 * ITEM_ATTRS_LEN_MAX};
 
     int rc = item_attrs_write(&command->attrs, &attrs);
     if (rc == 0) {
