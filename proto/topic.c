@@ -221,3 +221,8 @@ bool topic_match(enum topic_dialect dialect, struct bytes pattern,
     }
     return false;
 }
+
+bool topic_can_match(uint8_t dialect)
+{
+    return dialect == TOPIC_EXACT || dialect == TOPIC_GLOB;
+}

@@ -48,5 +48,7 @@ bool topic_glob_match(struct bytes pattern, struct bytes topic);
 /* Matches by dialect; false for a dialect this version cannot match. */
 bool topic_match(enum topic_dialect dialect, struct bytes pattern,
                  struct bytes topic);
+/* Whether this version can match the dialect of that number. */
+bool topic_can_match(uint8_t dialect);
 
 #endif

@@ -103,6 +103,17 @@ static void globs_match_as_in_redis(void **state)
     }
 }
 
+static void what_cannot_be_matched_never_does(void **state)
+{
+    (void)state;
+    for (unsigned d = 0; d <= UINT8_MAX; d++) {
+        enum topic_dialect dialect = (enum topic_dialect)d;
+        bool can = topic_can_match((uint8_t)d);
+        assert_int_equal(can, d == TOPIC_EXACT || d == TOPIC_GLOB);
+        assert_int_equal(topic_match(dialect, BYTES("a"), BYTES("a")), can);
+    }
+}
+
 /* ADVERSARIAL C4: exponential in a recursive matcher, ended here in a moment.
  */
 static void a_hostile_glob_ends(void **state)
@@ -142,6 +153,7 @@ int main(void)
         cmocka_unit_test(topic_names_are_text_without_tricks),
         cmocka_unit_test(text_may_hold_what_names_may_not),
         cmocka_unit_test(globs_match_as_in_redis),
+        cmocka_unit_test(what_cannot_be_matched_never_does),
         cmocka_unit_test(a_hostile_glob_ends),
         cmocka_unit_test(the_hash_separates_cache_and_topic),
     };
