@@ -26,7 +26,8 @@ static void end_step(struct cluster *cluster);
 static void tick(struct cluster *cluster);
 static const char *why_shut(struct cluster *cluster);
 static void try_gate(struct cluster *cluster);
-static struct route_want want_of(const struct cluster *cluster, uint64_t hash);
+static struct route_want want_of(const struct cluster *cluster,
+                                 const struct item *item, uint64_t *slots);
 
 struct cluster *cluster_new(const struct cluster_options *options,
                             uint64_t now_ms)
@@ -46,7 +47,8 @@ struct cluster *cluster_new(const struct cluster_options *options,
     replog_init(&cluster->log, options->interests_max);
     outbox_init(&cluster->outbox);
     cluster->swim = make_swim(options, now_ms);
-    if (cluster->swim == NULL || interest_init(&cluster->interest, 0) != 0 ||
+    if (cluster->swim == NULL ||
+        interest_init(&cluster->interest, 0, options->seed) != 0 ||
         route_init(&cluster->route, cluster->self.region) != 0 ||
         gate_init(&cluster->gate, options->seeded || options->seeds_len > 0,
                   now_ms) != 0) {
@@ -184,19 +186,21 @@ uint64_t cluster_held(const struct cluster *cluster, enum cluster_scope scope)
     return cluster->barrier.scopes[scope].held;
 }
 
-size_t cluster_route(struct cluster *cluster, uint64_t hash,
+size_t cluster_route(struct cluster *cluster, const struct item *item,
                      struct cluster_target *targets, size_t max, bool *partial)
 {
-    struct route_want want = want_of(cluster, hash);
+    uint64_t slots[PATTERNS_WORDS];
+    struct route_want want = want_of(cluster, item, slots);
 
     return route_targets(&cluster->route, &want, cluster->now_ms, targets, max,
                          partial);
 }
 
-size_t cluster_relay(struct cluster *cluster, uint64_t hash,
+size_t cluster_relay(struct cluster *cluster, const struct item *item,
                      struct cluster_target *targets, size_t max)
 {
-    struct route_want want = want_of(cluster, hash);
+    uint64_t slots[PATTERNS_WORDS];
+    struct route_want want = want_of(cluster, item, slots);
     bool partial;
 
     return route_near(&cluster->route, &want, targets, max, &partial);
@@ -554,11 +558,13 @@ static void try_gate(struct cluster *cluster)
     }
 }
 
-static struct route_want want_of(const struct cluster *cluster, uint64_t hash)
+static struct route_want want_of(const struct cluster *cluster,
+                                 const struct item *item, uint64_t *slots)
 {
+    static_assert((int)PATTERNS_SLOTS_MAX == (int)CLUSTER_PEERS_MAX, "all");
     return (struct route_want){
-        .slots = interest_find(&cluster->interest, hash),
+        .slots = interest_match(&cluster->interest, item, slots),
         .words = interest_words(&cluster->interest),
-        .hash = hash,
+        .hash = item->hash,
     };
 }

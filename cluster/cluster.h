@@ -13,7 +13,7 @@
  * effects, byte for byte. The simulator (tests/sim) runs thousands of these.
  *
  * Inside: cluster/swim (membership and failure detection), cluster/replog (this
- * node's records), cluster/interest (whose hash is wanted where),
+ * node's records), cluster/interest and cluster/patterns (who wants what),
  * cluster/route (targets and ingress), cluster/barrier, cluster/gate,
  * cluster/link (hellos), cluster/sync (logs on their way), proto/gossip
  * (packets), proto/peer (control messages). Callers use only this header.
@@ -31,6 +31,7 @@
 
 #include "proto/addr.h"
 #include "proto/bytes.h"
+#include "proto/item.h"
 #include "proto/peer.h"
 
 enum {
@@ -178,15 +179,18 @@ struct cluster_target {
 };
 
 /* Targets of an item published here: each interested, linked peer of the own
- * region, and for each other region with interest its ingress. Returns how
- * many were written (at most `max`); allocation free. *partial: a peer of this
- * region that wants it has no link, or a region that wants it no ingress. */
-size_t cluster_route(struct cluster *cluster, uint64_t hash,
+ * region, and for each other region with interest its ingress. Interested is
+ * who wants the hash, or has a pattern that matches (cluster/patterns.h); each
+ * peer is named once. Of the item only hash, cache and topic are read. Returns
+ * how many were written (at most `max`); allocation free. *partial: a peer of
+ * this region that wants it has no link, or a region that wants it no ingress.
+ */
+size_t cluster_route(struct cluster *cluster, const struct item *item,
                      struct cluster_target *targets, size_t max, bool *partial);
 
 /* Targets of an item that arrived with PEER_HOP_INGRESS: the interested, linked
  * peers of the own region. Never another region. */
-size_t cluster_relay(struct cluster *cluster, uint64_t hash,
+size_t cluster_relay(struct cluster *cluster, const struct item *item,
                      struct cluster_target *targets, size_t max);
 
 /* --- questions --- */

@@ -17,24 +17,25 @@ static int apply(struct interest *interest, uint16_t slot,
                  const struct peer_record *record);
 static int set_bit(struct interest *interest, uint16_t slot, uint64_t key);
 static void clear_bit(struct interest *interest, uint16_t slot, uint64_t key);
-static int apply_other(struct interest_peer *peer,
+static int apply_other(struct interest *interest, uint16_t slot,
                        const struct peer_record *record);
+static void drop_other(struct interest *interest, uint16_t slot, size_t at);
 static void begin_snapshot(struct interest_peer *peer,
                            const struct peer_message *m);
-static ptrdiff_t read_part(struct interest *interest,
-                           struct interest_peer *peer,
+static ptrdiff_t read_part(struct interest *interest, uint16_t slot,
                            const struct peer_message *m);
 static int take_range(struct interest *interest, uint16_t slot, size_t len,
                       bool last);
-static void end_snapshot(struct interest_peer *peer,
+static void end_snapshot(struct interest *interest, uint16_t slot,
                          const struct peer_message *m);
 static int read_record(struct bytes *in, struct peer_record *record);
 
-int interest_init(struct interest *interest, size_t topics_max)
+int interest_init(struct interest *interest, size_t topics_max, uint64_t seed)
 {
     *interest = (struct interest){0};
     table_init(&interest->wanted, 1,
                topics_max == 0 ? INTEREST_TOPICS_MAX : topics_max);
+    patterns_init(&interest->patterns, seed);
     interest->part = calloc(PEER_RECORDS_MAX, sizeof *interest->part);
     return interest->part == NULL ? ERR_NOMEM : 0;
 }
@@ -50,6 +51,7 @@ void interest_fini(struct interest *interest)
     free(interest->peers);
     free(interest->part);
     table_fini(&interest->wanted);
+    patterns_fini(&interest->patterns);
     *interest = (struct interest){0};
 }
 
@@ -136,6 +138,9 @@ void interest_close(struct interest *interest, uint16_t slot)
         table_sweep(&interest->wanted, 0, UINT64_MAX, sweep_entry, &sweep);
     }
     assert(sweep.peer->count == 0);
+    while (sweep.peer->records.len > 0) { /* from the end: nothing moves */
+        drop_other(interest, slot, sweep.peer->records.len - 1);
+    }
     records_fini(&sweep.peer->records);
     free(sweep.peer);
     interest->peers[slot] = NULL;
@@ -185,7 +190,7 @@ int interest_snapshot(struct interest *interest, uint16_t slot,
                m->version != peer->base) {
         return ERR_STALE;
     }
-    ptrdiff_t len = read_part(interest, peer, m);
+    ptrdiff_t len = read_part(interest, slot, m);
     int rc = len < 0 ? (int)len : take_range(interest, slot, (size_t)len, last);
     if (rc != 0) {
         interest_reset(interest, slot);
@@ -193,7 +198,7 @@ int interest_snapshot(struct interest *interest, uint16_t slot,
     }
     peer->part++;
     if (last) {
-        end_snapshot(peer, m);
+        end_snapshot(interest, slot, m);
     }
     return last;
 }
@@ -225,6 +230,23 @@ const uint64_t *interest_find(const struct interest *interest, uint64_t hash)
     return table_find(&interest->wanted, table_key(hash));
 }
 
+const uint64_t *interest_match(const struct interest *interest,
+                               const struct item *item, uint64_t *slots)
+{
+    const struct patterns_cache *cache = patterns_find(&interest->patterns,
+                                                       item->cache);
+    const uint64_t *exact = interest_find(interest, item->hash);
+
+    if (cache == NULL) {
+        return exact;
+    }
+    for (size_t i = 0; i < interest->wanted.words; i++) {
+        slots[i] = exact != NULL ? exact[i] : 0;
+    }
+    patterns_match(cache, item->topic, slots, interest->wanted.words);
+    return slots;
+}
+
 const struct interest_peer *interest_peer(const struct interest *interest,
                                           uint16_t slot)
 {
@@ -234,6 +256,7 @@ const struct interest_peer *interest_peer(const struct interest *interest,
 size_t interest_bytes(const struct interest *interest)
 {
     return table_bytes(&interest->wanted) +
+           patterns_bytes(&interest->patterns) +
            interest->slots * sizeof *interest->peers +
            PEER_RECORDS_MAX * sizeof *interest->part;
 }
@@ -242,9 +265,11 @@ void interest_check(const struct interest *interest)
 {
     uint64_t digests[CHECK_SLOTS] = {0};
     uint64_t counts[CHECK_SLOTS] = {0};
+    size_t patterns_len = 0;
     const uint64_t *entry = table_from(&interest->wanted, 0);
 
     table_check(&interest->wanted);
+    patterns_check(&interest->patterns);
     assert(interest->slots <= CHECK_SLOTS);
     for (; entry != NULL; entry = table_after(&interest->wanted, entry)) {
         uint64_t any = 0;
@@ -268,11 +293,17 @@ void interest_check(const struct interest *interest)
         for (size_t i = 0; i < peer->records.len; i++) {
             const struct record *record = peer->records.entries[i].record;
             digests[slot] += record_digest(record->type, record->hash);
+            if (record->type == PEER_PATTERN) {
+                assert(
+                    patterns_has(&interest->patterns, (uint16_t)slot, record));
+                patterns_len++;
+            }
         }
         assert(digests[slot] == peer->digest);
         assert(counts[slot] == peer->count);
         assert(peer->whole || peer->version == 0);
     }
+    assert(patterns_len == interest->patterns.wishes);
 }
 
 static struct interest_peer *peer_at(const struct interest *interest,
@@ -289,7 +320,7 @@ static int apply(struct interest *interest, uint16_t slot,
                  const struct peer_record *record)
 {
     if (record->type != PEER_INTEREST) {
-        return apply_other(peer_at(interest, slot), record);
+        return apply_other(interest, slot, record);
     }
     uint64_t key = table_key(record->hash);
     if (!record->removed) {
@@ -327,17 +358,16 @@ static void clear_bit(struct interest *interest, uint16_t slot, uint64_t key)
     }
 }
 
-static int apply_other(struct interest_peer *peer,
+static int apply_other(struct interest *interest, uint16_t slot,
                        const struct peer_record *record)
 {
+    struct interest_peer *peer = peer_at(interest, slot);
     struct records_entry *entry = records_find(&peer->records, record->type,
                                                record->hash);
-    uint64_t weight = record_digest(record->type, record->hash);
 
     if (record->removed) {
         if (entry != NULL) {
-            records_remove(&peer->records, entry);
-            peer->digest -= weight;
+            drop_other(interest, slot, (size_t)(entry - peer->records.entries));
         }
         return 0;
     }
@@ -351,8 +381,30 @@ static int apply_other(struct interest_peer *peer,
         record_unref(copy);
         return rc;
     }
-    peer->digest += weight;
+    if (copy->type == PEER_PATTERN) {
+        rc = patterns_add(&interest->patterns, slot, copy);
+    }
+    if (rc != 0) {
+        records_remove(&peer->records,
+                       records_find(&peer->records, copy->type, copy->hash));
+        return rc;
+    }
+    peer->digest += record_digest(copy->type, copy->hash);
     return 0;
+}
+
+/* Whether of a pattern or of a type that this version does not know. */
+static void drop_other(struct interest *interest, uint16_t slot, size_t at)
+{
+    struct interest_peer *peer = peer_at(interest, slot);
+    struct records_entry *entry = &peer->records.entries[at];
+    const struct record *record = entry->record;
+
+    if (record->type == PEER_PATTERN) {
+        patterns_remove(&interest->patterns, slot, record);
+    }
+    peer->digest -= record_digest(record->type, record->hash);
+    records_remove(&peer->records, entry);
 }
 
 static void begin_snapshot(struct interest_peer *peer,
@@ -373,10 +425,10 @@ static void begin_snapshot(struct interest_peer *peer,
 
 /* Takes the records that are no hashes; the hashes, which must rise, go to
  * interest->part. Returns how many, or an error. */
-static ptrdiff_t read_part(struct interest *interest,
-                           struct interest_peer *peer,
+static ptrdiff_t read_part(struct interest *interest, uint16_t slot,
                            const struct peer_message *m)
 {
+    struct interest_peer *peer = peer_at(interest, slot);
     struct bytes in = m->records;
     size_t len = 0;
 
@@ -393,7 +445,7 @@ static ptrdiff_t read_part(struct interest *interest,
             return ERR_SYNTAX;
         }
         if (record.type != PEER_INTEREST) {
-            rc = apply_other(peer, &record);
+            rc = apply_other(interest, slot, &record);
             if (rc != 0) {
                 return rc;
             }
@@ -437,15 +489,14 @@ static int take_range(struct interest *interest, uint16_t slot, size_t len,
     return 0;
 }
 
-static void end_snapshot(struct interest_peer *peer,
+static void end_snapshot(struct interest *interest, uint16_t slot,
                          const struct peer_message *m)
 {
+    struct interest_peer *peer = peer_at(interest, slot);
+
     for (size_t i = peer->records.len; i > 0; i--) {
-        struct records_entry *entry = &peer->records.entries[i - 1];
-        if (entry->stale) {
-            const struct record *record = entry->record;
-            peer->digest -= record_digest(record->type, record->hash);
-            records_remove(&peer->records, entry);
+        if (peer->records.entries[i - 1].stale) {
+            drop_other(interest, slot, i - 1);
         }
     }
     peer->version = peer->base;

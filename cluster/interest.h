@@ -4,6 +4,7 @@
  *
  *   table     hash -> bitmap of peer slots, one word for each 64 slots
  *   peer      version, digest and count of its log; its records beyond hashes
+ *   patterns  those records by cache, to be matched (cluster/patterns.h)
  *
  * A peer's log is taken by contiguous deltas, or by a snapshot in parts. A part
  * replaces what the peer had in that range of hashes, in one step: what it
@@ -17,8 +18,10 @@
 #ifndef CLUSTER_INTEREST_H
 #define CLUSTER_INTEREST_H
 
+#include "cluster/patterns.h"
 #include "cluster/records.h"
 #include "cluster/table.h"
+#include "proto/item.h"
 #include "proto/peer.h"
 
 enum {
@@ -43,13 +46,15 @@ struct interest_peer {
 
 struct interest {
     struct table wanted;
+    struct patterns patterns;
     struct interest_peer **peers; /* by slot, NULL = closed */
     size_t slots;                 /* room in peers */
     uint64_t *part;               /* hashes of the part being taken */
 };
 
-/* topics_max 0 means INTEREST_TOPICS_MAX. Errors: ERR_NOMEM. */
-int interest_init(struct interest *interest, size_t topics_max);
+/* topics_max 0 means INTEREST_TOPICS_MAX; seed: see patterns_init(). Errors:
+ * ERR_NOMEM. */
+int interest_init(struct interest *interest, size_t topics_max, uint64_t seed);
 void interest_fini(struct interest *interest);
 
 /* A closed slot begins with the empty log: version 0. Errors: ERR_NOMEM. */
@@ -82,6 +87,11 @@ void interest_reset(struct interest *interest, uint16_t slot);
 /* The bitmap of slots that want this hash (interest_words() words), or NULL.
  * Valid until the next change. */
 const uint64_t *interest_find(const struct interest *interest, uint64_t hash);
+/* The same for an item: who wants its hash or has a pattern that matches its
+ * names. `slots` is room for PATTERNS_WORDS words, used when there are patterns
+ * in its cache. */
+const uint64_t *interest_match(const struct interest *interest,
+                               const struct item *item, uint64_t *slots);
 static inline size_t interest_words(const struct interest *interest)
 {
     return interest->wanted.words;

@@ -225,8 +225,8 @@ static unsigned outside_forward(void *data, const struct item *item,
 {
     struct cluster_target targets[CLUSTER_PEERS_MAX];
     struct node *node = data;
-    size_t len = cluster_route(node->cluster, item->hash, targets,
-                               ARRAY_LEN(targets), partial);
+    size_t len = cluster_route(node->cluster, item, targets, ARRAY_LEN(targets),
+                               partial);
 
     send_to(node, targets, len, item);
     return (unsigned)len;
@@ -236,7 +236,7 @@ static unsigned outside_relay(void *data, const struct item *item)
 {
     struct cluster_target targets[CLUSTER_PEERS_MAX];
     struct node *node = data;
-    size_t len = cluster_relay(node->cluster, item->hash, targets,
+    size_t len = cluster_relay(node->cluster, item, targets,
                                ARRAY_LEN(targets));
 
     send_to(node, targets, len, item);

@@ -271,7 +271,8 @@ static void who_leaves_is_no_ingress_and_then_gone(void **state)
     sim_run(sim, 100);
     for (uint64_t topic = 0; topic < 256; topic++) {
         struct cluster *cluster = sim_cluster(sim, 0);
-        size_t len = cluster_route(cluster, topic, targets, 4, &partial);
+        struct item item = {.hash = topic};
+        size_t len = cluster_route(cluster, &item, targets, 4, &partial);
         for (size_t i = 0; i < len; i++) {
             assert_int_not_equal(targets[i].slot, sim_slot(sim, 0, 1));
         }

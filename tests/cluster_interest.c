@@ -23,7 +23,7 @@ static int setup(void **state)
     struct pair *pair = calloc(1, sizeof *pair);
 
     replog_init(&pair->log, 0);
-    assert_int_equal(interest_init(&pair->interest, 0), 0);
+    assert_int_equal(interest_init(&pair->interest, 0, 1), 0);
     assert_int_equal(interest_open(&pair->interest, SLOT), 0);
     *state = pair;
     return 0;
@@ -351,6 +351,45 @@ static void peers_do_not_touch_each_other(void **state)
     assert_null(interest_find(&pair->interest, hash_of(1)));
 }
 
+/* By delta, by snapshot, and when the peer goes. */
+static void patterns_come_and_go_with_their_records(void **state)
+{
+    struct pair *pair = *state;
+    const struct patterns *patterns = &pair->interest.patterns;
+    struct replog_walk walk = {0};
+    uint64_t room[PATTERNS_WORDS];
+    struct item item = {.cache = BYTES("default"),
+                        .topic = BYTES("news.eu"),
+                        .hash = hash_of(7)};
+
+    assert_null(interest_match(&pair->interest, &item, room));
+    want_pattern(&pair->log, 1, true);
+    want_pattern(&pair->log, 2, true);
+    assert_int_equal(take_delta(pair, 0), 0);
+    assert_int_equal(interest_match(&pair->interest, &item, room)[0],
+                     1 << SLOT);
+    item.topic = BYTES("weather");
+    assert_int_equal(interest_match(&pair->interest, &item, room)[0], 0);
+    replog_want(&pair->log, hash_of(7), true);
+    assert_int_equal(take_delta(pair, 2), 0);
+    assert_int_equal(interest_match(&pair->interest, &item, room)[0],
+                     1 << SLOT);
+    want_pattern(&pair->log, 1, false);
+    assert_int_equal(take_delta(pair, 3), 0);
+    assert_int_equal(patterns->wishes, 1);
+    want_pattern(&pair->log, 2, false);
+    want_pattern(&pair->log, 3, true);
+    assert_int_equal(take_part(pair, &walk), 1);
+    assert_int_equal(patterns->wishes, 1);
+    assert_equal(pair);
+    assert_int_equal(interest_open(&pair->interest, 200), 0);
+    interest_close(&pair->interest, SLOT);
+    assert_int_equal(patterns->wishes, 0);
+    assert_null(interest_match(&pair->interest, &item, room));
+    interest_close(&pair->interest, 200);
+    assert_int_equal(interest_open(&pair->interest, SLOT), 0);
+}
+
 static void topics_beyond_the_bound_leave_the_peer_without_version(void **state)
 {
     struct pair *pair = *state;
@@ -358,7 +397,7 @@ static void topics_beyond_the_bound_leave_the_peer_without_version(void **state)
     struct peer_message m;
     struct replog_walk walk = {0};
 
-    assert_int_equal(interest_init(&small, 3), 0);
+    assert_int_equal(interest_init(&small, 3, 1), 0);
     assert_int_equal(interest_open(&small, 0), 0);
     for (uint64_t i = 0; i < 5; i++) {
         replog_want(&pair->log, hash_of(i), true);
@@ -388,7 +427,7 @@ static void interest_survives_each_failing_allocation(void **state)
         struct replog_walk walk = {0};
 
         fail_malloc(n);
-        if (interest_init(&small, 0) != 0) {
+        if (interest_init(&small, 0, 1) != 0) {
             interest_fini(&small);
             continue;
         }
@@ -432,6 +471,7 @@ int main(void)
         T(snapshot_of_a_liar_is_refused),
         T(last_hash_of_all_ends_a_snapshot_well),
         T(peers_do_not_touch_each_other),
+        T(patterns_come_and_go_with_their_records),
         T(topics_beyond_the_bound_leave_the_peer_without_version),
         T(interest_survives_each_failing_allocation),
     };

@@ -162,6 +162,36 @@ static uint64_t regions(size_t nodes)
     return end(sim, "regions").digest;
 }
 
+/* Patterns alone and beside topics, in two regions, as they come and go. Each
+ * acknowledged one is owed its items from that moment on. */
+static uint64_t patterns(size_t nodes)
+{
+    struct sim *sim = begin(nodes, 2);
+    struct rng rng;
+
+    rng_init(&rng, seed);
+    for (size_t round = 0; round < 20; round++) {
+        size_t i = rng_below(&rng, (uint32_t)nodes);
+        size_t wish = SIM_TOPICS + rng_below(&rng, SIM_PATTERNS);
+        sim_want(sim, i, wish, !sim_is_wanted(sim, i, wish));
+        publish(sim, nodes, 250, 1); /* also in the moment of the answer */
+        uint64_t took_ms = sim_acked_ms(sim, i, wish, CLUSTER_SCOPE_ALL, NULL);
+        assert_true(took_ms != UINT64_MAX || !sim_is_wanted(sim, i, wish));
+        publish(sim, nodes, 200, 5);
+    }
+    sim_run(sim, 100); /* all have arrived */
+    assert_int_equal(sim_report(sim, "patterns").missed, 0);
+    sim_want(sim, 0, SIM_TOPICS, !sim_is_wanted(sim, 0, SIM_TOPICS));
+    sim_kill(sim, nodes - 1, true);
+    publish(sim, nodes, 500, 5);
+    sim_start(sim, nodes - 1);
+    sim_want(sim, nodes - 1, SIM_TOPICS, true);
+    sim_until(sim, sim_is_whole, 8000);
+    sim_break(sim, 0, 1);
+    publish(sim, nodes, 500, 5);
+    return end(sim, "patterns, crash").digest;
+}
+
 /* Anything at any time, then healing. Half of the nodes always live. */
 static void any_fault(struct sim *sim, struct rng *rng, size_t nodes)
 {
@@ -197,8 +227,9 @@ static void any_fault(struct sim *sim, struct rng *rng, size_t nodes)
         break;
     default:
         if (sim_is_up(sim, a)) {
-            size_t topic = rng_below(rng, SHARED);
-            sim_want(sim, a, topic, !sim_is_wanted(sim, a, topic));
+            size_t wish = rng_below(rng, SIM_WISHES - 1);
+            wish += wish >= SHARED; /* a topic of few, or a pattern */
+            sim_want(sim, a, wish, !sim_is_wanted(sim, a, wish));
         }
         break;
     }
@@ -242,7 +273,7 @@ static const struct scenario {
 } scenarios[] = {
     {"join", join},   {"crash", crash},         {"partition", partition},
     {"loss", loss},   {"restart", restart},     {"regions", regions},
-    {"chaos", chaos}, {"chaos-far", chaos_far},
+    {"chaos", chaos}, {"chaos-far", chaos_far}, {"patterns", patterns},
 };
 
 static void three_nodes_come_through_all_scenarios(void **state)

@@ -79,7 +79,7 @@ struct sim_node {
     uint64_t epochs;
     struct sim_pipe pipes[SIM_PIPES];       /* by slot */
     struct sim_inlet inlets[SIM_NODES_MAX]; /* by index */
-    struct sim_wish wishes[SIM_TOPICS];
+    struct sim_wish wishes[SIM_WISHES];
     size_t events[CLUSTER_SEED_SILENT + 1];
     uint64_t *gaps_ms;
     size_t gaps_len;
@@ -91,6 +91,7 @@ struct sim_receipt {
     uint64_t life;     /* of the receiver when it was published */
     uint64_t got_ms;   /* 0 = not */
     uint64_t since_ms; /* acknowledgement of the subscription; 0 = not owed */
+    uint16_t wish;     /* of that subscription */
 };
 
 struct sim_item {
@@ -112,6 +113,7 @@ struct sim_way {
 struct sim {
     struct sim_options options;
     struct rng rng;
+    char topic[8]; /* of sim_item_of() */
     uint64_t now_us;
     uint64_t number;
     uint64_t lives;

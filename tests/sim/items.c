@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "proto/hash.h"
+#include "proto/topic.h"
 #include "tests/sim/inside.h"
 
 static void owe(struct sim *sim, struct sim_item *item, size_t to);
@@ -13,9 +15,62 @@ static bool is_owed(const struct sim *sim, const struct sim_item *item,
                     size_t to);
 static bool was_told(const struct sim *sim, size_t index, size_t to);
 
+/* Topics are t0, t1, ... t31. */
+static const char *const patterns[SIM_PATTERNS] = {
+    "*", "t?", "t1*", "t*[13579]", "[^t]*", "t30",
+};
+
 uint64_t sim_hash(size_t topic)
 {
     return hash_mix(topic + 1);
+}
+
+struct item sim_item_of(struct sim *sim, size_t topic)
+{
+    int len = snprintf(sim->topic, sizeof sim->topic, "t%zu", topic);
+
+    return (struct item){
+        .cache = BYTES("sim"),
+        .topic = bytes_of(sim->topic, (size_t)len),
+        .hash = sim_hash(topic),
+    };
+}
+
+/* Whether a wish is for this topic. */
+static bool is_for(struct sim *sim, size_t wish, size_t topic)
+{
+    return wish < SIM_TOPICS
+               ? wish == topic
+               : topic_glob_match(bytes_str(patterns[wish - SIM_TOPICS]),
+                                  sim_item_of(sim, topic).topic);
+}
+
+static bool is_wanted(struct sim *sim, const struct sim_node *node,
+                      size_t topic)
+{
+    for (size_t w = 0; w < SIM_WISHES; w++) {
+        if (node->wishes[w].wanted && is_for(sim, w, topic)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the hub asks of its cluster. */
+static uint64_t want(struct cluster *cluster, size_t wish, bool wanted)
+{
+    if (wish < SIM_TOPICS) {
+        return cluster_want(cluster, sim_hash(wish), wanted);
+    }
+    struct peer_record record = {
+        .type = PEER_PATTERN,
+        .removed = !wanted,
+        .dialect = TOPIC_GLOB,
+        .hash = hash_mix(sim_hash(wish)),
+        .cache = BYTES("sim"),
+        .pattern = bytes_str(patterns[wish - SIM_TOPICS]),
+    };
+    return cluster_want_pattern(cluster, &record);
 }
 
 void sim_want(struct sim *sim, size_t i, size_t topic, bool wanted)
@@ -27,7 +82,7 @@ void sim_want(struct sim *sim, size_t i, size_t topic, bool wanted)
     *wish = (struct sim_wish){
         .wanted = wanted,
         .at_ms = sim_now_ms(sim),
-        .version = cluster_want(node->cluster, sim_hash(topic), wanted),
+        .version = want(node->cluster, topic, wanted),
         .acked_ms = {UINT64_MAX, UINT64_MAX},
     };
     SIM_CHECK(sim, wish->version > 0);
@@ -86,8 +141,9 @@ bool sim_publish(struct sim *sim, size_t i, size_t topic)
             owe(sim, item, to);
         }
     }
-    size_t len = cluster_route(node->cluster, sim_hash(topic), targets,
-                               SIM_NODES_MAX, &partial);
+    struct item names = sim_item_of(sim, topic);
+    size_t len = cluster_route(node->cluster, &names, targets, SIM_NODES_MAX,
+                               &partial);
     for (size_t t = 0; t < len; t++) {
         net_item(sim, i, &targets[t], index);
     }
@@ -105,7 +161,7 @@ void items_arrived(struct sim *sim, size_t i, uint64_t index, uint8_t hop)
     SIM_CHECK(sim, receipt->got_ms == 0 || receipt->life != node->life);
     receipt->got_ms = sim_now_ms(sim);
     receipt->life = node->life;
-    if (node->wishes[item->topic].wanted) {
+    if (is_wanted(sim, node, item->topic)) {
         sim->report.delivered++;
     } else {
         sim->report.spurious++; /* as ingress, or unsubscribed just now */
@@ -113,8 +169,8 @@ void items_arrived(struct sim *sim, size_t i, uint64_t index, uint8_t hop)
     if (hop != PEER_HOP_INGRESS) {
         return;
     }
-    size_t len = cluster_relay(node->cluster, sim_hash(item->topic), targets,
-                               SIM_NODES_MAX);
+    struct item names = sim_item_of(sim, item->topic);
+    size_t len = cluster_relay(node->cluster, &names, targets, SIM_NODES_MAX);
     for (size_t t = 0; t < len; t++) {
         SIM_CHECK(sim, targets[t].hop == PEER_HOP_LAST);
         net_item(sim, i, &targets[t], index);
@@ -159,15 +215,20 @@ void items_count(struct sim *sim)
 static void owe(struct sim *sim, struct sim_item *item, size_t to)
 {
     const struct sim_node *node = &sim->nodes[to];
-    const struct sim_wish *wish = &node->wishes[item->topic];
+    struct sim_receipt *receipt = &item->receipts[to];
     enum cluster_scope scope = sim_is_near(sim, to, item->origin)
                                    ? CLUSTER_SCOPE_REGION
                                    : CLUSTER_SCOPE_ALL;
 
-    if (wish->wanted && wish->acked_ms[scope] != UINT64_MAX &&
-        !wish->partial[scope]) {
-        item->receipts[to] = (struct sim_receipt){
-            .life = node->life, .since_ms = wish->acked_ms[scope]};
+    for (size_t w = 0; w < SIM_WISHES; w++) {
+        const struct sim_wish *wish = &node->wishes[w];
+        uint64_t since_ms = wish->acked_ms[scope];
+        bool holds = wish->wanted && since_ms != UINT64_MAX &&
+                     !wish->partial[scope] && is_for(sim, w, item->topic);
+        if (holds && (receipt->since_ms == 0 || since_ms < receipt->since_ms)) {
+            *receipt = (struct sim_receipt){
+                .life = node->life, .since_ms = since_ms, .wish = (uint16_t)w};
+        }
     }
 }
 
@@ -186,7 +247,7 @@ static struct sim_item *add_item(struct sim *sim)
 static void acknowledge(struct sim *sim, size_t i, enum cluster_scope scope,
                         uint64_t version, bool partial)
 {
-    for (size_t topic = 0; topic < SIM_TOPICS; topic++) {
+    for (size_t topic = 0; topic < SIM_WISHES; topic++) {
         struct sim_wish *wish = &sim->nodes[i].wishes[topic];
         if (wish->wanted && wish->version <= version &&
             wish->acked_ms[scope] == UINT64_MAX) {
@@ -211,7 +272,7 @@ static bool is_owed(const struct sim *sim, const struct sim_item *item,
 {
     const struct sim_receipt *receipt = &item->receipts[to];
     const struct sim_node *node = &sim->nodes[to];
-    const struct sim_wish *wish = &node->wishes[item->topic];
+    const struct sim_wish *wish = &node->wishes[receipt->wish];
 
     return receipt->since_ms != 0 && node->up && node->life == receipt->life &&
            wish->wanted &&

@@ -26,7 +26,9 @@
 
 enum {
     SIM_NODES_MAX = 128,
-    SIM_TOPICS = 32
+    SIM_TOPICS = 32,
+    SIM_PATTERNS = 6, /* wishes from SIM_TOPICS on: *, t?, t1*, ... */
+    SIM_WISHES = SIM_TOPICS + SIM_PATTERNS
 };
 
 struct sim;
@@ -74,7 +76,8 @@ bool sim_is_agreed(struct sim *sim);
  * digest. */
 bool sim_is_whole(struct sim *sim);
 
-/* One local subscription appears or goes. */
+/* One local subscription appears or goes: a topic, or from SIM_TOPICS on a
+ * pattern. */
 void sim_want(struct sim *sim, size_t i, size_t topic, bool wanted);
 bool sim_is_wanted(const struct sim *sim, size_t i, size_t topic);
 /* Wishes for topics beyond those that are followed here. */
@@ -94,6 +97,8 @@ size_t sim_events(const struct sim *sim, size_t i, enum cluster_event event);
 size_t sim_gaps(const struct sim *sim, size_t i); /* CLUSTER_GAP effects */
 uint16_t sim_slot(struct sim *sim, size_t i, size_t of); /* of `of`, at i */
 uint64_t sim_hash(size_t topic);
+/* Cache, name and hash of a topic; valid until the next call. */
+struct item sim_item_of(struct sim *sim, size_t topic);
 
 struct sim_report {
     uint64_t digest;
