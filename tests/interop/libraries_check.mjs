@@ -35,16 +35,14 @@ async function everybodyHearsEverything({ ports, until, warm, run }, later, libr
     await reader[verb](verb === 'psubscribe' ? `${channel}*` : channel, got.hear);
     readers.push({ port, got });
   }
-  // A pattern is known on its own node only, for now.
-  const readersOf = (port) => readers.filter((r) => verb !== 'psubscribe' || r.port === port);
   await Promise.all(ports.map(async (port) => {
     const client = later(await library.open({ port }));
     await warm(`${port}`, () => client.publish(channel, `${port} warm`),
-      () => readersOf(port).every((reader) => reader.got.hears(port)));
+      () => readers.every((reader) => reader.got.hears(port)));
     await Promise.all(wanted.map((n) => client.publish(channel, `${port} ${n}`)));
   }));
   for (const port of ports) {
-    for (const reader of readersOf(port)) {
+    for (const reader of readers) {
       await until(`${port} to ${reader.port}`, () => reader.got.of(port).length >= ITEMS);
       assert.deepEqual(reader.got.of(port), wanted);
     }

@@ -59,13 +59,18 @@ async function redisCli({ ports, until, warm, run }, later, version) {
   }
 }
 
-async function redisCliPatterns({ ports, until, run }, later) {
+async function redisCliPatterns({ ports, until, warm, run }, later) {
   const reader = later(begin('redis-cli', cli(ports[0], 'psubscribe', `${run}.p?[a-c]*`)));
+  const got = () => values(reader.out, 'pmessage', 3);
   await until('a subscription', () => reader.out.includes('psubscribe\n'));
-  await finish('redis-cli', cli(ports[0], 'publish', `${run}.pxd`, 'no'));
-  await finish('redis-cli', cli(ports[0], 'publish', `${run}.pxb1`, 'yes'));
-  await until('the item', () => values(reader.out, 'pmessage', 3).length > 0);
-  assert.deepEqual(values(reader.out, 'pmessage', 3), ['yes']);
+  for (const port of ports) {
+    const publish = (topic, value) => finish('redis-cli', cli(port, 'publish', `${run}.${topic}`, value));
+    await warm(`${port}`, () => publish('pxa', `warm of ${port}`), () => got().includes(`warm of ${port}`));
+    await publish('pxd', 'no');
+    await publish('pxb1', `yes of ${port}`);
+    await until('the item', () => got().includes(`yes of ${port}`));
+  }
+  assert.deepEqual(got().filter((value) => !value.startsWith('warm')), ports.map((port) => `yes of ${port}`));
 }
 
 // Mass insertion: raw commands, answers counted.
