@@ -13,7 +13,11 @@ enum {
     GREETING_LEN = 8,
     HEAD_LEN = 8,           /* length of the frame, big endian */
     BODY_CAP_MIN = 4 << 10, /* what an announced frame gets at first */
+    AHEAD_LEN = 2 << 10,    /* read behind a head, of each pipe */
 };
+
+/* What was read ahead never makes a held frame whole. */
+static_assert((int)AHEAD_LEN < (int)PULL_STRANGER_LEN, "nobody to tell");
 
 /* SP over TCP: zero, "SP", version 0, the protocol's number, zeros. */
 static const uint8_t greeting_push[GREETING_LEN] = {0, 'S', 'P', 0, 0, 0x50};
@@ -45,6 +49,9 @@ struct pipe {
     size_t body_cap;
     size_t body_len;   /* announced */
     struct pipe *next; /* of the living, or of the dead */
+    size_t ahead_at;   /* taken of what was read behind the head */
+    size_t ahead_len;
+    uint8_t ahead[AHEAD_LEN];
 };
 
 struct letter {
@@ -82,6 +89,9 @@ static bool unpark(struct pipe *pipe);
 static void on_pipe(void *arg);
 static bool take_bytes(struct pipe *pipe, size_t len);
 static bool take_frame_bytes(struct pipe *pipe, size_t len);
+static bool take_frames(struct pipe *pipe);
+static bool fill_body(struct pipe *pipe);
+static size_t take_ahead(struct pipe *pipe, uint8_t *to, size_t room);
 static bool take_head(struct pipe *pipe);
 static bool body_room(struct pipe *pipe);
 static bool deliver(struct pipe *pipe);
@@ -216,7 +226,7 @@ void pull_trust(struct pull *pull, uint32_t id)
         pipe->trusted = true;
         if (pipe->held) {
             pipe->held = false;
-            pipe_go_on(pipe, take_head(pipe));
+            pipe_go_on(pipe, take_frames(pipe));
         }
     }
     uv_mutex_unlock(&pull->mutex);
@@ -323,11 +333,12 @@ static void pipe_go_on(struct pipe *pipe, bool good)
     }
 }
 
-/* Starts the next read, or the writing of our greeting. A body and the head
- * of the frame behind it are read together. */
+/* Starts the next read, or the writing of our greeting. A body, the head of
+ * the frame behind it and what follows are read together: each read costs two
+ * changes of thread. */
 static void start(struct pipe *pipe)
 {
-    nng_iov iov[2];
+    nng_iov iov[3];
     unsigned len = 0;
 
     assert(!pipe->busy && !pipe->broken);
@@ -346,6 +357,10 @@ static void start(struct pipe *pipe)
         if (pipe->body == NULL || pipe->body_cap >= pipe->body_len) {
             iov[len++] = (nng_iov){.iov_buf = pipe->head + pipe->at,
                                    .iov_len = HEAD_LEN - pipe->at};
+            if (pipe->state == FRAMES) {
+                iov[len++] = (nng_iov){.iov_buf = pipe->ahead,
+                                       .iov_len = AHEAD_LEN};
+            }
         }
     }
     nng_aio_set_timeout(pipe->aio, pipe->trusted
@@ -399,24 +414,76 @@ static bool take_bytes(struct pipe *pipe, size_t len)
     return memcmp(pipe->head, greeting_push, GREETING_LEN) == 0;
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* They lie in the body, in the head, and in `ahead`, in this order. */
 static bool take_frame_bytes(struct pipe *pipe, size_t len)
 {
-    size_t body = 0;
-
     if (pipe->body != NULL) {
-        body = pipe->body_len - pipe->body_at;
-        body = len < body ? len : body;
+        size_t body = least(len, pipe->body_len - pipe->body_at);
         pipe->body_at += body;
-        if (pipe->body_at < pipe->body_len) {
-            return body_room(pipe);
+        len -= body;
+    }
+    size_t head = least(len, HEAD_LEN - pipe->at);
+    pipe->at += head;
+    pipe->ahead_at = 0;
+    pipe->ahead_len = len - head;
+    return take_frames(pipe);
+}
+
+/* Delivers each frame that is whole; all that was read ahead is then taken,
+ * unless the pipe is parked or held. */
+static bool take_frames(struct pipe *pipe)
+{
+    do {
+        if (pipe->body != NULL) {
+            if (!fill_body(pipe)) {
+                return false;
+            }
+            if (pipe->body_at < pipe->body_len) {
+                return true;
+            }
+            if (!deliver(pipe)) {
+                pipe->parked = true;
+                return true;
+            }
         }
+        pipe->at += take_ahead(pipe, pipe->head + pipe->at,
+                               HEAD_LEN - pipe->at);
+        if (!take_head(pipe)) {
+            return false;
+        }
+    } while (pipe->body != NULL);
+    return true;
+}
+
+/* From what was read ahead; false: memory is short. */
+static bool fill_body(struct pipe *pipe)
+{
+    while (pipe->body_at < pipe->body_len) {
+        if (!body_room(pipe)) {
+            return false;
+        }
+        size_t n = take_ahead(pipe, pipe->body + pipe->body_at,
+                              pipe->body_cap - pipe->body_at);
+        if (n == 0) {
+            break;
+        }
+        pipe->body_at += n;
     }
-    pipe->at += len - body;
-    if (pipe->body != NULL && !deliver(pipe)) {
-        pipe->parked = true;
-        return true;
-    }
-    return take_head(pipe);
+    return true;
+}
+
+static size_t take_ahead(struct pipe *pipe, uint8_t *to, size_t room)
+{
+    size_t n = least(pipe->ahead_len - pipe->ahead_at, room);
+
+    memcpy(to, pipe->ahead + pipe->ahead_at, n);
+    pipe->ahead_at += n;
+    return n;
 }
 
 /* The inbox has room again. True when it now has something. */
@@ -426,7 +493,7 @@ static bool unpark(struct pipe *pipe)
         return false;
     }
     pipe->parked = false;
-    pipe_go_on(pipe, take_head(pipe));
+    pipe_go_on(pipe, take_frames(pipe));
     return true;
 }
 

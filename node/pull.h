@@ -12,7 +12,8 @@
  * Bounds  PULL_INBOX_LEN bytes wait for the loop, but an empty inbox takes any
  *         frame; then nothing more is read. A frame is at most frame_max long,
  *         PULL_STRANGER_LEN until pull_trust(); a longer one closes its pipe.
- *         Memory grows with what came, not with what was announced.
+ *         Memory grows with what came, not with what was announced, beside a
+ *         little that is read ahead: a short frame arrives in one read.
  *
  * Loop thread, but for the functions of struct pull_to.
  */

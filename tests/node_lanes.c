@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -374,6 +375,71 @@ static void a_taken_address_is_an_error(void **state)
     pair_end(&pair);
 }
 
+/* Many short frames, lengths around what is read ahead; near the end one that
+ * is longer than a stranger's may be. */
+static size_t make_stream(struct buf *out, size_t *bytes)
+{
+    size_t count = 0;
+
+    buf_add(out, "\0SP\0\0P\0\0", 8);
+    for (size_t len = 8; len < 4096; len += len % 61 + 1) {
+        size_t this_len = count == 120 ? 200 << 10 : len;
+        uint8_t head[16];
+        bytes_put_u64be(head, this_len);
+        bytes_put_u64be(head + 8, ++count);
+        buf_add(out, head, sizeof head);
+        memset(buf_reserve(out, this_len - 8), 0xff, this_len - 8);
+        out->len += this_len - 8;
+        *bytes += this_len;
+    }
+    assert_false(out->failed);
+    assert_true(count > 122);
+    return count;
+}
+
+/* Writes the first bytes singly, the rest in pieces of `step`. */
+static int write_pieces(const struct end *to, struct bytes stream, size_t step)
+{
+    struct sockaddr_storage where;
+    int one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    sockaddr_write(&to->at[PEER_DATA], &where);
+    assert_int_equal(
+        connect(fd, (struct sockaddr *)&where, sizeof(struct sockaddr_in)), 0);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    for (size_t at = 0; at < stream.len;) {
+        size_t len = at < 200 ? 1 : step;
+        len = len < stream.len - at ? len : stream.len - at;
+        assert_int_equal(write(fd, stream.p + at, len), len);
+        at += len;
+    }
+    return fd;
+}
+
+static void frames_arrive_however_the_bytes_are_cut(void **state)
+{
+    static const size_t steps[] = {7, 100, 2040, 2048, 2056, 5000, 1 << 20};
+    struct buf stream = {0};
+    size_t bytes = 0;
+    size_t count = make_stream(&stream, &bytes);
+    struct pair pair;
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        pair_start(&pair);
+        start(&pair.b, &pair.loop);
+        int fd = write_pieces(&pair.b, buf_bytes(&stream), steps[i]);
+        pair.want = count;
+        loop_until(&pair.loop, b_has_all, NULL, &pair);
+        assert_int_equal(pair.b.sum, count * (count + 1) / 2);
+        assert_int_equal(pair.b.bytes, bytes);
+        close(fd);
+        pair_end(&pair);
+    }
+    buf_fini(&stream);
+}
+
 /* Bytes that are no nng, a length that is absurd, and silence: the listener
  * goes on for others. */
 static void garbage_on_the_port_harms_nobody(void **state)
@@ -422,6 +488,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_arrive_whole_on_their_lane),
+        cmocka_unit_test(frames_arrive_however_the_bytes_are_cut),
         cmocka_unit_test(a_receiver_that_stands_still_stops_the_sender),
         cmocka_unit_test(a_pipe_that_breaks_is_told_and_comes_again),
         cmocka_unit_test(a_receiver_can_cut_a_pipe),
