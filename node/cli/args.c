@@ -99,10 +99,13 @@ static int wrong(const struct reading *r, const char *text, const char *what)
 static bool read_valued(struct reading *r, const char *name, const char *value,
                         int *exit_code)
 {
-    static const struct {
+    const struct {
         const char *name;
         unsigned takes;
-    } numbers[] = {{"--count", ARGS_COUNT}, {"--rate", ARGS_RATE}};
+        uint64_t *to;
+    } numbers[] = {{"--count", ARGS_COUNT, &r->args->count},
+                   {"--rate", ARGS_RATE, &r->args->rate},
+                   {"--seconds", ARGS_SECONDS, &r->args->seconds}};
 
     if (strcmp(name, "--url") == 0) {
         r->url = value;
@@ -113,7 +116,7 @@ static bool read_valued(struct reading *r, const char *name, const char *value,
         return true;
     }
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        uint64_t *to = i == 0 ? &r->args->count : &r->args->rate;
+        uint64_t *to = numbers[i].to;
         if (strcmp(name, numbers[i].name) == 0 &&
             (r->takes & numbers[i].takes) != 0) {
             if (value != NULL && (bytes_u64(bytes_str(value), to) != 0 ||

@@ -23,6 +23,7 @@ struct args {
     bool json;
     uint64_t count; /* 0 = for ever */
     uint64_t rate;  /* a second; 0 = as fast as it goes */
+    uint64_t seconds;
     bool barrier_all;
     size_t words_len; /* what is not an option */
     const char *words[ARGS_WORDS_MAX];
@@ -34,6 +35,7 @@ enum args_takes {
     ARGS_COUNT = 1 << 1,
     ARGS_RATE = 1 << 2,
     ARGS_BARRIER = 1 << 3,
+    ARGS_SECONDS = 1 << 4,
 };
 
 /* 0, or the exit code after a sentence on standard error. */

@@ -1,38 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The checker: publishes on every node through every way of publishing and
- * subscribes on every node through every way of subscribing, then counts what
- * is missing, doubled or out of order.
- *
- *   publishers   HTTP POST, WebSocket, RESP on each node, one connection each
- *   subscribers  SSE, WebSocket, RESP on each node
+ * The checker of the promises: publishes on every node through every way of
+ * publishing and subscribes on every node through every way of subscribing,
+ * then says what was delivered, what was missing and whether it was told
+ * (node/cli/judge.h), what was doubled or out of order.
  *
  * First unnumbered warm-up items until every subscriber has heard every
  * publisher, then numbered ones. Order is judged for each publisher connection.
+ * `starling dev --check` counts items; `starling verify` runs for a time,
+ * comes back when a connection is lost, and asks all the while whether a
+ * subscribe that was acknowledged holds on another node.
  */
 #ifndef NODE_CLI_CHECKER_H
 #define NODE_CLI_CHECKER_H
 
-#include "node/cli/link.h"
+#include "node/cli/way.h"
 
 enum {
-    CHECKER_NODES_MAX = 16,
-    CHECKER_WAYS = 3
+    CHECKER_NODES_MAX = 16
+};
+
+struct checker_options {
+    const struct link_url *nodes;
+    const uint8_t *regions; /* number of each node's region; NULL: one */
+    size_t nodes_len;
+    const char *token;    /* NULL = none */
+    uint64_t items;       /* from each publisher, as fast as answered; or 0: */
+    unsigned seconds;     /* so long ... */
+    unsigned rate;        /* ... so many a second from each publisher */
+    unsigned deadline_ms; /* for everything but `seconds` */
+};
+
+struct checker_way {
+    uint64_t delivered;
+    uint64_t told;
+    uint64_t untold;
 };
 
 struct checker_report {
     size_t subscribers;
     size_t publishers;
-    uint64_t items;   /* published and counted */
-    uint64_t missing; /* deliveries that did not come */
+    uint64_t items;                /* published and counted */
+    struct checker_way ways[WAYS]; /* by the way of the subscriber */
+    uint64_t missing;              /* told and untold of all ways */
     uint64_t duplicate;
     uint64_t disordered;
-    uint64_t refused;  /* publishes answered with an error */
+    uint64_t refused; /* publishes answered with an error */
+    uint64_t reconnects;
+    uint64_t asked;    /* subscribes that were acknowledged and then tried */
+    uint64_t lost;     /* of those: the item did not come */
     const char *wrong; /* why it could not be done, NULL when it was */
 };
 
-/* Runs against these nodes, `items` from each publisher, within deadline_ms. */
-void checker_run(const struct link_url *nodes, size_t nodes_len, uint64_t items,
-                 unsigned deadline_ms, struct checker_report *report);
+void checker_run(const struct checker_options *options,
+                 struct checker_report *report);
 
 #endif

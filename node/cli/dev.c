@@ -252,7 +252,13 @@ static int check(const struct dev *dev)
     for (size_t i = 0; i < dev->nodes.len; i++) {
         urls[i] = dev->nodes.node[i].url;
     }
-    checker_run(urls, dev->nodes.len, CHECK_ITEMS, CHECK_MS, &r);
+    const struct checker_options options = {
+        .nodes = urls,
+        .nodes_len = dev->nodes.len,
+        .items = CHECK_ITEMS,
+        .deadline_ms = CHECK_MS,
+    };
+    checker_run(&options, &r);
     if (r.wrong != NULL) {
         fprintf(stderr, "starling dev: %s\n", r.wrong);
     }
