@@ -357,16 +357,18 @@ static void link_down(struct peer_link *link)
     }
 }
 
-/* A new epoch begins. The empty batch tells the peer so on the data lane, in
- * its place among the items, even if none follows for long. */
+/* A new epoch begins. The empty batch tells the peer so, on the data lane in
+ * its place among the items even if none follows for long; and both pipes are
+ * then a member's, whoever is silent on them. */
 static void link_up(struct peer_link *link)
 {
     link->up = true;
     link->epoch = ++link->mesh->epoch;
     for (int i = 0; i < PEER_LANES; i++) {
-        link_queue_start(&link->lanes[i].out, &link->id, link->epoch);
+        struct link_queue *out = &link->lanes[i].out;
+        link_queue_start(out, &link->id, link->epoch);
+        link_queue_mark(out, now_of(link->mesh));
     }
-    link_queue_mark(&link->lanes[PEER_DATA].out, now_of(link->mesh));
     link_dirty(link);
 }
 
