@@ -170,7 +170,8 @@ static int turn(struct publishing *p)
     if (n < 0 && errno != EINTR) {
         return ERR_IO;
     }
-    if (n == 0 && window_is_full) {
+    /* The end of a pause that --rate wants is no late answer. */
+    if (n == 0 && pause == 0 && window_is_full) {
         return ERR_TIMEOUT;
     }
     int rc = 0;

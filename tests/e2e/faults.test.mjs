@@ -3,7 +3,7 @@
 // A node dies under load, comes back, and another one joins.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Node, command, run, startCluster, stopAll, until } from './harness.mjs';
+import { Node, command, run, sleep, startCluster, stopAll, until } from './harness.mjs';
 
 let nodes = [];
 before(async () => { nodes = await startCluster(['eu', 'us', 'eu']); });
@@ -11,6 +11,19 @@ after(() => stopAll(nodes));
 
 const LINES = 20000;
 const numbers = (count) => Array.from({ length: count }, (_, i) => `${i}\n`).join('');
+
+test('a publisher waits for a node that pauses', { timeout: 60000 }, async () => {
+  const [a] = nodes;
+  const publisher = run(['pub', 'demo', 'pause', '-', '--rate', '2000'], { url: a.url, input: numbers(2000) });
+  await until('load flows', 5000, async () => /starling_messages_published_total [1-9]/
+    .test((await (await fetch(`${a.url}/metrics`)).text())));
+  a.process.kill('SIGSTOP');
+  await sleep(300);
+  a.process.kill('SIGCONT');
+  const { code, stderr } = await publisher;
+  assert.equal(stderr, '');
+  assert.equal(code, 0);
+});
 
 test('kill -9 of one node costs the others nothing', { timeout: 60000 }, async () => {
   const [a, victim, b] = nodes;
