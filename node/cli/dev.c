@@ -244,7 +244,7 @@ static void print_next_steps(const struct dev *dev)
     (void)fflush(stdout);
 }
 
-static int check(const struct dev *dev)
+static int check(struct dev *dev)
 {
     struct link_url urls[DEV_NODES_MAX];
     struct checker_report r;
