@@ -259,6 +259,8 @@ static int check(struct dev *dev)
         .deadline_ms = CHECK_MS,
     };
     checker_run(&options, &r);
+    /* The result is the last line, whatever the ending nodes log. */
+    dev_nodes_stop(&dev->nodes);
     if (r.wrong != NULL) {
         fprintf(stderr, "starling dev: %s\n", r.wrong);
     }
