@@ -154,10 +154,21 @@ static uint32_t message_fields(uint8_t type)
     static const uint8_t fields[] = {
         [PEER_HELLO] = 8, [PEER_DELTA] = 6, [PEER_SNAPSHOT] = 7,
         [PEER_PULL] = 3,  [PEER_HAVE] = 2,  [PEER_GAP] = 2,
-        [PEER_BYE] = 1,
+        [PEER_BYE] = 2,   [PEER_ASK] = 7,   [PEER_ANSWER] = 8,
     };
 
     return type < ARRAY_LEN(fields) ? fields[type] : 0;
+}
+
+static void put_answer(const struct peer_message *message, struct buf *out)
+{
+    mp_put_u64(out, message->number);
+    mp_put_u64(out, message->seq);
+    mp_put_bool(out, message->known);
+    mp_put_u64(out, message->newest);
+    mp_put_u64(out, message->records_len);
+    mp_put_bin(out, message->records);
+    mp_put_bin(out, message->seen);
 }
 
 void peer_message_write(const struct peer_message *message, struct buf *out)
@@ -165,6 +176,7 @@ void peer_message_write(const struct peer_message *message, struct buf *out)
     assert(message_fields(message->type) != 0);
     assert(message->records.len <= PEER_RECORDS_LEN_MAX);
     assert(message->members.len <= PEER_MEMBERS_LEN_MAX);
+    assert(message->seen.len <= PEER_SEEN_LEN_MAX);
 
     mp_put_array(out, message_fields(message->type));
     mp_put_u64(out, message->type);
@@ -204,6 +216,18 @@ void peer_message_write(const struct peer_message *message, struct buf *out)
         mp_put_bin(out, message->records);
         break;
     case PEER_BYE:
+        mp_put_bool(out, message->done);
+        break;
+    case PEER_ASK:
+        mp_put_u64(out, message->number);
+        mp_put_u64(out, message->page);
+        mp_put_u64(out, message->seq);
+        mp_put_bool(out, message->first);
+        mp_put_str(out, message->cache);
+        mp_put_str(out, message->topic);
+        break;
+    case PEER_ANSWER:
+        put_answer(message, out);
         break;
     }
 }
@@ -251,6 +275,23 @@ static void take_message(struct mp *mp, struct peer_message *message)
         message->records = mp_take_bin(mp, PEER_RECORDS_LEN_MAX);
         break;
     case PEER_BYE:
+        message->done = mp_take_bool(mp);
+        break;
+    case PEER_ASK:
+        message->number = mp_take_u64(mp);
+        message->page = mp_take_u64(mp);
+        message->seq = mp_take_u64(mp);
+        message->first = mp_take_bool(mp);
+        message->cache = mp_take_str(mp, CACHE_LEN_MAX);
+        message->topic = mp_take_str(mp, TOPIC_LEN_MAX);
+        break;
+    case PEER_ANSWER:
+        message->number = mp_take_u64(mp);
+        message->seq = mp_take_u64(mp);
+        message->known = mp_take_bool(mp);
+        message->newest = mp_take_u64(mp);
+        take_records(mp, message);
+        message->seen = mp_take_bin(mp, PEER_SEEN_LEN_MAX);
         break;
     }
 }
@@ -261,7 +302,14 @@ static bool message_is_valid(const struct peer_message *message)
     return message->type != 0 && message->members.len % NODE_ID_LEN == 0 &&
            (message->type != PEER_GAP ||
             message->records.len % sizeof(uint64_t) == 0) &&
+           message->seen.len % PEER_NUMBER_LEN == 0 &&
            (message->type != PEER_SNAPSHOT || message->part < message->parts);
+}
+
+static bool names_are_valid(const struct peer_message *message)
+{
+    return message->type != PEER_ASK || (topic_cache_is_valid(message->cache) &&
+                                         topic_is_valid(message->topic));
 }
 
 ptrdiff_t peer_message_read(struct bytes in, struct peer_message *message)
@@ -283,6 +331,9 @@ ptrdiff_t peer_message_read(struct bytes in, struct peer_message *message)
     ptrdiff_t taken = mp_outcome(&mp);
     if (taken > 0 && !message_is_valid(&read)) {
         return ERR_SYNTAX;
+    }
+    if (taken > 0 && !names_are_valid(&read)) {
+        return ERR_NAME;
     }
     if (taken > 0) {
         *message = read;

@@ -43,6 +43,9 @@ enum {
     PEER_RECORDS_LEN_MAX = PEER_RECORDS_MAX * 640, /* the same, encoded */
     PEER_MEMBERS_MAX = 1024,                       /* in one member list */
     PEER_MEMBERS_LEN_MAX = PEER_MEMBERS_MAX * NODE_ID_LEN,
+    PEER_NUMBER_LEN = 16, /* of an item: origin and count, big endian */
+    PEER_SEEN_LEN_MAX = 1024 * PEER_NUMBER_LEN,
+    PEER_ANSWER_LEN = 64 << 10, /* items of an answer; a larger one alone */
 };
 
 /* One life of a node: 128 random bits. A restart is another node (DESIGN 5). */
@@ -110,11 +113,13 @@ enum peer_message_type {
     PEER_HELLO = 1, /* first on every new pipe, and once a second */
     PEER_DELTA = 2, /* records of versions (from, from + records_len] */
     PEER_SNAPSHOT =
-        3,         /* part `part` of `parts` of the whole set at `version` */
-    PEER_PULL = 4, /* send me what follows `version` of your log */
-    PEER_HAVE = 5, /* I hold your log up to `version` (cumulative) */
-    PEER_GAP = 6,  /* items of mine for you were lost: all topics, or some */
-    PEER_BYE = 7,  /* I am draining: take me out of every choice */
+        3,           /* part `part` of `parts` of the whole set at `version` */
+    PEER_PULL = 4,   /* send me what follows `version` of your log */
+    PEER_HAVE = 5,   /* I hold your log up to `version` (cumulative) */
+    PEER_GAP = 6,    /* items of mine for you were lost: all topics, or some */
+    PEER_BYE = 7,    /* I am draining: take me out of every choice */
+    PEER_ASK = 8,    /* what followed (page, seq) of that topic of yours? */
+    PEER_ANSWER = 9, /* the next of it that I still have */
 };
 
 /* The attributes of a node; they travel in gossip (proto/gossip.h). */
@@ -136,6 +141,10 @@ struct peer_message {
     uint64_t hash_key_print; /* hash_key_print() of my hash key */
     bool ready;              /* my readiness gate is open */
     bool draining;
+
+    /* PEER_BYE */
+    bool done; /* nothing of mine is under way any more: none is lost */
+
     /* PEER_HELLO also carries version and digest of my log, so that a
      * divergence is seen (equal version, unequal digest) or repaired. */
 
@@ -151,12 +160,28 @@ struct peer_message {
 
     /* PEER_DELTA, PEER_SNAPSHOT: encoded records (peer_record_read).
      * PEER_GAP: none = all topics; else 8-byte big-endian hashes. */
+    /* PEER_ANSWER: items (item_read), the first has sequence `seq` + 1. */
     uint32_t records_len;
     struct bytes records;
 
     /* PEER_HELLO: encoded member ids the sender counts as participants of its
      * region (NODE_ID_LEN each); the gate needs it (DESIGN 5). */
     struct bytes members;
+
+    uint64_t number; /* PEER_ASK, PEER_ANSWER: the asker's own */
+    uint64_t seq;    /* the same: after this one; repeated in the answer */
+
+    /* PEER_ASK */
+    uint64_t page;
+    bool first; /* say also what came before */
+    struct bytes cache;
+    struct bytes topic;
+
+    /* PEER_ANSWER */
+    bool known;        /* false: the page, or what followed, is not here */
+    uint64_t newest;   /* sequence of the topic: more follows if above */
+    struct bytes seen; /* to `first`: of each origin the newest item at or
+                        * before `seq` (PEER_NUMBER_LEN each) */
 };
 
 void peer_message_write(const struct peer_message *message, struct buf *out);

@@ -219,6 +219,23 @@ static const struct peer_message messages[] = {
     {.type = PEER_GAP},
     {.type = PEER_GAP, .records = BYTES("8 bytes.8 bytes.")},
     {.type = PEER_BYE},
+    {.type = PEER_BYE, .done = true},
+    {.type = PEER_ASK,
+     .number = UINT64_MAX,
+     .page = (uint64_t)1 << 52,
+     .seq = 7,
+     .first = true,
+     .cache = BYTES("demo"),
+     .topic = BYTES("chat")},
+    {.type = PEER_ANSWER, .number = 1, .seq = 7},
+    {.type = PEER_ANSWER,
+     .number = 1,
+     .seq = 7,
+     .known = true,
+     .newest = 9,
+     .records_len = 2,
+     .records = BYTES("two items"),
+     .seen = BYTES("one whole number")},
 };
 
 static void messages_come_back_as_they_went(void **state)
@@ -236,11 +253,18 @@ static void messages_come_back_as_they_went(void **state)
         assert_true(back.heard_epoch == m->heard_epoch);
         assert_true(back.hash_key_print == m->hash_key_print);
         assert_true(back.ready == m->ready && back.draining == m->draining);
+        assert_true(back.done == m->done);
         assert_true(back.from == m->from && back.part == m->part);
         assert_true(back.parts == m->parts);
         assert_true(back.records_len == m->records_len);
         assert_true(bytes_eq(back.records, m->records));
         assert_true(bytes_eq(back.members, m->members));
+        assert_true(back.number == m->number && back.seq == m->seq);
+        assert_true(back.page == m->page && back.first == m->first);
+        assert_true(bytes_eq(back.cache, m->cache));
+        assert_true(bytes_eq(back.topic, m->topic));
+        assert_true(back.known == m->known && back.newest == m->newest);
+        assert_true(bytes_eq(back.seen, m->seen));
         wire_check_cuts(read_message, buf_bytes(&out));
         wire_check_changes(read_message, buf_bytes(&out));
         buf_fini(&out);
@@ -253,8 +277,10 @@ static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
         struct bytes in;
         int rc; /* 1: taken whole */
     } cases[] = {
-        {BYTES("\x91\x07"), 1},                  /* bye */
-        {BYTES("\x92\x07\xc0"), 1},              /* of a newer node */
+        {BYTES("\x92\x07\xc2"), 1},     /* bye */
+        {BYTES("\x93\x07\xc2\xc0"), 1}, /* of a newer node */
+        {BYTES("\x92\x07\xc0"), ERR_SYNTAX},
+        {BYTES("\x91\x07"), ERR_SYNTAX},
         {BYTES("\x93\x20\xa1x\x91\x91\x01"), 1}, /* of an unknown type */
         {BYTES("\x90"), ERR_SYNTAX},
         {BYTES("\x91\x00"), ERR_SYNTAX},
@@ -281,6 +307,57 @@ static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
         {BYTES("\x97\x03\5\1\1\2\0\xc4\0"), 1},
         {BYTES("\x97\x03\5\1\xcf\0\0\0\1\0\0\0\0\2\0\xc4\0"), ERR_SYNTAX},
         {BYTES("\x93\x04\5\xc2"), ERR_SYNTAX}, /* pull */
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        ptrdiff_t want = cases[i].rc == 1 ? (ptrdiff_t)cases[i].in.len
+                                          : cases[i].rc;
+        if (read_message(cases[i].in) != want) {
+            fail_msg("case %zu", i);
+        }
+    }
+}
+
+static void wrong_questions_and_answers_are_refused(void **state)
+{
+    static const struct {
+        struct bytes in;
+        int rc; /* 1: taken whole */
+    } cases[] = {
+        /* ask: names that no door takes; first that is a number; too few */
+        {BYTES("\x97\x08\1\2\3\xc3\xa1"
+               "c\xa1t"),
+         1},
+        {BYTES("\x97\x08\1\2\3\xc3\xa1/\xa1t"), ERR_NAME},
+        {BYTES("\x97\x08\1\2\3\xc3\xa1"
+               "c\xa1\n"),
+         ERR_NAME},
+        {BYTES("\x97\x08\1\2\3\xc3\xa1"
+               "c\xa0"),
+         ERR_NAME},
+        {BYTES("\x97\x08\1\2\3\1\xa1"
+               "c\xa1t"),
+         ERR_SYNTAX},
+        {BYTES("\x97\x08\1\2\xc0"), ERR_SYNTAX},
+        {BYTES("\x97\x08\1\2\3\xc3\xd9\x41"), ERR_SYNTAX},
+        {BYTES("\x97\x08\1\2\3\xc3\xa1"
+               "c\xda\x02\x01"),
+         ERR_SYNTAX},
+        {BYTES("\x96\x08\1\2\3\xc3\xa1"
+               "c"),
+         ERR_SYNTAX},
+        /* answer: half a number; too many items; too long; known a number */
+        {BYTES("\x98\x09\1\2\xc3\3\0\xc4\0\xc4\0"), 1},
+        {BYTES("\x99\x09\1\2\xc3\3\0\xc4\0\xc4\0\xc0"), 1},
+        {BYTES("\x98\x09\1\2\xc3\3\0\xc4\0\xc4\x08"
+               "8 bytes."),
+         ERR_SYNTAX},
+        {BYTES("\x98\x09\1\2\xc3\3\xcd\x10\x01\xc4\0\xc4\0"), ERR_SYNTAX},
+        {BYTES("\x98\x09\1\2\xc3\3\0\xc6\x7f\xff\xff\xff"), ERR_SYNTAX},
+        {BYTES("\x98\x09\1\2\xc3\3\0\xc4\0\xc5\x40\x01"), ERR_SYNTAX},
+        {BYTES("\x98\x09\1\2\1\3\0\xc4\0\xc4\0"), ERR_SYNTAX},
+        {BYTES("\x97\x09\1\2\xc3\3\0\xc4\0"), ERR_SYNTAX},
     };
     (void)state;
 
@@ -325,6 +402,7 @@ int main(void)
         cmocka_unit_test(wrong_records_are_refused_and_newer_ones_taken),
         cmocka_unit_test(messages_come_back_as_they_went),
         cmocka_unit_test(wrong_messages_are_refused_and_unknown_ones_skipped),
+        cmocka_unit_test(wrong_questions_and_answers_are_refused),
         cmocka_unit_test(hostile_depth_and_length_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
