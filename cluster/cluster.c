@@ -19,7 +19,7 @@ static void take_message(struct cluster *cluster, uint16_t slot,
                          const struct peer_message *m);
 static void take_link_news(struct cluster *cluster,
                            const struct cluster_news *news);
-static void leave(struct cluster *cluster);
+static void drain(struct cluster *cluster, bool done);
 static void step_swim(struct cluster *cluster, const struct swim_news *news);
 static void take_swim(struct cluster *cluster, const struct swim_out *out);
 static void end_step(struct cluster *cluster);
@@ -106,8 +106,15 @@ void cluster_step(struct cluster *cluster, const struct cluster_news *news,
                                                .seeds = news->seeds,
                                                .seeds_len = news->seeds_len});
         break;
+    case CLUSTER_DRAIN:
+        drain(cluster, false);
+        break;
+    case CLUSTER_DRAINED:
+        drain(cluster, true);
+        break;
     case CLUSTER_LEAVE:
-        leave(cluster);
+        drain(cluster, false);
+        step_swim(cluster, &(struct swim_news){.type = SWIM_LEAVE});
         break;
     }
     end_step(cluster);
@@ -377,9 +384,9 @@ static void take_message(struct cluster *cluster, uint16_t slot,
         link_gap(cluster, slot, m->records);
         break;
     case PEER_BYE:
-        link_bye(cluster, slot);
+        link_bye(cluster, slot, m);
         break;
-    default: /* of a newer version */
+    default: /* of a newer version, or for the hub: ask, answer */
         break;
     }
 }
@@ -407,10 +414,13 @@ static void take_link_news(struct cluster *cluster,
     }
 }
 
-static void leave(struct cluster *cluster)
+static void drain(struct cluster *cluster, bool done)
 {
-    struct peer_message bye = {.type = PEER_BYE};
+    struct peer_message bye = {.type = PEER_BYE, .done = done};
 
+    if (cluster->draining && !done) {
+        return;
+    }
     cluster->draining = true;
     for (size_t slot = 0; slot < cluster->slots; slot++) {
         const struct peer *peer = peer_at(cluster, slot);
@@ -418,7 +428,6 @@ static void leave(struct cluster *cluster)
             (void)cluster_tell(cluster, (uint16_t)slot, &bye);
         }
     }
-    step_swim(cluster, &(struct swim_news){.type = SWIM_LEAVE});
 }
 
 static void step_swim(struct cluster *cluster, const struct swim_news *news)

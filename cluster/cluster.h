@@ -73,7 +73,9 @@ enum cluster_news_type {
     CLUSTER_DROPPED,   /* we dropped items meant for this peer: slot */
     CLUSTER_LAG,       /* our loop stood still for `ms`: suspect nobody yet */
     CLUSTER_SEEDS,     /* the seeds were resolved again: seeds */
-    CLUSTER_LEAVE,     /* we drain: tell everyone */
+    CLUSTER_DRAIN,     /* we are about to go: nobody chooses us any more */
+    CLUSTER_DRAINED,   /* nothing of ours is under way any more */
+    CLUSTER_LEAVE,     /* we go now: tell everyone, who then forgets us */
 };
 
 struct cluster_news {
@@ -227,6 +229,13 @@ const char *cluster_why_not_ready(const struct cluster *cluster);
 /* The slot of a peer by id, CLUSTER_SLOT_NONE if it has none: for packets. */
 uint16_t cluster_slot_of(const struct cluster *cluster,
                          const struct node_id *id);
+/* The slot of a linked peer whose node_id_u64() has these low bits, or
+ * CLUSTER_SLOT_NONE: for the pages of a topic. */
+uint16_t cluster_slot_of_low(const struct cluster *cluster, uint64_t mask,
+                             uint64_t low);
+/* Whether a peer is linked and neither drains nor joins: clients have somewhere
+ * else to go. */
+bool cluster_has_heir(const struct cluster *cluster);
 size_t cluster_interest_bytes(const struct cluster *cluster); /* memory held */
 
 /* Asserts all invariants; for tests, the simulator and fuzzers. */

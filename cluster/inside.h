@@ -53,6 +53,7 @@ struct peer {
     bool was_linked;
     bool ready;    /* said it */
     bool draining; /* said it */
+    bool done;     /* said that nothing of it is under way any more */
     bool hello_due;
     uint64_t hello_ms; /* the last one sent */
     bool gap_due;
@@ -144,7 +145,8 @@ void link_pipe_down(struct cluster *cluster, uint16_t slot);
 bool link_heard(struct cluster *cluster, uint16_t slot, uint64_t epoch);
 void link_hello(struct cluster *cluster, uint16_t slot,
                 const struct peer_message *m);
-void link_bye(struct cluster *cluster, uint16_t slot);
+void link_bye(struct cluster *cluster, uint16_t slot,
+              const struct peer_message *m);
 /* Items of this peer, or through it, may be lost: all topics, or hashes. */
 void link_gap(struct cluster *cluster, uint16_t slot, struct bytes hashes);
 void link_dropped(struct cluster *cluster, uint16_t slot);

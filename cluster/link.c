@@ -84,9 +84,13 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     }
 }
 
-void link_bye(struct cluster *cluster, uint16_t slot)
+void link_bye(struct cluster *cluster, uint16_t slot,
+              const struct peer_message *m)
 {
-    cluster->peers[slot]->draining = true;
+    struct peer *peer = cluster->peers[slot];
+
+    peer->draining = true;
+    peer->done = m->done || peer->done;
     update(cluster, slot);
 }
 
@@ -272,8 +276,10 @@ static void become_unlinked(struct cluster *cluster, uint16_t slot)
     cluster->near_linked_len -= peer->near;
     cluster->hold_due = true;
     peer->counts_me = false;
-    link_gap(cluster, slot, (struct bytes){0});
-    if (!peer->near) {
+    if (!peer->done) {
+        link_gap(cluster, slot, (struct bytes){0});
+    }
+    if (!peer->near && !peer->done) {
         tell_region(cluster, slot);
     }
     cluster_say(cluster, CLUSTER_UNLINKED, peer, NULL);

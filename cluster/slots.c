@@ -99,6 +99,30 @@ uint16_t cluster_slot_of(const struct cluster *cluster,
     return peer_at(cluster, slot) != NULL ? slot : CLUSTER_SLOT_NONE;
 }
 
+uint16_t cluster_slot_of_low(const struct cluster *cluster, uint64_t mask,
+                             uint64_t low)
+{
+    for (size_t slot = 0; slot < cluster->slots; slot++) {
+        const struct peer *peer = peer_at(cluster, slot);
+        if (peer != NULL && peer->linked &&
+            (node_id_u64(&peer->id) & mask) == low) {
+            return (uint16_t)slot;
+        }
+    }
+    return CLUSTER_SLOT_NONE;
+}
+
+bool cluster_has_heir(const struct cluster *cluster)
+{
+    for (size_t slot = 0; slot < cluster->slots; slot++) {
+        const struct peer *peer = peer_at(cluster, slot);
+        if (peer != NULL && peer->linked && peer->ready && !peer->draining) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The living in the order of ids, self at its place among them, then the
  * dead. */
 bool cluster_member_at(const struct cluster *cluster, size_t index,

@@ -289,6 +289,53 @@ static void who_leaves_is_no_ingress_and_then_gone(void **state)
     sim_free(sim);
 }
 
+/* Nothing can be lost with a node that said so; else nobody knows. */
+static void who_leaves_with_nothing_under_way_leaves_no_gap(void **state)
+{
+    (void)state;
+
+    for (int said = 0; said < 2; said++) {
+        struct sim *sim = nodes(3, 1);
+        sim_run(sim, 500);
+        uint64_t before = sim_gaps(sim, 0);
+        sim_news(sim, 1, &(struct cluster_news){.type = CLUSTER_DRAIN});
+        sim_run(sim, 100);
+        assert_int_equal(sim_events(sim, 0, CLUSTER_LEFT), 0);
+        assert_true(cluster_has_heir(sim_cluster(sim, 0)));
+        if (said) {
+            sim_news(sim, 1, &(struct cluster_news){.type = CLUSTER_DRAINED});
+            sim_run(sim, 100);
+        }
+        sim_news(sim, 1, &(struct cluster_news){.type = CLUSTER_LEAVE});
+        sim_run(sim, 1000);
+        assert_int_equal(sim_events(sim, 0, CLUSTER_LEFT), 1);
+        assert_int_equal(sim_gaps(sim, 0), before + (said ? 0 : 1));
+        sim_free(sim);
+    }
+}
+
+static void who_drains_is_nobodys_heir_and_still_found_by_its_id(void **state)
+{
+    struct sim *sim = nodes(2, 1);
+    struct cluster_member member;
+    const uint64_t mask = 0x3fffff;
+    (void)state;
+
+    sim_run(sim, 500);
+    sim_news(sim, 1, &(struct cluster_news){.type = CLUSTER_DRAIN});
+    sim_run(sim, 100);
+    assert_false(cluster_has_heir(sim_cluster(sim, 0)));
+    assert_true(cluster_has_heir(sim_cluster(sim, 1)));
+    for (size_t i = 0; cluster_member_at(sim_cluster(sim, 0), i, &member);
+         i++) {
+        uint64_t low = node_id_u64(&member.node.id) & mask;
+        uint16_t slot = cluster_slot_of_low(sim_cluster(sim, 0), mask, low);
+        assert_int_equal(slot,
+                         member.self ? CLUSTER_SLOT_NONE : sim_slot(sim, 0, 1));
+    }
+    sim_free(sim);
+}
+
 static void members_are_listed_in_the_order_of_ids(void **state)
 {
     struct sim *sim = nodes(10, 1);
@@ -390,6 +437,8 @@ int main(void)
         cmocka_unit_test(what_we_dropped_is_told_to_the_peer),
         cmocka_unit_test(an_ingress_tells_its_region_what_it_missed),
         cmocka_unit_test(who_leaves_is_no_ingress_and_then_gone),
+        cmocka_unit_test(who_leaves_with_nothing_under_way_leaves_no_gap),
+        cmocka_unit_test(who_drains_is_nobodys_heir_and_still_found_by_its_id),
         cmocka_unit_test(members_are_listed_in_the_order_of_ids),
         cmocka_unit_test(the_cluster_survives_each_failing_allocation),
         cmocka_unit_test(cluster_new_survives_each_failing_allocation),

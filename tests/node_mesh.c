@@ -78,6 +78,8 @@ static void on_news(void *data, const struct cluster_news *news)
     case CLUSTER_PACKET:
     case CLUSTER_LAG:
     case CLUSTER_SEEDS:
+    case CLUSTER_DRAIN:
+    case CLUSTER_DRAINED:
     case CLUSTER_LEAVE:
         fail();
     }
