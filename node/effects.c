@@ -7,6 +7,7 @@
 #include "node/client.h"
 #include "node/conns.h"
 #include "node/membership.h"
+#include "node/question.h"
 #include "proto/err.h"
 
 enum {
@@ -258,5 +259,6 @@ struct hub_outside membership_outside(struct node *node)
         .forward = outside_forward,
         .relay = outside_relay,
         .held = outside_held,
+        .ask = question_ask,
     };
 }

@@ -26,6 +26,7 @@ int hub_init(struct hub **out, struct core *core,
     hub->node_u64 = node_u64;
     hub->outside = *outside;
     hub->gaps_due_ms = UINT64_MAX;
+    hub->recalls_due_ms = UINT64_MAX;
     *out = hub;
     return 0;
 }
@@ -49,6 +50,7 @@ void hub_free(struct hub *hub)
     lookup_fini(&hub->caches);
     lookup_fini(&hub->patterns);
     lookup_fini(&hub->subs);
+    lookup_fini(&hub->asked);
     buf_fini(&hub->scratch);
     free(hub);
 }
@@ -150,7 +152,11 @@ static void sub_free(struct hub *hub, struct sub *sub)
 
     lookup_remove(&hub->subs, sub_hash(client->id, group_hash(sub->group)),
                   sub);
-    group_remove(sub->group, sub);
+    if (sub->held) {
+        sub->group->held_len--;
+    } else {
+        group_remove(sub->group, sub);
+    }
     if (sub->prev != NULL) {
         sub->prev->next = sub->next;
     } else {
@@ -231,6 +237,9 @@ static int subscribe_topic(struct hub *hub, struct client *client,
     position->page = topic->page;
     position->seq = topic->seq;
     position->version = topic->version;
+    if (position->outcome == HUB_LOST && recall_begin(hub, *sub, want)) {
+        position->outcome = HUB_ASKED;
+    }
     return 0;
 }
 
@@ -299,6 +308,9 @@ void hub_unsubscribe(struct hub *hub, struct sub *sub)
 
     assert(!hub->settling);
     hub_settle(hub);
+    if (sub->recall != NULL) {
+        recall_drop(hub, sub->recall);
+    }
     sub_free(hub, sub);
     group_release(hub, group);
     if (pattern != NULL) {

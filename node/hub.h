@@ -24,7 +24,9 @@
  *
  * Resume window: when the last subscriber of a topic that a resumable door
  * used has gone, the topic lingers (limits: linger_ms, linger_topics) and its
- * ring keeps the newest items; it stays wanted in the cluster as long.
+ * ring keeps the newest items; it stays wanted in the cluster as long. Who
+ * comes back to another node has its missed items asked for there
+ * (hub_recall.c).
  *
  * Loop thread only. Nothing here knows sockets; tests drive it with a fake
  * conn. Source: DESIGN 4.
@@ -48,7 +50,13 @@ struct door;
 struct group;
 struct hub;
 struct pattern;
+struct recall;
 struct topic;
+
+enum {
+    HUB_PAGE_NODE_BITS = 22,
+    HUB_PAGE_NODE_MASK = (1 << HUB_PAGE_NODE_BITS) - 1,
+};
 
 /* What a carrier wraps around each frame; wrapped once, shared by all. */
 enum framing {
@@ -96,10 +104,12 @@ struct sub {
     struct group *group;
     struct sub *next; /* of the same client, newest first */
     struct sub *prev;
-    uint64_t tag;       /* the door's own: a subscription id */
-    uint64_t lost_from; /* slow: first sequence not delivered; 0 none */
-    uint32_t at;        /* place in the group */
-    bool no_echo;       /* not the items of its own client */
+    uint64_t tag;          /* the door's own: a subscription id */
+    uint64_t lost_from;    /* slow: first sequence not delivered; 0 none */
+    struct recall *recall; /* what it missed is asked for elsewhere */
+    uint32_t at;           /* place in the group */
+    bool held;             /* not in the group: nothing is delivered */
+    bool no_echo;          /* not the items of its own client */
 };
 
 struct hub_want {
@@ -117,6 +127,8 @@ struct hub_want {
 enum hub_outcome {
     HUB_FRESH,   /* live from here */
     HUB_RESUMED, /* hub_replay() delivers what was missed: nothing is lost */
+    HUB_ASKED,   /* another node is asked: what it says, or a discontinuity,
+                  * comes later, before anything else of the subscription */
     HUB_LOST,    /* hub_replay() writes a discontinuity */
 };
 
@@ -143,6 +155,9 @@ struct hub_outside {
     unsigned (*relay)(void *data, const struct item *item);
     /* cluster_held(). NULL: a lone node, every version is held. */
     uint64_t (*held)(void *data, enum cluster_scope scope);
+    /* Puts a question (PEER_ASK) to the node whose pages end in these bits;
+     * hub_take_answer() follows, or nothing. false: no such node is linked. */
+    bool (*ask)(void *data, const struct peer_message *question);
 };
 
 enum hub_source {
@@ -171,7 +186,7 @@ int hub_subscribe(struct hub *hub, struct client *client,
                   struct hub_position *position);
 
 /* After the door has written its acknowledgement: what a resumed subscription
- * missed, or the discontinuity. No-op for HUB_FRESH. */
+ * missed, or the discontinuity. No-op for HUB_FRESH, HUB_ASKED. */
 void hub_replay(struct hub *hub, struct sub *sub, const struct hub_want *want,
                 const struct hub_position *position);
 
@@ -228,6 +243,15 @@ bool hub_position(const struct hub *hub, struct bytes cache, struct bytes topic,
 
 /* Ends lingering topics, bounds rings. Returns when to call again. */
 uint64_t hub_expire(struct hub *hub, uint64_t now_ms);
+
+/* Another node's question, from the ring: fills in the answer (PEER_ANSWER),
+ * whose slices live in `memory`. */
+void hub_answer(struct hub *hub, const struct peer_message *question,
+                struct peer_message *answer, struct buf *memory);
+/* Another node's answer. Anything may be in it. */
+void hub_take_answer(struct hub *hub, const struct peer_message *answer);
+/* Whether a topic lingers whose subscribers may come back elsewhere. */
+bool hub_lingers(const struct hub *hub);
 
 /* Introspection for PUBSUB and /v1: subscribers of a topic by exact name; the
  * number of distinct patterns of a cache; walks topics with exact subscribers.

@@ -10,7 +10,7 @@ static void check_group(const struct hub *hub, const struct group *group)
 {
     uint32_t no_echo = 0;
 
-    assert(group->len > 0);
+    assert(group->len + group->held_len > 0);
     assert(group->len <= group->cap);
     assert((group->topic == NULL) != (group->pattern == NULL));
     for (uint32_t i = 0; i < group->len; i++) {
@@ -53,8 +53,10 @@ static void check_topic(const struct hub *hub, const struct topic *topic,
             continue;
         }
         check_group(hub, group);
-        subs += group->len;
-        resumable += group->variant.door->resumable ? group->len : 0;
+        subs += group->len + group->held_len;
+        resumable += group->variant.door->resumable
+                         ? group->len + group->held_len
+                         : 0;
     }
     assert(subs == topic->subs);
     assert(topic->wanted == (subs > 0 || resume != NULL));
@@ -113,17 +115,23 @@ void hub_check(const struct hub *hub)
 {
     const struct sub *sub;
     size_t at = 0;
+    size_t recalls = 0;
 
     lookup_check(&hub->topics);
     lookup_check(&hub->caches);
     lookup_check(&hub->patterns);
     lookup_check(&hub->subs);
+    lookup_check(&hub->asked);
     check_topics(hub);
     check_patterns(hub);
     while ((sub = lookup_each(&hub->subs, &at)) != NULL) {
-        assert(sub->group->members[sub->at].sub == sub);
+        assert(sub->held || sub->group->members[sub->at].sub == sub);
+        assert(sub->recall == NULL || sub->held);
+        recalls += sub->recall != NULL;
     }
     assert(hub->subs.len == hub->core->stats.subs);
+    assert(recalls == hub->recalls.len && recalls == hub->asked.len);
+    assert(recalls > 0 || hub->recalls_len == 0);
     for (const struct fan *fan = hub->dirty; fan != NULL;
          fan = fan->dirty_next) {
         assert(fan->dirty);

@@ -87,6 +87,7 @@ static void tell_topic(struct hub *hub, struct topic *topic)
             gap_lost(hub, fan->group);
         }
     }
+    recall_cut(hub, topic);
 }
 
 void gap_tell_pattern(struct hub *hub, struct pattern *pattern)
@@ -265,27 +266,23 @@ void hub_mark_lost(struct hub *hub, struct client *client,
     }
 }
 
-void hub_tell_lost(struct hub *hub, struct sub *sub)
+void gap_tell_sub(struct hub *hub, struct sub *sub, uint64_t last,
+                  uint64_t next)
 {
     const struct group *group = sub->group;
-    struct hub_gap gap = {0};
+    struct hub_gap gap = {.cache = hub_sub_cache(sub)};
     struct chunk *chunk;
 
-    if (sub->lost_from == 0) {
-        return;
-    }
     hub_settle(hub);
     if (!group->variant.door->tells_gaps) {
-        sub->lost_from = 0;
         count_untold(hub, 1);
         return;
     }
-    gap.cache = hub_sub_cache(sub);
     if (group->topic != NULL) {
         gap.topic = topic_name(group->topic);
         gap.page = group->topic->page;
-        gap.last = sub->lost_from - 1;
-        gap.next = group->topic->seq;
+        gap.last = last;
+        gap.next = next;
     } else {
         gap.pattern = pattern_text(group->pattern);
     }
@@ -296,6 +293,22 @@ void hub_tell_lost(struct hub *hub, struct sub *sub)
     }
     client_deliver(sub->client, chunk, 0, chunk->len, 0, 0);
     chunk_unref(&hub->core->chunks, chunk);
-    sub->lost_from = 0;
     hub->core->stats.gaps++;
+}
+
+void hub_tell_lost(struct hub *hub, struct sub *sub)
+{
+    const struct topic *topic = sub->group->topic;
+    uint64_t last = sub->lost_from - 1;
+
+    if (sub->lost_from == 0) {
+        return;
+    }
+    sub->lost_from = 0;
+    if (sub->recall != NULL) {
+        recall_lost(hub, sub->recall);
+        return;
+    }
+    hub_settle(hub);
+    gap_tell_sub(hub, sub, last, topic == NULL ? 0 : topic->seq);
 }

@@ -95,7 +95,7 @@ static void leave_pattern(struct group *group)
 
 void group_release(struct hub *hub, struct group *group)
 {
-    if (group->len > 0) {
+    if (group->len > 0 || group->held_len > 0) {
         return;
     }
     while (group->fans != NULL) {
@@ -159,4 +159,24 @@ void group_remove(struct group *group, struct sub *sub)
     group->len--;
     group->no_echo_len -= sub->no_echo;
     group->generation++;
+}
+
+void group_hold(struct sub *sub)
+{
+    assert(!sub->held);
+    group_remove(sub->group, sub);
+    sub->group->held_len++;
+    sub->held = true;
+}
+
+int group_unhold(struct sub *sub)
+{
+    int rc = group_add(sub->group, sub);
+
+    assert(sub->held);
+    if (rc == 0) {
+        sub->group->held_len--;
+        sub->held = false;
+    }
+    return rc;
 }

@@ -8,6 +8,7 @@
  *   hub_fan.c      the hot path: append, settle
  *   hub_pattern.c  patterns and which topics they match
  *   hub_resume.c   rings and the resume window
+ *   hub_recall.c   what was missed is asked for at another node
  *   hub_gap.c      discontinuities
  *
  * Why a topic lives: it has exact subscriptions; or a resume window (both: it
@@ -93,6 +94,7 @@ struct group {
     struct member only;
     uint32_t len;
     uint32_t cap;
+    uint32_t held_len; /* subscriptions that will be members */
 };
 
 struct fan {
@@ -125,6 +127,7 @@ struct resume {
     uint64_t until_ms;     /* end of the window, once subs is 0 */
     struct queued waiting; /* in hub->windows, in the order of until_ms */
     struct queued kept;    /* in hub->rings while the ring holds something */
+    struct queue recalls;  /* of held subscriptions */
 };
 
 struct hub {
@@ -152,6 +155,12 @@ struct hub {
     struct queue rings;   /* struct resume */
     uint64_t rings_len;   /* bytes */
     uint64_t page_floor;  /* newest page of an ended life */
+
+    struct queue recalls;    /* struct recall */
+    struct lookup asked;     /* the same, by number */
+    uint64_t recalls_made;   /* gives numbers */
+    uint64_t recalls_len;    /* bytes */
+    uint64_t recalls_due_ms; /* when to look; UINT64_MAX none */
 
     uint64_t gap_all_ms;  /* last discontinuity for all topics; 0 none */
     uint64_t gaps_due_ms; /* when to look for gap_due; UINT64_MAX none */
@@ -206,6 +215,9 @@ void group_release(struct hub *hub, struct group *group);
 /* Errors: ERR_NOMEM. */
 int group_add(struct group *group, struct sub *sub);
 void group_remove(struct group *group, struct sub *sub);
+/* Takes a member out for a while, and in again. Errors: as group_add(). */
+void group_hold(struct sub *sub);
+int group_unhold(struct sub *sub);
 
 /* --- hub_fan.c --- */
 
@@ -260,6 +272,27 @@ enum hub_outcome resume_outcome(const struct topic *topic,
 /* The page of a life that starts now. */
 uint64_t resume_page(const struct hub *hub);
 
+/* Renders one item for this subscription alone. false: memory is short. */
+bool resume_give(struct hub *hub, struct sub *sub, const struct item *item,
+                 uint64_t page, uint64_t seq);
+
+/* --- hub_recall.c --- */
+
+/* Asks another node for what the new subscription missed and holds it until
+ * then. false: there is nobody to ask. */
+bool recall_begin(struct hub *hub, struct sub *sub,
+                  const struct hub_want *want);
+/* The subscription goes. */
+void recall_drop(struct hub *hub, struct recall *recall);
+/* Ends in a discontinuity. */
+void recall_lost(struct hub *hub, struct recall *recall);
+/* Keeps an own item for all that wait. */
+void recall_keep(struct hub *hub, struct topic *topic, const struct item *item);
+/* Own items were lost: ends all of the topic. */
+void recall_cut(struct hub *hub, struct topic *topic);
+/* Asks again, gives up. Returns when to call again. */
+uint64_t recall_expire(struct hub *hub, uint64_t now_ms);
+
 /* --- hub_gap.c --- */
 
 /* Before anything else happens on the topic: tells what is due. */
@@ -270,6 +303,9 @@ void gap_lost(struct hub *hub, struct group *group);
 void gap_tell_pattern(struct hub *hub, struct pattern *pattern);
 /* Marks one subscription of a slow client. */
 void gap_mark(struct sub *sub, uint64_t seq);
+/* Tells one subscription. */
+void gap_tell_sub(struct hub *hub, struct sub *sub, uint64_t last,
+                  uint64_t next);
 /* Tells the discontinuities that are due. */
 void gap_expire(struct hub *hub, uint64_t now_ms);
 

@@ -7,10 +7,11 @@
 #include "node/client.h"
 #include "node/core.h"
 #include "node/door/door.h"
+#include "node/numbers.h"
 #include "proto/err.h"
 
 enum {
-    PAGE_NODE_BITS = 22, /* which node; above them seconds */
+    ANSWER_SEEN = 256, /* items looked through for what the client had seen */
 };
 
 #define PAGE_EPOCH_S 1704067200u               /* 2024-01-01 */
@@ -18,15 +19,15 @@ enum {
 
 uint64_t resume_page(const struct hub *hub)
 {
-    const uint64_t node = hub->node_u64 & (((uint64_t)1 << PAGE_NODE_BITS) - 1);
+    const uint64_t node = hub->node_u64 & HUB_PAGE_NODE_MASK;
     uint64_t now_s = hub->core->wall_ms / 1000;
     uint64_t s = now_s > PAGE_EPOCH_S ? now_s - PAGE_EPOCH_S : 0;
-    uint64_t page = s << PAGE_NODE_BITS | node;
+    uint64_t page = s << HUB_PAGE_NODE_BITS | node;
 
     /* A life that ended in this very second, or before the clock was set back,
      * must not be taken for the one that starts. */
     if (page <= hub->page_floor) {
-        page = hub->page_floor + ((uint64_t)1 << PAGE_NODE_BITS);
+        page = hub->page_floor + ((uint64_t)1 << HUB_PAGE_NODE_BITS);
     }
     return page <= PAGE_MAX ? page : hub->page_floor;
 }
@@ -61,6 +62,7 @@ void resume_keep(struct hub *hub, struct topic *topic, const struct item *item)
 
     /* On error the ring is empty: who resumes is told so. */
     (void)ring_add(&resume->ring, &hub->core->limits, item, topic->seq);
+    recall_keep(hub, topic, item);
     count_ring(hub, resume, before);
     while (hub->rings_len > hub->core->limits.rings_len) {
         forget_ring(hub, QUEUE_OWNER(hub->rings.first, struct resume, kept));
@@ -141,7 +143,8 @@ uint64_t hub_expire(struct hub *hub, uint64_t now_ms)
         resume_end(hub, oldest);
     }
     gap_expire(hub, now_ms);
-    next_ms = hub->gaps_due_ms;
+    next_ms = recall_expire(hub, now_ms);
+    next_ms = hub->gaps_due_ms < next_ms ? hub->gaps_due_ms : next_ms;
     if (hub->windows.first != NULL) {
         uint64_t until_ms =
             QUEUE_OWNER(hub->windows.first, struct resume, waiting)->until_ms;
@@ -172,24 +175,19 @@ enum hub_outcome resume_outcome(const struct topic *topic,
     return covered ? HUB_RESUMED : HUB_LOST;
 }
 
-/* Renders item `seq` of the ring into a chunk of its own and delivers it.
- * false: it is no longer here, or memory is short. */
-static bool replay_one(struct hub *hub, struct sub *sub, uint64_t seq)
+bool resume_give(struct hub *hub, struct sub *sub, const struct item *item,
+                 uint64_t page, uint64_t seq)
 {
     const struct topic *topic = sub->group->topic;
     const struct variant *variant = &sub->group->variant;
-    struct item item;
-    struct chunk *chunk;
-
-    if (topic->resume == NULL || !ring_item(&topic->resume->ring, seq, &item)) {
-        return false;
-    }
     const struct rendering what = {
-        .item = &item,
-        .page = topic->page,
+        .item = item,
+        .page = page,
         .seq = seq,
         .version = variant->version,
     };
+    struct chunk *chunk;
+
     buf_reset(&hub->scratch);
     variant->door->render(&what, &hub->scratch);
     chunk = fan_wrap(hub, variant);
@@ -203,12 +201,25 @@ static bool replay_one(struct hub *hub, struct sub *sub, uint64_t seq)
     return true;
 }
 
+/* Delivers item `seq` of the ring. false: it is no longer here, or memory is
+ * short. */
+static bool replay_one(struct hub *hub, struct sub *sub, uint64_t seq)
+{
+    const struct topic *topic = sub->group->topic;
+    struct item item;
+
+    return topic->resume != NULL &&
+           ring_item(&topic->resume->ring, seq, &item) &&
+           resume_give(hub, sub, &item, topic->page, seq);
+}
+
 void hub_replay(struct hub *hub, struct sub *sub, const struct hub_want *want,
                 const struct hub_position *position)
 {
     uint64_t seq = want->seq;
 
-    if (position->outcome == HUB_FRESH || position->already) {
+    if (position->outcome == HUB_FRESH || position->outcome == HUB_ASKED ||
+        position->already) {
         return;
     }
     hub_settle(hub);
@@ -224,4 +235,94 @@ void hub_replay(struct hub *hub, struct sub *sub, const struct hub_want *want,
     bool known = want->page == position->page && seq <= position->seq;
     gap_mark(sub, known ? seq + 1 : 1);
     hub_tell_lost(hub, sub);
+}
+
+/* --- coming back to another node --- */
+
+/* Of each origin the newest item at or before the position. */
+static void add_seen(const struct topic *topic, uint64_t seq, struct buf *out)
+{
+    const struct ring *ring = &topic->resume->ring;
+    struct numbers seen = {0};
+    struct item item;
+
+    for (uint64_t i = 0; i < ANSWER_SEEN && i < seq; i++) {
+        if (!ring_item(ring, seq - i, &item)) {
+            break;
+        }
+        if (numbers_raise(&seen, item.origin, item.count) != 0) {
+            out->failed = true;
+        }
+    }
+    for (size_t i = 0; i < seen.len; i++) {
+        uint8_t number[PEER_NUMBER_LEN];
+        bytes_put_u64be(number, seen.list[i].origin);
+        bytes_put_u64be(number + 8, seen.list[i].count);
+        buf_add(out, number, sizeof number);
+    }
+    numbers_fini(&seen);
+}
+
+/* As many as fit; the first in any case. */
+static uint32_t add_items(const struct topic *topic, uint64_t seq,
+                          struct buf *out)
+{
+    const struct ring *ring = &topic->resume->ring;
+    struct item item;
+    uint32_t len = 0;
+
+    while (len < PEER_RECORDS_MAX && ring_item(ring, seq + 1 + len, &item) &&
+           (len == 0 || out->len + item.wire.len <= PEER_ANSWER_LEN)) {
+        item_write(&item, out);
+        len++;
+    }
+    return len;
+}
+
+static bool is_known(const struct hub *hub, const struct topic *topic,
+                     const struct peer_message *question)
+{
+    return topic != NULL && topic->resume != NULL &&
+           topic->page == question->page && question->seq <= topic->seq &&
+           !topic_has_news(hub, topic) &&
+           (question->seq == topic->seq ||
+            (topic->resume->ring.len > 0 &&
+             ring_covers(&topic->resume->ring, question->seq)));
+}
+
+void hub_answer(struct hub *hub, const struct peer_message *question,
+                struct peer_message *answer, struct buf *memory)
+{
+    uint64_t hash = hash_topic(&hub->hash_key, question->cache,
+                               question->topic);
+    const struct topic *topic = topic_find(hub, hash, question->cache,
+                                           question->topic);
+
+    *answer = (struct peer_message){
+        .type = PEER_ANSWER,
+        .number = question->number,
+        .seq = question->seq,
+    };
+    buf_reset(memory);
+    if (!is_known(hub, topic, question)) {
+        return;
+    }
+    uint32_t len = add_items(topic, question->seq, memory);
+    size_t items_len = memory->len;
+    if (question->first) {
+        add_seen(topic, question->seq, memory);
+    }
+    if (memory->failed || items_len > PEER_RECORDS_LEN_MAX) {
+        return;
+    }
+    answer->known = true;
+    answer->newest = topic->seq;
+    answer->records_len = len;
+    answer->records = bytes_of(memory->p, items_len);
+    answer->seen = bytes_skip(buf_bytes(memory), items_len);
+}
+
+bool hub_lingers(const struct hub *hub)
+{
+    return hub->windows.len > 0;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "node/conns.h"
+#include "node/question.h"
 #include "node/seeds.h"
 #include "node/sockaddr.h"
 #include "proto/err.h"
@@ -186,12 +187,27 @@ int membership_start(struct node *node)
 
 /* --- closing --- */
 
-void membership_leave(struct node *node)
+static void say_going(struct node *node, enum cluster_news_type type)
 {
     if (node->cluster != NULL) {
-        node_tell_cluster(node, &(struct cluster_news){.type = CLUSTER_LEAVE});
+        node_tell_cluster(node, &(struct cluster_news){.type = type});
         mesh_flush(node->mesh, uv_now(node->loop));
     }
+}
+
+void membership_drain(struct node *node)
+{
+    say_going(node, CLUSTER_DRAIN);
+}
+
+void membership_drained(struct node *node)
+{
+    say_going(node, CLUSTER_DRAINED);
+}
+
+void membership_leave(struct node *node)
+{
+    say_going(node, CLUSTER_LEAVE);
 }
 
 void membership_close(struct node *node)
@@ -232,6 +248,9 @@ static void on_news(void *data, const struct cluster_news *news)
         node->dropped[news->slot] = true;
         node->dropped_any = true;
         return;
+    }
+    if (news->type == CLUSTER_CONTROL) {
+        question_take(node, news->slot, news->bytes);
     }
     node_tell_cluster(node, news);
 }

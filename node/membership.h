@@ -19,7 +19,12 @@ int membership_bind(struct node *node, const struct addr *client);
  * ERR_NOMEM. */
 int membership_start(struct node *node);
 
-/* Tells everyone that this node leaves. */
+/* Tells everyone that this node is about to leave: it is chosen for nothing
+ * any more, but still answers. */
+void membership_drain(struct node *node);
+/* Tells everyone that nothing of it is under way any more. */
+void membership_drained(struct node *node);
+/* Tells everyone that this node leaves, who then forget it. */
 void membership_leave(struct node *node);
 
 /* Closes what is open; the handles are gone after the loop has run. */

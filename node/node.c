@@ -17,6 +17,8 @@ enum {
     PORT_STEPS = 20,     /* a taken default port is tried this often */
     DRAIN_EVERY_MS = 50, /* so that a herd does not come back at once */
     DRAIN_CLIENTS = 500, /* each time */
+    DRAIN_ASKED_MS =
+        3000, /* after the last client: it may come back elsewhere */
     LAG_WINDOW_MS = 10000,
     LAG_TOLD_MS = 100, /* the cluster suspects nobody for our own pause */
 };
@@ -33,6 +35,9 @@ static void on_timer(uv_timer_t *timer);
 static void on_prepare(uv_prepare_t *prepare);
 static void on_check(uv_check_t *check);
 static void on_drain(uv_timer_t *timer);
+static void go(struct node *node);
+static bool may_be_asked(const struct node *node);
+static void leave(struct node *node);
 
 /* --- life -------------------------------------------------------------------
  */
@@ -257,7 +262,7 @@ void node_stop(struct node *node)
              conns_len(node->conns));
     listener_close(node->listener);
     node->listener = NULL;
-    membership_leave(node);
+    membership_drain(node);
     uv_timer_start(&node->drain, on_drain, 0, DRAIN_EVERY_MS);
 }
 
@@ -270,9 +275,44 @@ static void on_drain(uv_timer_t *timer)
         return;
     }
     conns_enter(node->conns);
-    if (conns_drain(node->conns, DRAIN_CLIENTS) == 0 || is_late) {
-        close_all(node);
+    if (conns_drain(node->conns, DRAIN_CLIENTS) > 0) {
+        node->empty_ms = 0;
+    } else if (node->empty_ms == 0) {
+        node->empty_ms = uv_now(node->loop);
     }
+    if (is_late) {
+        leave(node);
+    } else if (node->empty_ms != 0) {
+        go(node);
+    }
+}
+
+/* Without clients: stays as long as it may be asked, then says that nothing can
+ * be lost with it, then leaves. */
+static void go(struct node *node)
+{
+    if (may_be_asked(node)) {
+        node->asked = true;
+    } else if (node->asked && !node->drained) {
+        node->drained = true;
+        membership_drained(node);
+    } else {
+        leave(node);
+    }
+}
+
+static void leave(struct node *node)
+{
+    membership_leave(node);
+    close_all(node);
+}
+
+/* Whether those who were sent away may want to know elsewhere what they missed
+ * since. */
+static bool may_be_asked(const struct node *node)
+{
+    return hub_lingers(node->core.hub) && cluster_has_heir(node->cluster) &&
+           uv_now(node->loop) - node->empty_ms < DRAIN_ASKED_MS;
 }
 
 static void close_all(struct node *node)
@@ -315,7 +355,8 @@ static void end_turn(struct node *node)
         membership_end_turn(node);
         conns_write(core);
         node->hub_ms = hub_expire(core->hub, core->now_ms);
-    } while (core->dirty != NULL); /* what the hub told now leaves now */
+    } while (core->dirty != NULL); /* what the hub told now leaves now ... */
+    membership_end_turn(node);     /* ... and what it asked */
 }
 
 static void on_timer(uv_timer_t *timer)

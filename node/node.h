@@ -8,6 +8,7 @@
  *   before the poll, for what timers did, and after it, for what sockets did.
  *
  *   open --node_stop()--> draining --all clients gone, or drain_ms--> closed
+ *   With clients that may resume elsewhere it answers for them 3 s longer.
  *
  * Exit codes are those of EXPECTATIONS 2d: 73 cannot bind, 78 configuration.
  */
@@ -63,9 +64,12 @@ struct node {
     uint64_t lag_ms;   /* longest turn since lag_from_ms */
     uint64_t lag_from_ms;
     uint64_t stop_by_ms;
+    uint64_t empty_ms; /* draining: without clients since, 0 not yet */
     int exit_code;
     bool stopping;
-    bool closed; /* handles are closing; uv_run() returns soon */
+    bool asked;   /* draining: it stayed for those who went */
+    bool drained; /* everyone heard that nothing is under way */
+    bool closed;  /* handles are closing; uv_run() returns soon */
 };
 
 /* Opens everything and logs `node-listening`. On error nothing stays open and

@@ -114,7 +114,8 @@ static struct pending *pending_new(const struct native_command *command,
         .id = command->id,
         .position = {.page = position->page,
                      .seq = position->seq,
-                     .resumed = position->outcome == HUB_RESUMED},
+                     .resumed = position->outcome == HUB_RESUMED ||
+                                position->outcome == HUB_ASKED},
     };
     memcpy(p->names, command->cache.p, command->cache.len);
     memcpy(p->names + command->cache.len, command->topic.p, command->topic.len);

@@ -129,8 +129,9 @@ static int subscribe(struct client *client, const struct hub_want *wanted,
         return err;
     }
     bool resumed = position.outcome == HUB_RESUMED;
-    poll->page = position.page;
-    poll->last = resumed ? want.seq : position.seq;
+    bool asked = position.outcome == HUB_ASKED;
+    poll->page = asked ? want.page : position.page;
+    poll->last = resumed || asked ? want.seq : position.seq;
     poll->waiting = true;
 
     err = client_await(client, scope, position.version, 0);
@@ -223,7 +224,8 @@ static void answer(struct client *client)
 }
 
 /* The topic's own: a discontinuity takes a sequence number, too. Settling comes
- * first, so everything up to there has been gathered. */
+ * first, so everything up to there has been gathered; but not while another
+ * node is asked for what comes before. */
 static void take_position(struct client *client)
 {
     struct poll *poll = client->state;
@@ -233,8 +235,8 @@ static void take_position(struct client *client)
     if (poll->lost_from == 0) { /* as a slow reader it got nothing */
         poll->lost_from = poll->sub->lost_from;
     }
-    if (hub_position(hub, hub_sub_cache(poll->sub), hub_sub_topic(poll->sub),
-                     &position)) {
+    if (!poll->sub->held && hub_position(hub, hub_sub_cache(poll->sub),
+                                         hub_sub_topic(poll->sub), &position)) {
         poll->page = position.page;
         poll->last = position.seq;
     }

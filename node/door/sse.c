@@ -137,7 +137,7 @@ static int subscribe(struct client *client, const struct http_request *request,
         return err;
     }
     struct hub_position position = sse->from;
-    if (position.outcome == HUB_RESUMED) {
+    if (position.outcome == HUB_RESUMED || position.outcome == HUB_ASKED) {
         sse->from.page = want->page;
         sse->from.seq = want->seq;
     }
