@@ -4,6 +4,7 @@
  * a real process of this program on its own ports (P, P+10, P+20 ...), bound to
  * loopback, without keys. An item crosses it, then it stays until Ctrl-C.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
@@ -233,14 +234,15 @@ static void print_next_steps(const struct dev *dev)
            "                curl -d hello %s/topics/demo/chat\n"
            "    redis-cli   redis-cli -p %u --user demo --pass x "
            "subscribe chat\n"
-           "    starling    STARLING_URL=%s starling sub demo chat\n"
-           "                STARLING_URL=%s starling pub demo chat hello\n"
-           "                STARLING_URL=%s starling cluster\n\n"
+           "    starling    STARLING_URL=%s %s sub demo chat\n"
+           "                STARLING_URL=%s %s pub demo chat hello\n"
+           "                STARLING_URL=%s %s cluster\n\n"
            "  for development: no keys, loopback only. Ctrl-C ends all of "
            "it.\n",
            first->url_text, first->url_text, other->url_text,
-           (unsigned)last->port, first->url_text, last->url_text,
-           first->url_text);
+           (unsigned)last->port, first->url_text, program_invocation_name,
+           last->url_text, program_invocation_name, first->url_text,
+           program_invocation_name);
     (void)fflush(stdout);
 }
 
