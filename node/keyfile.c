@@ -154,8 +154,13 @@ static int visit_cluster_key(struct reading *r, const struct yaml_entry *entry)
     }
     int rc = read_hex(r, entry, secret, sizeof secret);
     if (rc == 0) {
-        rc = seal_key_init(&ring->keys[ring->keys_len++], secret);
+        struct seal_key *key = &ring->keys[ring->keys_len];
+        rc = seal_key_init(key, secret);
         assert(rc == 0); /* not zero */
+        if (seal_ring_find(ring, key->print) >= 0) {
+            rc = refuse(r, entry->line, "one cluster key twice");
+        }
+        ring->keys_len++;
     }
     sodium_memzero(secret, sizeof secret);
     return rc;

@@ -18,23 +18,11 @@ static void on_seeds(void *data, const struct addr *found, size_t len);
 
 /* --- opening --- */
 
-/* Keys seal what nodes say; without them the key comes from the name. */
-static void fill_ring(struct node *node)
-{
-    struct seal_ring *ring = &node->keys.ring;
-
-    ring->cluster_name = bytes_str(node->config.cluster_name);
-    if (ring->keys_len == 0) {
-        seal_key_from_name(&ring->keys[0], ring->cluster_name);
-        ring->keys_len = 1;
-    }
-}
-
 static int bind_gossip(struct node *node)
 {
     struct gossip_options options = {
         .loop = node->loop,
-        .ring = &node->keys.ring,
+        .ring = &node->keyring.ring,
         .stats = &node->core.stats,
         .log = &node->log,
         .self = node->id,
@@ -51,7 +39,7 @@ static int bind_mesh(struct node *node)
 {
     struct mesh_options options = {
         .loop = node->loop,
-        .ring = &node->keys.ring,
+        .ring = &node->keyring.ring,
         .limits = &node->core.limits,
         .stats = &node->core.stats,
         .log = &node->log,
@@ -76,7 +64,6 @@ int membership_bind(struct node *node, const struct addr *client)
         }
         node->cluster_addr.port = (uint16_t)(client->port + 1);
     }
-    fill_ring(node);
     int rc = bind_gossip(node);
     if (rc != 0) {
         return rc;
@@ -165,7 +152,7 @@ int membership_start(struct node *node)
                  .endpoint = bytes_str(node->core.endpoint),
                  .version = BYTES(STARLING_VERSION)},
         .seed = bytes_u64be(node->id.b + 8),
-        .hash_key_print = hash_key_print(&node->keys.hash_key),
+        .hash_key_print = hash_key_print(&node->core.hash_key),
         .seeded = node->config.join_len > 0,
     };
     int rc = advertised(node, &options.self.cluster);
@@ -294,6 +281,7 @@ void membership_end_turn(struct node *node)
     if (node->cluster == NULL || node->mesh == NULL) {
         return;
     }
+    keyring_expire(&node->keyring, now_ms);
     if (node->dropped_any) {
         tell_dropped(node);
     }

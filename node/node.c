@@ -7,6 +7,7 @@
 
 #include "node/client.h"
 #include "node/conns.h"
+#include "node/keyfile.h"
 #include "node/membership.h"
 #include "proto/err.h"
 
@@ -24,7 +25,7 @@ enum {
 };
 
 static int open_core(struct node *node, const struct config *config);
-static int read_keys(struct node *node);
+static int read_keys(struct node *node, struct keyfile *keys);
 static int open_sockets(struct node *node);
 static int listen_somewhere(struct node *node);
 static void derive_endpoint(struct node *node);
@@ -85,7 +86,8 @@ static int open_core(struct node *node, const struct config *config)
         .endpoint = config->endpoint,
         .outside = membership_outside(node),
     };
-    int rc = read_keys(node);
+    struct keyfile keys = {0};
+    int rc = read_keys(node, &keys);
 
     if (rc != 0) {
         node->exit_code = EXIT_CONFIG;
@@ -97,9 +99,12 @@ static int open_core(struct node *node, const struct config *config)
         return ERR_IO;
     }
     options.id = node->id;
-    options.hash_key = node->keys.hash_key;
-    options.token_keys = &node->keys.token_keys;
+    options.hash_key = keys.hash_key;
+    options.token_keys = &keys.token_keys;
+    keyring_init(&node->keyring, &keys.ring,
+                 bytes_str(node->config.cluster_name));
     rc = core_init(&node->core, &options);
+    explicit_bzero(&keys, sizeof keys);
     if (rc != 0) {
         log_line(&node->log, LOG_ERROR, "node-cannot-start", "error=%s",
                  err_name(rc));
@@ -113,17 +118,16 @@ static int open_core(struct node *node, const struct config *config)
     return 0;
 }
 
-static int read_keys(struct node *node)
+static int read_keys(struct node *node, struct keyfile *keys)
 {
     const struct config *config = &node->config;
     char why[CONFIG_WHY_MAX] = "";
 
     if (config->keys[0] == '\0') {
-        hash_key_from_name(&node->keys.hash_key,
-                           bytes_str(config->cluster_name));
+        hash_key_from_name(&keys->hash_key, bytes_str(config->cluster_name));
         return 0;
     }
-    int rc = keyfile_read(config->keys, &node->keys, why, sizeof why);
+    int rc = keyfile_read(config->keys, keys, why, sizeof why);
     if (rc != 0) {
         log_line(&node->log, LOG_ERROR, "keys-refused", "file=%s why=%s",
                  config->keys, why);
@@ -337,6 +341,7 @@ void node_fini(struct node *node)
     conns_free(node->conns);
     core_fini(&node->core);
     cluster_free(node->cluster);
+    keyring_fini(&node->keyring);
     buf_fini(&node->wire);
 }
 

@@ -22,7 +22,7 @@
 #include "node/config.h"
 #include "node/core.h"
 #include "node/gossip.h"
-#include "node/keyfile.h"
+#include "node/keyring.h"
 #include "node/mesh.h"
 
 struct conns;
@@ -33,7 +33,7 @@ struct node {
     struct core core;
     struct config config;
     struct log log;
-    struct keyfile keys;
+    struct keyring keyring;
     struct node_id id;
     uint8_t life[16];
 

@@ -36,6 +36,8 @@ int seal_key_init(struct seal_key *key, const uint8_t b[SEAL_KEY_LEN])
     }
     derive(key->gossip, sizeof key->gossip, secret, "starling-gossip-v1");
     derive(key->link, sizeof key->link, secret, "starling-link-v1");
+    derive(key->install, sizeof key->install, secret, "starling-install-v1");
+    memcpy(key->secret, b, SEAL_KEY_LEN);
     derive(print, sizeof print, secret, "starling-seal-print-v1");
     key->print = bytes_u64be(print);
     return 0;
@@ -51,6 +53,25 @@ void seal_key_from_name(struct seal_key *key, struct bytes cluster_name)
     (void)rc;
 }
 
+ptrdiff_t seal_ring_find(const struct seal_ring *ring, uint64_t print)
+{
+    for (size_t i = 0; i < ring->keys_len; i++) {
+        if (ring->keys[i].print == print) {
+            return (ptrdiff_t)i;
+        }
+    }
+    return -1;
+}
+
+bool seal_print(struct bytes sealed, uint64_t *print)
+{
+    if (sealed.len < SEAL_OVERHEAD || sealed.p[0] != 'S') {
+        return false;
+    }
+    *print = bytes_u64be(sealed.p + KEY_PRINT_AT);
+    return true;
+}
+
 static const uint8_t *key_of(const struct seal_key *key, enum seal_kind kind)
 {
     switch (kind) {
@@ -58,6 +79,8 @@ static const uint8_t *key_of(const struct seal_key *key, enum seal_kind kind)
         return key->gossip;
     case SEAL_LINK:
         return key->link;
+    case SEAL_INSTALL:
+        return key->install;
     }
     assert(false);
     return NULL;
@@ -122,7 +145,7 @@ int seal_read(const struct seal_ring *ring, enum seal_kind kind,
 {
     uint8_t ad[AD_LEN_MAX];
 
-    assert(ring->keys_len <= SEAL_KEYS_MAX);
+    assert(ring->keys_len + ring->retired_len <= SEAL_KEYS_MAX);
     buf_reset(out);
     if (sealed.len < SEAL_OVERHEAD || sealed.p[0] != 'S') {
         return ERR_SYNTAX;
@@ -137,7 +160,9 @@ int seal_read(const struct seal_ring *ring, enum seal_kind kind,
     }
     size_t ad_len = ad_write(ad, sealed.p, ring, dst);
     uint64_t print = bytes_u64be(sealed.p + KEY_PRINT_AT);
-    for (size_t i = 0; i < ring->keys_len; i++) {
+    size_t opening = ring->keys_len +
+                     (kind == SEAL_LINK ? ring->retired_len : 0);
+    for (size_t i = 0; i < opening; i++) {
         if (ring->keys[i].print == print &&
             opens(key_of(&ring->keys[i], kind), sealed, bytes_of(ad, ad_len),
                   plain)) {

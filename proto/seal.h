@@ -36,7 +36,8 @@ enum {
 
 enum seal_kind {
     SEAL_GOSSIP = 1,
-    SEAL_LINK = 2
+    SEAL_LINK = 2,
+    SEAL_INSTALL = 3, /* a new secret, from an operator who holds a key */
 };
 
 /* One secret of the cluster, as it is used: a key of its own for each kind of
@@ -44,13 +45,18 @@ enum seal_kind {
 struct seal_key {
     uint8_t gossip[SEAL_KEY_LEN];
     uint8_t link[SEAL_KEY_LEN];
-    uint64_t print; /* names the secret in the envelope */
+    uint8_t install[SEAL_KEY_LEN];
+    uint8_t secret[SEAL_KEY_LEN]; /* what they are derived from */
+    uint64_t print;               /* names the secret in the envelope */
 };
 
-/* keys[0] seals; any of them opens (install, use, remove: CLUSTER 1.1). */
+/* keys[0] seals, the first keys_len open (install, use, remove: CLUSTER 1.1).
+ * Behind them are retired_len keys that still open links, and nothing else:
+ * what was under way when they were removed. */
 struct seal_ring {
     struct seal_key keys[SEAL_KEYS_MAX];
     size_t keys_len;
+    size_t retired_len;
     struct bytes cluster_name; /* borrowed for the life of the ring */
 };
 
@@ -59,6 +65,14 @@ struct seal_ring {
 int seal_key_init(struct seal_key *key, const uint8_t b[SEAL_KEY_LEN]);
 /* The key of a cluster without a key file; protects against accidents only. */
 void seal_key_from_name(struct seal_key *key, struct bytes cluster_name);
+
+/* The place of the key in the ring, the retired not counted; -1: it has none
+ * of that print. */
+ptrdiff_t seal_ring_find(const struct seal_ring *ring, uint64_t print);
+
+/* The print that an envelope claims to be sealed under: anybody may write one.
+ * false: it is no envelope. */
+bool seal_print(struct bytes sealed, uint64_t *print);
 
 /* Appends the envelope of `plain` to out. The nonce must never repeat for this
  * kind under one key. dst NULL = zero. Failure shows in out->failed. */

@@ -8,8 +8,9 @@
 #include "node/keyfile.h"
 #include "proto/err.h"
 
-#define HEX32 "000102030405060708090a0b0c0d0e0f"
-#define HEX64 HEX32 HEX32
+#define HEX32         "000102030405060708090a0b0c0d0e0f"
+#define HEX64         HEX32 HEX32
+#define HEX32_BUT_ONE "000102030405060708090a0b0c0d0e0"
 #define ZERO64 \
     "0000000000000000000000000000000000000000000000000000000000000000"
 
@@ -209,6 +210,7 @@ static void what_is_wrong_is_named_with_its_line(void **state)
         {"\nhash_key: 00000000000000000000000000000000\n", ":2: a key of zero"},
         {HASH "cluster_keys:\n  - " ZERO64 "\n", ":3: a key of zeros"},
         {HASH "cluster_keys:\n  - " HEX32 "\n", ":3: must be 64 hex digits"},
+        {HASH "cluster_keys: [" HEX64 ", " HEX64 "]\n", ":2: one cluster key"},
         {HASH "cluster_keys: {a: b}\n", ":2: cluster_keys is a list"},
         {"hash_keys: x\n", ":1: unknown name"},
         {"cluster: [x]\n", ":1: unknown name"},
@@ -253,7 +255,9 @@ static void lists_are_bounded_and_values_stay_secret(void **state)
     place_open(&place);
     buf_add_str(&text, HASH "cluster_keys:\n");
     for (int i = 0; i <= SEAL_KEYS_MAX; i++) {
-        buf_add_str(&text, "  - " HEX64 "\n");
+        buf_add_str(&text, "  - " HEX32 HEX32_BUT_ONE);
+        buf_add_u64(&text, (uint64_t)i);
+        buf_add_str(&text, "\n");
     }
     buf_add_u8(&text, '\0');
     assert_int_equal(read_text((const char *)text.p, &keys, &place),

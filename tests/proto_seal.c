@@ -260,6 +260,48 @@ static void any_order_agrees_with_a_naive_window(void **state)
     }
 }
 
+/* What was under way on links when a key was removed is not lost; nobody joins
+ * or installs with it any more. */
+static void a_retired_key_opens_links_only(void **state)
+{
+    static const struct {
+        enum seal_kind kind;
+        int rc;
+    } cases[] = {
+        {SEAL_LINK, 0}, {SEAL_GOSSIP, ERR_FORGED}, {SEAL_INSTALL, ERR_FORGED}};
+    struct seal_ring old = ring_of(1, "demo");
+    struct seal_ring ring = ring_of(99, "demo");
+    (void)state;
+
+    ring.keys[1] = old.keys[0];
+    ring.retired_len = 1;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf sealed = {0};
+        seal_write(&old, cases[i].kind, &me, nonce, BYTES("x"), &sealed);
+        assert_int_equal(open_as(&ring, cases[i].kind, &me, buf_bytes(&sealed)),
+                         cases[i].rc);
+        buf_fini(&sealed);
+    }
+    assert_int_equal(seal_ring_find(&ring, ring.keys[0].print), 0);
+    assert_int_equal(seal_ring_find(&ring, old.keys[0].print), -1);
+}
+
+static void an_envelope_names_its_key(void **state)
+{
+    struct seal_ring ring = ring_of(1, "demo");
+    struct buf sealed = {0};
+    uint64_t print = 0;
+    (void)state;
+
+    seal_write(&ring, SEAL_GOSSIP, &me, nonce, BYTES("x"), &sealed);
+    assert_true(seal_print(buf_bytes(&sealed), &print));
+    assert_true(print == ring.keys[0].print);
+    assert_false(seal_print(bytes_of(sealed.p, SEAL_OVERHEAD - 1), &print));
+    sealed.p[0] = 's';
+    assert_false(seal_print(buf_bytes(&sealed), &print));
+    buf_fini(&sealed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +310,8 @@ int main(void)
         cmocka_unit_test(nothing_else_opens_it),
         cmocka_unit_test(every_changed_bit_and_every_cut_is_seen),
         cmocka_unit_test(keys_are_rotated_without_a_break),
+        cmocka_unit_test(a_retired_key_opens_links_only),
+        cmocka_unit_test(an_envelope_names_its_key),
         cmocka_unit_test(the_kinds_have_keys_of_their_own),
         cmocka_unit_test(a_zero_key_is_refused_and_a_name_makes_a_key),
         cmocka_unit_test(no_room_shows),
