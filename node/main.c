@@ -23,7 +23,7 @@ static const struct command commands[] = {
     {"sub", cli_sub, "CACHE TOPIC... [--json] [--count N]", "subscribe"},
     {"cluster", cli_cluster, "[--json]", "the nodes, as one sees them"},
     {"regions", cli_regions, "[--json]", "the regions and their endpoints"},
-    {"verify", cli_verify, "[--seconds N] [--rate N]",
+    {"verify", cli_verify, "[URL...] [--seconds N] [--rate N] ...",
      "check a cluster against its promises"},
     {"token", cli_token, "mint ... | show TOKEN", "tokens for clients"},
     {"keygen", cli_keygen, "FILE", "make the keys of a cluster"},

@@ -105,7 +105,8 @@ static bool read_valued(struct reading *r, const char *name, const char *value,
         uint64_t *to;
     } numbers[] = {{"--count", ARGS_COUNT, &r->args->count},
                    {"--rate", ARGS_RATE, &r->args->rate},
-                   {"--seconds", ARGS_SECONDS, &r->args->seconds}};
+                   {"--seconds", ARGS_SECONDS, &r->args->seconds},
+                   {"--topics", ARGS_TOPICS, &r->args->topics}};
 
     if (strcmp(name, "--url") == 0) {
         r->url = value;

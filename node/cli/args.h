@@ -24,6 +24,7 @@ struct args {
     uint64_t count; /* 0 = for ever */
     uint64_t rate;  /* a second; 0 = as fast as it goes */
     uint64_t seconds;
+    uint64_t topics;
     bool barrier_all;
     size_t words_len; /* what is not an option */
     const char *words[ARGS_WORDS_MAX];
@@ -36,6 +37,7 @@ enum args_takes {
     ARGS_RATE = 1 << 2,
     ARGS_BARRIER = 1 << 3,
     ARGS_SECONDS = 1 << 4,
+    ARGS_TOPICS = 1 << 5,
 };
 
 /* 0, or the exit code after a sentence on standard error. */

@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/cli/checker.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "node/cli/asking.h"
 #include "node/cli/judge.h"
 #include "proto/err.h"
 
 enum {
-    ENDS_MAX = CHECKER_NODES_MAX * WAYS,
     WINDOW = 16, /* unanswered items of one publisher */
     TURN_MS = 50,
-    QUIET_MS = 300,    /* nothing more comes: duplicates would have */
-    SETTLE_MS = 5000,  /* after `seconds`, for what is still under way */
-    RETRY_MS = 250,    /* between attempts to come back */
-    ASK_EVERY_MS = 50, /* between subscribes that are tried */
-    ASK_WAIT_MS = 3000,
+    QUIET_MS = 300,   /* nothing more comes: duplicates would have */
+    SETTLE_MS = 5000, /* after `seconds`, for what is still under way */
+    RETRY_MS = 250    /* between attempts to come back */
 };
 
+/* An end is a place in the rows of publishers and subscribers: topic by topic,
+ * node by node, way by way. */
 struct subscriber {
     struct checker *checker;
+    size_t end;
     struct way way;
-    bool heard[ENDS_MAX]; /* of the warm-up */
-    struct judge judges[ENDS_MAX];
+    bool *heard;          /* of the publishers of its topic: the warm-up */
+    struct judge *judges; /* of the same */
     uint64_t retry_ms;
 };
 
@@ -38,35 +39,27 @@ struct publisher {
     uint64_t retry_ms;
 };
 
-/* One subscribe that is tried: acknowledged on one node, published to at that
- * moment on another one. */
-struct asking {
-    struct way in;
-    struct way out;
-    char topic[64];
-    uint64_t number;
-    bool acknowledged; /* by all nodes of its region */
-    bool accepted;     /* the publish */
-    bool came;
-    bool told; /* a discontinuity instead */
-    uint64_t give_up_ms;
-    uint64_t next_ms;
-};
-
 struct checker {
     const struct checker_options *options;
-    char topic[32];
-    size_t ends_len; /* publishers, and as many subscribers */
-    struct subscriber subscribers[ENDS_MAX];
-    struct publisher publishers[ENDS_MAX];
+    struct link_url *nodes;
+    char prefix[32];   /* of all topics */
+    size_t topic_ends; /* of one topic: publishers, and as many subscribers */
+    size_t ends_len;
+    struct subscriber *subscribers;
+    struct publisher *publishers;
+    struct judge *judges; /* of all subscribers */
+    bool *heard;
+    struct pollfd *fds;
     struct asking asking;
+    uint64_t start_us; /* ages are counted from here */
+    uint64_t counting_ms;
     bool comes_back; /* lost connections are taken up again */
     struct checker_report *report;
 };
 
-static const struct link_url *url_of(const struct checker *c, size_t end)
+static size_t node_of(const struct checker *c, size_t end)
 {
-    return &c->options->nodes[end / WAYS];
+    return end % c->topic_ends / WAYS;
 }
 
 static enum way_kind kind_of(size_t end)
@@ -74,15 +67,31 @@ static enum way_kind kind_of(size_t end)
     return (enum way_kind)(end % WAYS);
 }
 
+static void write_topic(const struct checker *c, size_t end, char topic[64])
+{
+    (void)snprintf(topic, 64, "%s/%zu", c->prefix, end / c->topic_ends);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 /* --- subscribers --- */
 
 static int open_subscriber(struct checker *c, size_t i)
 {
     struct way *way = &c->subscribers[i].way;
-    int rc = way_open(way, kind_of(i), url_of(c, i), c->options->token);
+    char topic[64];
+    int rc = way_open(way, kind_of(i), &c->nodes[node_of(c, i)],
+                      c->options->token);
 
     if (rc == 0) {
-        rc = way_subscribe(way, c->topic);
+        write_topic(c, i, topic);
+        rc = way_subscribe(way, topic);
     }
     if (rc != 0) {
         way_close(way);
@@ -90,32 +99,70 @@ static int open_subscriber(struct checker *c, size_t i)
     return rc;
 }
 
-/* The value is "w P N" or "c P N": warm-up or counted, publisher, number. */
+static void note_age(struct subscriber *s, size_t publisher, uint64_t sent_us)
+{
+    struct checker *c = s->checker;
+    struct checker_pair *pair = c->options->pairs;
+    uint64_t now = now_us();
+    uint64_t now_ms = now / 1000 - c->counting_ms;
+
+    if (pair == NULL) {
+        return;
+    }
+    pair += node_of(c, publisher) * c->options->nodes_len + node_of(c, s->end);
+    ages_add(&pair->ages, now - c->start_us - sent_us);
+    if (now_ms - pair->last_ms > pair->silent_to_ms - pair->silent_from_ms) {
+        pair->silent_from_ms = pair->last_ms;
+        pair->silent_to_ms = now_ms;
+    }
+    pair->last_ms = now_ms;
+}
+
+/* The next number of "N N N", and the blank after it. */
+static bool take_number(struct bytes *rest, uint64_t *number)
+{
+    ptrdiff_t space = bytes_find(*rest, ' ');
+    size_t len = space < 0 ? rest->len : (size_t)space;
+    bool good = bytes_u64(bytes_of(rest->p, len), number) == 0;
+
+    *rest = bytes_skip(*rest, space < 0 ? len : len + 1);
+    return good;
+}
+
+/* The value is "w P N T" or "c P N T": warm-up or counted, publisher, number,
+ * time. */
 static void on_value(void *data, struct bytes value)
 {
     struct subscriber *s = data;
-    struct bytes rest = bytes_skip(value, 2);
-    ptrdiff_t space = bytes_find(rest, ' ');
+    struct checker *c = s->checker;
+    struct bytes rest = value.len < 2 ? value : bytes_skip(value, 2);
     uint64_t publisher;
     uint64_t number;
+    uint64_t sent_us;
 
-    if (space < 0 ||
-        bytes_u64(bytes_of(rest.p, (size_t)space), &publisher) != 0 ||
-        bytes_u64(bytes_skip(rest, (size_t)space + 1), &number) != 0 ||
-        publisher >= s->checker->ends_len) {
+    if (!take_number(&rest, &publisher) || !take_number(&rest, &number) ||
+        !take_number(&rest, &sent_us) || publisher >= c->ends_len ||
+        publisher / c->topic_ends != s->end / c->topic_ends) {
+        c->report->strange++;
         return;
     }
-    s->heard[publisher] = true;
-    if (value.p[0] == 'c') {
-        judge_value(&s->judges[publisher], number);
+    s->heard[publisher % c->topic_ends] = true;
+    if (value.p[0] != 'c') {
+        return;
     }
+    if (number == 0 || number > c->publishers[publisher].number) {
+        c->report->strange++;
+        return;
+    }
+    judge_value(&s->judges[publisher % c->topic_ends], number);
+    note_age(s, publisher, sent_us);
 }
 
 static void on_gap(void *data)
 {
     struct subscriber *s = data;
 
-    for (size_t i = 0; i < s->checker->ends_len; i++) {
+    for (size_t i = 0; i < s->checker->topic_ends; i++) {
         judge_told(&s->judges[i]);
     }
 }
@@ -132,16 +179,19 @@ static int take_stream(struct subscriber *s)
 
 static int publish(struct checker *c, size_t i, char kind, uint64_t number)
 {
+    const uint64_t numbers[] = {i, number, now_us() - c->start_us};
     struct buf value = {0};
+    char topic[64];
 
     buf_add_u8(&value, (uint8_t)kind);
-    buf_add_u8(&value, ' ');
-    buf_add_u64(&value, i);
-    buf_add_u8(&value, ' ');
-    buf_add_u64(&value, number);
-    int rc = value.failed ? ERR_NOMEM
-                          : way_publish(&c->publishers[i].way, c->topic,
-                                        buf_bytes(&value));
+    for (size_t n = 0; n < ARRAY_LEN(numbers); n++) {
+        buf_add_u8(&value, ' ');
+        buf_add_u64(&value, numbers[n]);
+    }
+    write_topic(c, i, topic);
+    int rc = value.failed
+                 ? ERR_NOMEM
+                 : way_publish(&c->publishers[i].way, topic, buf_bytes(&value));
     buf_fini(&value);
     return rc;
 }
@@ -179,13 +229,14 @@ static int open_all(struct checker *c)
 {
     int rc = 0;
 
+    for (size_t i = 0; rc == 0 && i < c->options->nodes_len; i++) {
+        rc = link_url_find(&c->nodes[i], LINK_WAIT_MS);
+    }
     for (size_t i = 0; rc == 0 && i < c->ends_len; i++) {
-        c->subscribers[i].checker = c;
-        c->publishers[i].checker = c;
         rc = open_subscriber(c, i);
         if (rc == 0) {
-            rc = way_open(&c->publishers[i].way, kind_of(i), url_of(c, i),
-                          c->options->token);
+            rc = way_open(&c->publishers[i].way, kind_of(i),
+                          &c->nodes[node_of(c, i)], c->options->token);
         }
     }
     return rc;
@@ -199,16 +250,35 @@ static void come_back(struct checker *c)
     for (size_t i = 0; i < c->ends_len; i++) {
         struct subscriber *s = &c->subscribers[i];
         struct publisher *p = &c->publishers[i];
-        if (!s->way.is_open && now_ms >= s->retry_ms) {
+        if (s->way.state == WAY_CLOSED && now_ms >= s->retry_ms) {
             s->retry_ms = now_ms + RETRY_MS;
             c->report->reconnects += open_subscriber(c, i) == 0;
         }
-        if (!p->way.is_open && now_ms >= p->retry_ms) {
+        if (p->way.state == WAY_CLOSED && now_ms >= p->retry_ms) {
             p->retry_ms = now_ms + RETRY_MS;
-            c->report->reconnects += way_open(&p->way, kind_of(i), url_of(c, i),
+            c->report->reconnects += way_open(&p->way, kind_of(i),
+                                              &c->nodes[node_of(c, i)],
                                               c->options->token) == 0;
         }
     }
+}
+
+static int take_end(struct checker *c, size_t i, uint64_t now_ms)
+{
+    struct subscriber *s = &c->subscribers[i];
+    struct publisher *p = &c->publishers[i];
+    int rc = 0;
+
+    if ((c->fds[2 * i].revents != 0 || way_is_late(&s->way, now_ms)) &&
+        (rc = take_stream(s)) != 0) {
+        way_close(&s->way);
+        on_gap(s); /* closed is told */
+    }
+    if ((c->fds[2 * i + 1].revents != 0 || way_is_late(&p->way, now_ms)) &&
+        (rc = way_take_answers(&p->way, on_answer, p)) != 0) {
+        lose_publisher(p);
+    }
+    return rc;
 }
 
 /* Waits up to wait_ms for anything, then takes all there is. Returns how many
@@ -216,75 +286,83 @@ static void come_back(struct checker *c)
  */
 static int turn(struct checker *c, unsigned wait_ms)
 {
-    struct pollfd fds[2 * ENDS_MAX];
     int active = 0;
 
     for (size_t i = 0; i < c->ends_len; i++) {
-        fds[2 * i] = (struct pollfd){way_fd(&c->subscribers[i].way), POLLIN, 0};
-        fds[2 * i + 1] = (struct pollfd){way_fd(&c->publishers[i].way), POLLIN,
-                                         0};
+        c->fds[2 * i] = way_waits_for(&c->subscribers[i].way);
+        c->fds[2 * i + 1] = way_waits_for(&c->publishers[i].way);
     }
-    if (poll(fds, 2 * c->ends_len, (int)wait_ms) < 0) {
+    if (poll(c->fds, 2 * c->ends_len, (int)wait_ms) < 0) {
         return 0; /* interrupted */
     }
+    uint64_t now_ms = link_now_ms();
     for (size_t i = 0; i < c->ends_len; i++) {
-        struct subscriber *s = &c->subscribers[i];
-        struct publisher *p = &c->publishers[i];
-        int rc = 0;
-        if (fds[2 * i].revents != 0 && (rc = take_stream(s)) != 0) {
-            way_close(&s->way);
-            on_gap(s); /* closed is told */
-        }
-        if (rc == 0 && fds[2 * i + 1].revents != 0 &&
-            (rc = way_take_answers(&p->way, on_answer, p)) != 0) {
-            lose_publisher(p);
-        }
+        int rc = take_end(c, i, now_ms);
         if (rc != 0 && !c->comes_back) {
             return rc;
         }
-        active += (fds[2 * i].revents | fds[2 * i + 1].revents) != 0;
+        active += (c->fds[2 * i].revents | c->fds[2 * i + 1].revents) != 0;
     }
     return active;
 }
 
 /* --- the phases --- */
 
-static bool all_heard(const struct checker *c)
+static bool heard_by_all(const struct checker *c, size_t publisher)
 {
-    for (size_t s = 0; s < c->ends_len; s++) {
-        for (size_t p = 0; p < c->ends_len; p++) {
-            if (!c->subscribers[s].heard[p]) {
-                return false;
-            }
+    size_t at = publisher % c->topic_ends;
+    size_t first = publisher - at;
+
+    for (size_t i = 0; i < c->topic_ends; i++) {
+        if (!c->subscribers[first + i].heard[at]) {
+            return false;
         }
     }
     return true;
+}
+
+/* Says something on behalf of each publisher that not everyone has heard.
+ * Returns how many these are, or an error. */
+static ptrdiff_t warm(struct checker *c, uint64_t n)
+{
+    ptrdiff_t missing = 0;
+
+    for (size_t i = 0; i < c->ends_len; i++) {
+        struct publisher *p = &c->publishers[i];
+        if (heard_by_all(c, i)) {
+            continue;
+        }
+        missing++;
+        if (p->way.state == WAY_READY && p->warm < WINDOW) {
+            int rc = publish(c, i, 'w', n);
+            if (rc != 0) {
+                return rc;
+            }
+            p->warm++;
+        }
+    }
+    return missing;
 }
 
 static int warm_up(struct checker *c, uint64_t until_ms)
 {
     uint64_t next_ms = 0;
     uint64_t n = 0;
+    ptrdiff_t missing = 1;
     int rc = 0;
 
-    while (rc >= 0 && !all_heard(c)) {
+    while (missing > 0 && rc >= 0) {
         uint64_t now_ms = link_now_ms();
         if (now_ms >= until_ms) {
             return ERR_TIMEOUT;
         }
         if (now_ms >= next_ms) {
             next_ms = now_ms + TURN_MS;
-            n++;
-            for (size_t i = 0; rc >= 0 && i < c->ends_len; i++) {
-                rc = publish(c, i, 'w', n);
-                c->publishers[i].warm++;
-            }
+            missing = warm(c, ++n);
         }
-        if (rc >= 0) {
-            rc = turn(c, TURN_MS);
-        }
+        rc = turn(c, TURN_MS);
     }
-    return rc < 0 ? rc : 0;
+    return missing < 0 ? (int)missing : rc < 0 ? rc : 0;
 }
 
 /* Publishes what each publisher may send now, up to number `most`. */
@@ -292,7 +370,7 @@ static int publish_up_to(struct checker *c, uint64_t most)
 {
     for (size_t i = 0; i < c->ends_len; i++) {
         struct publisher *p = &c->publishers[i];
-        while (p->way.is_open && p->number < most &&
+        while (p->way.state == WAY_READY && p->number < most &&
                p->number - p->answered < WINDOW) {
             p->number++;
             int rc = publish(c, i, 'c', p->number);
@@ -331,128 +409,6 @@ static int publish_items(struct checker *c, uint64_t until_ms)
     return rc < 0 ? rc : 0;
 }
 
-/* --- whether acknowledged means subscribed --- */
-
-static void on_asked_value(void *data, struct bytes value)
-{
-    struct asking *a = data;
-    (void)value;
-    a->came = true;
-}
-
-static void on_asked_gap(void *data)
-{
-    struct asking *a = data;
-    a->told = true;
-}
-
-static void on_acknowledged(void *data, bool partial)
-{
-    struct asking *a = data;
-
-    a->acknowledged = !partial;
-    if (way_publish(&a->in, a->topic, BYTES("a 0 1")) != 0) {
-        way_close(&a->in); /* not published: nothing is learned */
-    }
-}
-
-/* Only what a node has accepted may be called lost. */
-static void on_asked_answer(void *data, bool accepted)
-{
-    struct asking *a = data;
-
-    if (accepted) {
-        a->accepted = true;
-        a->give_up_ms = link_now_ms() + ASK_WAIT_MS;
-    } else {
-        way_close(&a->in);
-    }
-}
-
-static void end_asking(struct checker *c, struct asking *a, bool counts)
-{
-    if (counts) {
-        c->report->asked++;
-        c->report->lost += !a->came && !a->told;
-    }
-    way_close(&a->in);
-    way_close(&a->out);
-    a->next_ms = link_now_ms() + ASK_EVERY_MS;
-}
-
-static bool are_neighbours(const struct checker *c, size_t a, size_t b)
-{
-    const uint8_t *regions = c->options->regions;
-    return regions == NULL || regions[a] == regions[b];
-}
-
-/* Another node of the region of `from`, another one each time; `from` itself
- * when it has no neighbour. */
-static size_t neighbour_of(const struct checker *c, size_t from, uint64_t turn)
-{
-    size_t nodes = c->options->nodes_len;
-
-    for (size_t i = 0; i < nodes; i++) {
-        size_t to = (from + 1 + (turn + i) % nodes) % nodes;
-        if (to != from && are_neighbours(c, from, to)) {
-            return to;
-        }
-    }
-    return from;
-}
-
-static void begin_asking(struct checker *c, struct asking *a)
-{
-    size_t nodes = c->options->nodes_len;
-    size_t from = a->number % nodes;
-    size_t to = neighbour_of(c, from, a->number / nodes);
-
-    a->number++;
-    a->acknowledged = false;
-    a->accepted = false;
-    a->came = false;
-    a->told = false;
-    a->give_up_ms = link_now_ms() + ASK_WAIT_MS;
-    (void)snprintf(a->topic, sizeof a->topic, "%s-%llu", c->topic,
-                   (unsigned long long)a->number);
-    if (way_open(&a->out, WAY_WEBSOCKET, &c->options->nodes[to],
-                 c->options->token) != 0 ||
-        way_open(&a->in, WAY_RESP, &c->options->nodes[from],
-                 c->options->token) != 0 ||
-        way_subscribe(&a->out, a->topic) != 0) {
-        end_asking(c, a, false);
-    }
-}
-
-/* One subscribe after the other, on other nodes each time. Both nodes are of
- * one region: elsewhere the acknowledgement promises it only with barrier=all.
- */
-static void ask(struct checker *c)
-{
-    struct asking *a = &c->asking;
-    const struct way_reader reader = {.data = a,
-                                      .on_value = on_asked_value,
-                                      .on_gap = on_asked_gap,
-                                      .on_subscribed = on_acknowledged};
-    uint64_t now_ms = link_now_ms();
-
-    if (!a->out.is_open) {
-        if (now_ms >= a->next_ms) {
-            begin_asking(c, a);
-        }
-        return;
-    }
-    bool lost = way_take(&a->out, &reader) != 0 || !a->in.is_open ||
-                way_take_answers(&a->in, on_asked_answer, a) != 0;
-    if (a->came) {
-        end_asking(c, a, true);
-    } else if (lost || !a->in.is_open) {
-        end_asking(c, a, false);
-    } else if (now_ms >= a->give_up_ms) {
-        end_asking(c, a, a->acknowledged && a->accepted);
-    }
-}
-
 static int publish_for_a_time(struct checker *c)
 {
     uint64_t start_ms = link_now_ms();
@@ -463,7 +419,7 @@ static int publish_for_a_time(struct checker *c)
         (void)publish_up_to(c, (now_ms - start_ms) * c->options->rate / 1000);
         (void)turn(c, 5);
         come_back(c);
-        ask(c);
+        asking_step(&c->asking);
         now_ms = link_now_ms();
     }
     while (!all_answered(c, 0) && now_ms < until_ms + SETTLE_MS) {
@@ -485,33 +441,10 @@ static int collect(struct checker *c, uint64_t until_ms)
     return rc < 0 ? rc : 0;
 }
 
-static void sum_up(struct checker *c)
-{
-    struct checker_report *r = c->report;
-
-    for (size_t p = 0; p < c->ends_len; p++) {
-        struct publisher *publisher = &c->publishers[p];
-        r->items += publisher->number;
-        for (size_t s = 0; s < c->ends_len; s++) {
-            struct judge *judge = &c->subscribers[s].judges[p];
-            struct checker_way *way = &r->ways[kind_of(s)];
-            judge_end(judge, publisher->number, &publisher->excused, &way->told,
-                      &way->untold);
-            way->delivered += judge->delivered;
-            r->duplicate += judge->duplicate;
-            r->disordered += judge->disordered;
-            judge_fini(judge);
-        }
-        judge_ranges_fini(&publisher->excused);
-    }
-    for (size_t i = 0; i < WAYS; i++) {
-        r->missing += r->ways[i].told + r->ways[i].untold;
-    }
-}
-
 static const char *run(struct checker *c)
 {
-    uint64_t until_ms = link_now_ms() + c->options->deadline_ms;
+    const struct checker_options *options = c->options;
+    uint64_t until_ms = link_now_ms() + options->deadline_ms;
 
     if (open_all(c) != 0) {
         return "a node does not answer";
@@ -519,7 +452,11 @@ static const char *run(struct checker *c)
     if (warm_up(c, until_ms) != 0) {
         return "not everyone heard everyone in time";
     }
-    c->comes_back = c->options->items == 0;
+    if (options->on_counting != NULL) {
+        options->on_counting(options);
+    }
+    c->counting_ms = link_now_ms();
+    c->comes_back = options->items == 0;
     int rc = c->comes_back ? publish_for_a_time(c) : publish_items(c, until_ms);
     if (c->comes_back) {
         until_ms = link_now_ms() + SETTLE_MS;
@@ -530,29 +467,127 @@ static const char *run(struct checker *c)
     return NULL;
 }
 
-void checker_run(const struct checker_options *options,
-                 struct checker_report *report)
-{
-    struct checker *c = calloc(1, sizeof *c);
+/* --- the sum --- */
 
-    *report = (struct checker_report){0};
-    if (c == NULL || options->nodes_len == 0 ||
-        options->nodes_len > CHECKER_NODES_MAX) {
-        report->wrong = "no nodes, too many, or no memory";
-        free(c);
-        return;
+static void sum_subscription(struct checker *c, size_t publisher,
+                             size_t subscriber)
+{
+    struct publisher *p = &c->publishers[publisher];
+    struct judge *judge =
+        &c->subscribers[subscriber].judges[publisher % c->topic_ends];
+    struct checker_way *way = &c->report->ways[kind_of(subscriber)];
+    struct checker_pair *pair = c->options->pairs;
+    uint64_t told = 0;
+    uint64_t untold = 0;
+
+    judge_end(judge, p->number, &p->excused, &told, &untold);
+    way->delivered += judge->delivered;
+    way->told += told;
+    way->untold += untold;
+    c->report->missing += told + untold;
+    c->report->duplicate += judge->duplicate;
+    c->report->disordered += judge->disordered;
+    if (pair != NULL) {
+        pair += node_of(c, publisher) * c->options->nodes_len +
+                node_of(c, subscriber);
+        pair->delivered += judge->delivered;
+        pair->missing += told + untold;
+        pair->untold += way_can_tell(kind_of(subscriber)) ? untold : 0;
     }
-    c->options = options;
-    c->ends_len = options->nodes_len * WAYS;
-    c->report = report;
-    report->subscribers = report->publishers = c->ends_len;
-    (void)snprintf(c->topic, sizeof c->topic, "check-%d", (int)getpid());
-    report->wrong = run(c);
-    sum_up(c);
-    end_asking(c, &c->asking, false);
+    judge_fini(judge);
+}
+
+static void sum_up(struct checker *c)
+{
+    for (size_t p = 0; p < c->ends_len; p++) {
+        size_t first = p - p % c->topic_ends;
+        c->report->items += c->publishers[p].number;
+        for (size_t s = 0; s < c->topic_ends; s++) {
+            sum_subscription(c, p, first + s);
+        }
+        judge_ranges_fini(&c->publishers[p].excused);
+    }
+    c->report->asked = c->asking.asked;
+    c->report->lost = c->asking.lost;
+    c->report->cut = c->asking.cut;
+}
+
+/* --- the whole --- */
+
+static void set_up_ends(struct checker *c)
+{
+    for (size_t i = 0; i < c->ends_len; i++) {
+        c->subscribers[i] = (struct subscriber){
+            .checker = c,
+            .end = i,
+            .heard = c->heard + i * c->topic_ends,
+            .judges = c->judges + i * c->topic_ends,
+        };
+        c->publishers[i].checker = c;
+    }
+}
+
+static bool set_up(struct checker *c)
+{
+    const struct checker_options *o = c->options;
+    size_t topics = o->topics == 0 ? 1 : o->topics;
+
+    if (o->nodes_len == 0 || o->nodes_len > CHECKER_NODES_MAX ||
+        topics > CHECKER_TOPICS_MAX) {
+        return false;
+    }
+    c->topic_ends = o->nodes_len * WAYS;
+    c->ends_len = topics * c->topic_ends;
+    c->nodes = calloc(o->nodes_len, sizeof *c->nodes);
+    c->subscribers = calloc(c->ends_len, sizeof *c->subscribers);
+    c->publishers = calloc(c->ends_len, sizeof *c->publishers);
+    c->judges = calloc(c->ends_len * c->topic_ends, sizeof *c->judges);
+    c->heard = calloc(c->ends_len * c->topic_ends, sizeof *c->heard);
+    c->fds = calloc(2 * c->ends_len, sizeof *c->fds);
+    if (c->nodes == NULL || c->subscribers == NULL || c->publishers == NULL ||
+        c->judges == NULL || c->heard == NULL || c->fds == NULL) {
+        return false;
+    }
+    memcpy(c->nodes, o->nodes, o->nodes_len * sizeof *c->nodes);
+    set_up_ends(c);
+    (void)snprintf(c->prefix, sizeof c->prefix, "check-%d", (int)getpid());
+    c->start_us = now_us();
+    c->asking = (struct asking){.nodes = c->nodes,
+                                .regions = o->regions,
+                                .nodes_len = o->nodes_len,
+                                .token = o->token,
+                                .prefix = c->prefix};
+    return true;
+}
+
+static void tear_down(struct checker *c)
+{
+    asking_fini(&c->asking);
     for (size_t i = 0; i < c->ends_len; i++) {
         way_close(&c->publishers[i].way);
         way_close(&c->subscribers[i].way);
     }
-    free(c);
+    free(c->nodes);
+    free(c->subscribers);
+    free(c->publishers);
+    free(c->judges);
+    free(c->heard);
+    free(c->fds);
+}
+
+void checker_run(const struct checker_options *options,
+                 struct checker_report *report)
+{
+    struct checker c = {.options = options, .report = report};
+
+    *report = (struct checker_report){0};
+    if (!set_up(&c)) {
+        report->wrong = "no nodes, too many, or no memory";
+        c.ends_len = 0;
+    } else {
+        report->subscribers = report->publishers = c.ends_len;
+        report->wrong = run(&c);
+        sum_up(&c);
+    }
+    tear_down(&c);
 }

@@ -75,34 +75,52 @@ static int wait_for(int fd, short events, unsigned wait_ms)
     return n == 0 ? ERR_TIMEOUT : n < 0 ? ERR_IO : 0;
 }
 
-static int connect_one(const struct addrinfo *to, unsigned wait_ms)
+/* 0 = connected, 1 = under way. */
+static int begin_connect(int *fd, const struct sockaddr *to, socklen_t len)
 {
-    int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                    0);
     int one = 1;
+
+    *fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0) {
+        return ERR_IO;
+    }
+    (void)setsockopt(*fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(*fd, to, len) == 0) {
+        return 0;
+    }
+    if (errno == EINPROGRESS) {
+        return 1;
+    }
+    close(*fd);
+    *fd = -1;
+    return ERR_IO;
+}
+
+static int end_connect(int fd)
+{
     int error = 0;
     socklen_t len = sizeof error;
 
-    if (fd < 0) {
-        return ERR_IO;
-    }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    int rc = connect(fd, to->ai_addr, to->ai_addrlen);
-    if (rc != 0 && errno == EINPROGRESS) {
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0
+               ? ERR_IO
+               : 0;
+}
+
+static int connect_one(const struct addrinfo *to, unsigned wait_ms)
+{
+    int fd;
+    int rc = begin_connect(&fd, to->ai_addr, to->ai_addrlen);
+
+    if (rc > 0) {
         rc = wait_for(fd, POLLOUT, wait_ms);
-        if (rc == 0 &&
-            (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 ||
-             error != 0)) {
-            rc = ERR_IO;
+        if (rc == 0) {
+            rc = end_connect(fd);
         }
-    } else if (rc != 0) {
-        rc = ERR_IO;
+        if (rc != 0) {
+            close(fd);
+        }
     }
-    if (rc != 0) {
-        close(fd);
-        return rc;
-    }
-    return fd;
+    return rc == 0 ? fd : rc;
 }
 
 int link_open(struct link *link, const struct link_url *url, unsigned wait_ms)
@@ -124,6 +142,40 @@ int link_open(struct link *link, const struct link_url *url, unsigned wait_ms)
     }
     link->fd = fd;
     return 0;
+}
+
+int link_url_find(struct link_url *url, unsigned wait_ms)
+{
+    struct link link;
+    int rc = link_open(&link, url, wait_ms);
+
+    if (rc == 0) {
+        url->address_len = sizeof url->address;
+        if (getpeername(link.fd, (struct sockaddr *)&url->address,
+                        &url->address_len) != 0) {
+            rc = ERR_IO;
+        }
+        link_close(&link);
+    }
+    return rc;
+}
+
+int link_begin(struct link *link, const struct link_url *url)
+{
+    *link = (struct link){.fd = -1, .in = {.max = LINK_IN_MAX}};
+    int rc = begin_connect(&link->fd, (const struct sockaddr *)&url->address,
+                           url->address_len);
+    return rc < 0 ? rc : 0;
+}
+
+int link_connected(const struct link *link)
+{
+    int rc = wait_for(link->fd, POLLOUT, 0);
+
+    if (rc == ERR_TIMEOUT) {
+        return 0;
+    }
+    return rc == 0 && end_connect(link->fd) == 0 ? 1 : ERR_IO;
 }
 
 void link_close(struct link *link)

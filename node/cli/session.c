@@ -6,24 +6,31 @@
 #include "proto/err.h"
 #include "proto/json.h"
 
-static int upgrade(struct session *s, const struct link_url *url,
-                   const char *token);
+static int read_upgrade(struct session *s, unsigned wait_ms);
 
 int session_open(struct session *session, const struct link_url *url,
                  const char *token)
 {
-    *session = (struct session){
-        .ws = {.message_max = LINK_IN_MAX / 2, .from_server = true}};
+    *session = (struct session){0};
     int rc = link_open(&session->link, url, LINK_WAIT_MS);
     if (rc == 0) {
-        rc = upgrade(session, url, token);
+        rc = session_ask(session, url, token);
     }
-    if (rc == 0) {
-        ws_feed(&session->ws, buf_bytes(&session->link.in));
-    } else {
+    while (rc == 0) {
+        rc = read_upgrade(session, LINK_WAIT_MS);
+    }
+    if (rc < 0) {
         session_close(session);
+        return rc;
     }
-    return rc;
+    return 0;
+}
+
+int session_upgraded(struct session *session)
+{
+    int rc = read_upgrade(session, 0);
+
+    return rc == ERR_TIMEOUT ? 0 : rc;
 }
 
 void session_close(struct session *session)
@@ -49,27 +56,9 @@ static void write_upgrade(struct buf *out, const struct link_url *url,
     buf_add_str(out, "\r\n\r\n");
 }
 
-/* Reads the answer to the upgrade; what follows its head stays in link.in. */
-static int read_upgrade(struct session *s)
+static int status_error(uint64_t status)
 {
-    const uint8_t *end = NULL;
-    uint64_t status;
-
-    while (end == NULL) {
-        ptrdiff_t n = link_read(&s->link, LINK_WAIT_MS);
-        if (n <= 0) {
-            return n == 0 ? ERR_IO : (int)n;
-        }
-        end = memmem(s->link.in.p, s->link.in.len, "\r\n\r\n", 4);
-    }
-    if (!bytes_starts(buf_bytes(&s->link.in), BYTES("HTTP/1.1 ")) ||
-        bytes_u64(bytes_of(s->link.in.p + 9, 3), &status) != 0) {
-        return ERR_VERSION;
-    }
-    buf_drop(&s->link.in, (size_t)(end + 4 - s->link.in.p));
     switch (status) {
-    case 101:
-        return 0;
     case 401:
         return ERR_UNAUTH;
     case 403:
@@ -83,19 +72,49 @@ static int read_upgrade(struct session *s)
     }
 }
 
-static int upgrade(struct session *s, const struct link_url *url,
-                   const char *token)
+/* Reads once of the answer to the upgrade: 1 when it is whole. What follows its
+ * head are frames. */
+static int read_upgrade(struct session *s, unsigned wait_ms)
+{
+    struct buf *in = &s->link.in;
+    uint64_t status;
+    ptrdiff_t n = link_read(&s->link, wait_ms);
+
+    if (n <= 0) {
+        return n == 0 ? ERR_IO : (int)n;
+    }
+    const uint8_t *end = memmem(in->p, in->len, "\r\n\r\n", 4);
+    if (end == NULL) {
+        return 0;
+    }
+    if (!bytes_starts(buf_bytes(in), BYTES("HTTP/1.1 ")) ||
+        bytes_u64(bytes_of(in->p + 9, 3), &status) != 0) {
+        return ERR_VERSION;
+    }
+    if (status != 101) {
+        return status_error(status);
+    }
+    buf_drop(in, (size_t)(end + 4 - in->p));
+    ws_feed(&s->ws, buf_bytes(in));
+    return 1;
+}
+
+int session_ask(struct session *session, const struct link_url *url,
+                const char *token)
 {
     struct buf out = {0};
     uint8_t key[16];
 
+    session->ws = (struct ws){.message_max = LINK_IN_MAX / 2,
+                              .from_server = true};
     if (getrandom(key, sizeof key, 0) != sizeof key) {
         return ERR_IO;
     }
     write_upgrade(&out, url, token, key);
-    int rc = out.failed ? ERR_NOMEM : link_write(&s->link, buf_bytes(&out));
+    int rc = out.failed ? ERR_NOMEM
+                        : link_write(&session->link, buf_bytes(&out));
     buf_fini(&out);
-    return rc != 0 ? rc : read_upgrade(s);
+    return rc;
 }
 
 static int send_frame(struct session *s, enum ws_opcode opcode,

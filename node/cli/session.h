@@ -23,6 +23,12 @@ int session_open(struct session *session, const struct link_url *url,
                  const char *token);
 void session_close(struct session *session);
 
+/* The same without waiting: connect by link_begin(&session->link), then ask,
+ * and when something has arrived, session_upgraded() says 1, or 0: not yet. */
+int session_ask(struct session *session, const struct link_url *url,
+                const char *token);
+int session_upgraded(struct session *session);
+
 /* Sends one JSON text. Errors: ERR_IO, ERR_TIMEOUT, ERR_NOMEM. */
 int session_send(struct session *session, struct bytes message);
 

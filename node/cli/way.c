@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/cli/way.h"
 
+#include <assert.h>
+
 #include "proto/err.h"
 
 const char way_cache[] = "demo";
@@ -25,6 +27,11 @@ static void add_words(struct buf *out, const char *const *words, size_t len)
     }
 }
 
+static struct link *link_of(struct way *way)
+{
+    return way->kind == WAY_WEBSOCKET ? &way->session.link : &way->link;
+}
+
 static int write_all(struct way *way, struct buf *out)
 {
     int rc = ERR_NOMEM;
@@ -39,36 +46,34 @@ static int write_all(struct way *way, struct buf *out)
 }
 
 /* RESP says first which cache is meant, and shows its token. */
-static int greet(struct way *way)
+static void greet(struct way *way)
 {
-    struct buf out = {0};
     const char *const words[] = {"AUTH ", way_cache, " ",
                                  way->token != NULL ? way->token : "none",
                                  "\r\n"};
 
-    add_words(&out, words, ARRAY_LEN(words));
-    return write_all(way, &out);
+    add_words(&way->first, words, ARRAY_LEN(words));
 }
 
 int way_open(struct way *way, enum way_kind kind, const struct link_url *url,
              const char *token)
 {
     *way = (struct way){.kind = kind, .url = url, .token = token};
-    int rc = kind == WAY_WEBSOCKET ? session_open(&way->session, url, token)
-                                   : link_open(&way->link, url, LINK_WAIT_MS);
-    way->is_open = rc == 0;
-    if (rc == 0 && kind == WAY_RESP) {
-        rc = greet(way);
-    }
-    if (rc != 0) {
-        way_close(way);
+    int rc = link_begin(link_of(way), url);
+
+    if (rc == 0) {
+        way->state = WAY_CONNECTING;
+        way->give_up_ms = link_now_ms() + LINK_WAIT_MS;
+        if (kind == WAY_RESP) {
+            greet(way);
+        }
     }
     return rc;
 }
 
 void way_close(struct way *way)
 {
-    if (!way->is_open) {
+    if (way->state == WAY_CLOSED) {
         return;
     }
     if (way->kind == WAY_WEBSOCKET) {
@@ -76,15 +81,54 @@ void way_close(struct way *way)
     } else {
         link_close(&way->link);
     }
-    way->is_open = false;
+    buf_fini(&way->first);
+    way->state = WAY_CLOSED;
 }
 
-int way_fd(const struct way *way)
+struct pollfd way_waits_for(const struct way *way)
 {
-    if (!way->is_open) {
-        return -1;
+    int fd = way->kind == WAY_WEBSOCKET ? way->session.link.fd : way->link.fd;
+
+    return (struct pollfd){.fd = way->state == WAY_CLOSED ? -1 : fd,
+                           .events = way->state == WAY_CONNECTING ? POLLOUT
+                                                                  : POLLIN};
+}
+
+bool way_is_late(const struct way *way, uint64_t now_ms)
+{
+    return (way->state == WAY_CONNECTING || way->state == WAY_UPGRADING) &&
+           now_ms >= way->give_up_ms;
+}
+
+static int become_ready(struct way *way)
+{
+    way->state = WAY_READY;
+    if (way->first.len == 0 && !way->first.failed) {
+        return 0;
     }
-    return way->kind == WAY_WEBSOCKET ? way->session.link.fd : way->link.fd;
+    return write_all(way, &way->first);
+}
+
+/* One step towards ready, if it can be taken now. */
+static int step(struct way *way)
+{
+    int rc = 0;
+
+    if (way->state == WAY_CONNECTING) {
+        rc = link_connected(link_of(way));
+        if (rc > 0 && way->kind == WAY_WEBSOCKET) {
+            way->state = WAY_UPGRADING;
+            rc = session_ask(&way->session, way->url, way->token);
+        } else if (rc > 0) {
+            rc = become_ready(way);
+        }
+    } else if (way->state == WAY_UPGRADING) {
+        rc = session_upgraded(&way->session);
+        if (rc > 0) {
+            rc = become_ready(way);
+        }
+    }
+    return rc == 0 && way_is_late(way, link_now_ms()) ? ERR_TIMEOUT : rc;
 }
 
 /* --- asking --- */
@@ -118,25 +162,25 @@ static void add_command(struct buf *out, const char *op, const char *topic)
 
 int way_subscribe(struct way *way, const char *topic)
 {
-    struct buf out = {0};
+    struct buf *out = &way->first;
 
     switch (way->kind) {
     case WAY_HTTP:
-        add_head(&out, way, "GET", topic);
-        buf_add_str(&out, "Accept: text/event-stream\r\n\r\n");
+        add_head(out, way, "GET", topic);
+        buf_add_str(out, "Accept: text/event-stream\r\n\r\n");
         break;
     case WAY_WEBSOCKET:
-        add_command(&out, "subscribe", topic);
-        buf_add_u8(&out, '}');
+        add_command(out, "subscribe", topic);
+        buf_add_u8(out, '}');
         break;
     case WAY_RESP:
     case WAYS:
-        buf_add_str(&out, "SUBSCRIBE ");
-        buf_add_str(&out, topic);
-        buf_add_str(&out, "\r\n");
+        buf_add_str(out, "SUBSCRIBE ");
+        buf_add_str(out, topic);
+        buf_add_str(out, "\r\n");
         break;
     }
-    return write_all(way, &out);
+    return way->state == WAY_READY ? become_ready(way) : 0;
 }
 
 static void add_bulk(struct buf *out, struct bytes bytes)
@@ -152,6 +196,7 @@ int way_publish(struct way *way, const char *topic, struct bytes value)
 {
     struct buf out = {0};
 
+    assert(way->state == WAY_READY);
     switch (way->kind) {
     case WAY_HTTP:
         add_head(&out, way, "POST", topic);
@@ -297,10 +342,15 @@ static int read_link(struct way *way)
 
 int way_take(struct way *way, const struct way_reader *reader)
 {
+    int rc = step(way);
+
+    if (rc != 0 || way->state != WAY_READY) {
+        return rc;
+    }
     if (way->kind == WAY_WEBSOCKET) {
         return take_messages(way, reader);
     }
-    int rc = read_link(way);
+    rc = read_link(way);
     if (rc == 0 && way->kind == WAY_HTTP) {
         take_events(way, reader);
     } else if (rc == 0) {
@@ -330,11 +380,15 @@ int way_take_answers(struct way *way,
 {
     const char *mark = way->kind == WAY_HTTP ? "\r\n\r\n" : "\r\n";
     struct bytes piece;
+    int rc = step(way);
 
+    if (rc != 0 || way->state != WAY_READY) {
+        return rc;
+    }
     if (way->kind == WAY_WEBSOCKET) {
         return take_receipts(way, on_answer, data);
     }
-    int rc = read_link(way);
+    rc = read_link(way);
     while (rc == 0 && next_piece(&way->link.in, mark, &piece)) {
         /* The body of a refusal has no mark: it stands before the next head. */
         if (way->kind == WAY_HTTP && contains(piece, "HTTP/1.1 ")) {
