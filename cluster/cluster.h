@@ -233,6 +233,10 @@ uint16_t cluster_slot_of(const struct cluster *cluster,
  * CLUSTER_SLOT_NONE: for the pages of a topic. */
 uint16_t cluster_slot_of_low(const struct cluster *cluster, uint64_t mask,
                              uint64_t low);
+/* The first linked peer at or after *slot, which becomes its slot; NULL when
+ * there is none. Valid until the next step. */
+const struct peer_node *cluster_linked(const struct cluster *cluster,
+                                       uint16_t *slot);
 /* Whether a peer is linked and neither drains nor joins: clients have somewhere
  * else to go. */
 bool cluster_has_heir(const struct cluster *cluster);

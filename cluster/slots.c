@@ -112,6 +112,19 @@ uint16_t cluster_slot_of_low(const struct cluster *cluster, uint64_t mask,
     return CLUSTER_SLOT_NONE;
 }
 
+const struct peer_node *cluster_linked(const struct cluster *cluster,
+                                       uint16_t *slot)
+{
+    for (size_t i = *slot; i < cluster->slots; i++) {
+        const struct peer *peer = peer_at(cluster, i);
+        if (peer != NULL && peer->linked) {
+            *slot = (uint16_t)i;
+            return &swim_find(cluster->swim, &peer->id)->node;
+        }
+    }
+    return NULL;
+}
+
 bool cluster_has_heir(const struct cluster *cluster)
 {
     for (size_t slot = 0; slot < cluster->slots; slot++) {

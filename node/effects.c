@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 
+#include "node/calls.h"
 #include "node/client.h"
 #include "node/conns.h"
 #include "node/membership.h"
@@ -147,6 +148,7 @@ static void carry_out(struct node *node, const struct cluster_effect *effect)
         open_peer(node, effect);
         break;
     case CLUSTER_PEER_CLOSE:
+        calls_peer_down(node->calls, effect->slot);
         mesh_peer_close(node->mesh, effect->slot);
         break;
     case CLUSTER_EVENT:

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "node/calls.h"
 #include "node/conns.h"
 #include "node/question.h"
 #include "node/seeds.h"
@@ -237,7 +238,10 @@ static void on_news(void *data, const struct cluster_news *news)
         return;
     }
     if (news->type == CLUSTER_CONTROL) {
+        conns_enter(node->conns);
         question_take(node, news->slot, news->bytes);
+    } else if (news->type == CLUSTER_PIPE_DOWN) {
+        calls_peer_down(node->calls, news->slot);
     }
     node_tell_cluster(node, news);
 }

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "node/calls.h"
 #include "node/client.h"
 #include "node/conns.h"
 #include "node/keyfile.h"
 #include "node/membership.h"
+#include "node/question.h"
 #include "proto/err.h"
 
 enum {
@@ -25,6 +27,7 @@ enum {
 };
 
 static int open_core(struct node *node, const struct config *config);
+static void free_core(struct node *node);
 static int read_keys(struct node *node, struct keyfile *keys);
 static int open_sockets(struct node *node);
 static int listen_somewhere(struct node *node);
@@ -58,8 +61,7 @@ int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
     if (rc == 0) {
         rc = open_sockets(node);
         if (rc != 0) {
-            core_fini(&node->core);
-            cluster_free(node->cluster);
+            free_core(node);
         }
     }
     if (rc != 0) {
@@ -105,6 +107,12 @@ static int open_core(struct node *node, const struct config *config)
                  bytes_str(node->config.cluster_name));
     rc = core_init(&node->core, &options);
     explicit_bzero(&keys, sizeof keys);
+    if (rc == 0) {
+        rc = question_open(node);
+        if (rc != 0) {
+            core_fini(&node->core);
+        }
+    }
     if (rc != 0) {
         log_line(&node->log, LOG_ERROR, "node-cannot-start", "error=%s",
                  err_name(rc));
@@ -116,6 +124,14 @@ static int open_core(struct node *node, const struct config *config)
     node->core.origins = node->origins;
     node->core.origins_len = config->origins_len;
     return 0;
+}
+
+static void free_core(struct node *node)
+{
+    calls_free(node->calls);
+    core_fini(&node->core);
+    cluster_free(node->cluster);
+    keyring_fini(&node->keyring);
 }
 
 static int read_keys(struct node *node, struct keyfile *keys)
@@ -339,9 +355,7 @@ void node_fini(struct node *node)
 {
     assert(node->closed);
     conns_free(node->conns);
-    core_fini(&node->core);
-    cluster_free(node->cluster);
-    keyring_fini(&node->keyring);
+    free_core(node);
     buf_fini(&node->wire);
 }
 

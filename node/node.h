@@ -25,6 +25,7 @@
 #include "node/keyring.h"
 #include "node/mesh.h"
 
+struct calls;
 struct conns;
 struct listener;
 struct seeds;
@@ -48,6 +49,7 @@ struct node {
     struct cluster *cluster;
     struct addr cluster_addr; /* bound: gossip and control lane */
     struct seeds *seeds;
+    struct calls *calls;             /* asked of the peers, and answered */
     struct buf wire;                 /* an item on its way to several peers */
     bool dropped[CLUSTER_PEERS_MAX]; /* slots whose queue overflowed */
     bool dropped_any;

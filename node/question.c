@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/question.h"
 
-/* false: memory is short. */
+#include "node/calls.h"
+#include "proto/err.h"
+
+/* false: memory is short, or it is too late. */
 static bool tell(struct node *node, uint16_t slot,
                  const struct peer_message *message)
 {
     struct buf out = {0};
 
+    if (node->mesh == NULL) {
+        return false;
+    }
     peer_message_write(message, &out);
     if (!out.failed) {
         mesh_tell(node->mesh, slot, buf_bytes(&out));
@@ -20,7 +26,7 @@ bool question_ask(void *data, const struct peer_message *question)
 {
     struct node *node = data;
 
-    if (node->cluster == NULL || node->mesh == NULL) {
+    if (node->cluster == NULL) {
         return false;
     }
     uint16_t slot = cluster_slot_of_low(node->cluster, HUB_PAGE_NODE_MASK,
@@ -62,7 +68,41 @@ void question_take(struct node *node, uint16_t slot, struct bytes batch)
             answer(node, slot, &message);
         } else if (message.type == PEER_ANSWER) {
             hub_take_answer(node->core.hub, &message);
+        } else {
+            calls_take(node->calls, slot, &message);
         }
         batch = bytes_skip(batch, (size_t)n);
     }
+}
+
+/* --- calls --- */
+
+static const struct peer_node *calls_linked(void *data, uint16_t *slot)
+{
+    const struct node *node = data;
+
+    return node->cluster == NULL ? NULL : cluster_linked(node->cluster, slot);
+}
+
+static bool calls_tell(void *data, uint16_t slot,
+                       const struct peer_message *message)
+{
+    struct node *node = data;
+    struct mesh_link link;
+
+    return node->mesh != NULL && mesh_link_at(node->mesh, slot, &link) &&
+           link.up && link.queued <= QUESTION_QUEUED_MAX &&
+           tell(node, slot, message);
+}
+
+int question_open(struct node *node)
+{
+    const struct calls_world world = {
+        .data = node,
+        .linked = calls_linked,
+        .tell = calls_tell,
+    };
+
+    node->calls = calls_new(&node->core, &world);
+    return node->calls == NULL ? ERR_NOMEM : 0;
 }

@@ -69,6 +69,8 @@
       "Gossip packets sent")                                               \
     X(gossip_refused, counter, "starling_gossip_refused_total",            \
       "Gossip packets that did not open or were replayed")                 \
+    X(calls_unanswered, counter, "starling_calls_unanswered_total",        \
+      "Peers that did not answer a question of this node")                 \
     X(barrier_partial, counter, "starling_barrier_partial_total",          \
       "Subscribes acknowledged before all peers confirmed")                \
     X(ready, gauge, "starling_ready", "1 when this node takes publishes")  \

@@ -155,6 +155,7 @@ static uint32_t message_fields(uint8_t type)
         [PEER_HELLO] = 8, [PEER_DELTA] = 6, [PEER_SNAPSHOT] = 7,
         [PEER_PULL] = 3,  [PEER_HAVE] = 2,  [PEER_GAP] = 2,
         [PEER_BYE] = 2,   [PEER_ASK] = 7,   [PEER_ANSWER] = 8,
+        [PEER_CALL] = 4,  [PEER_REPLY] = 5,
     };
 
     return type < ARRAY_LEN(fields) ? fields[type] : 0;
@@ -171,12 +172,23 @@ static void put_answer(const struct peer_message *message, struct buf *out)
     mp_put_bin(out, message->seen);
 }
 
+static void put_call(const struct peer_message *message, struct buf *out)
+{
+    mp_put_u64(out, message->number);
+    mp_put_u64(out, message->kind);
+    if (message->type == PEER_REPLY) {
+        mp_put_u64(out, message->status);
+    }
+    mp_put_bin(out, message->body);
+}
+
 void peer_message_write(const struct peer_message *message, struct buf *out)
 {
     assert(message_fields(message->type) != 0);
     assert(message->records.len <= PEER_RECORDS_LEN_MAX);
     assert(message->members.len <= PEER_MEMBERS_LEN_MAX);
     assert(message->seen.len <= PEER_SEEN_LEN_MAX);
+    assert(message->body.len <= PEER_BODY_LEN_MAX);
 
     mp_put_array(out, message_fields(message->type));
     mp_put_u64(out, message->type);
@@ -229,6 +241,10 @@ void peer_message_write(const struct peer_message *message, struct buf *out)
     case PEER_ANSWER:
         put_answer(message, out);
         break;
+    case PEER_CALL:
+    case PEER_REPLY:
+        put_call(message, out);
+        break;
     }
 }
 
@@ -236,6 +252,26 @@ static void take_records(struct mp *mp, struct peer_message *message)
 {
     message->records_len = (uint32_t)mp_take_u64_max(mp, PEER_RECORDS_MAX);
     message->records = mp_take_bin(mp, PEER_RECORDS_LEN_MAX);
+}
+
+static void take_answer(struct mp *mp, struct peer_message *message)
+{
+    message->number = mp_take_u64(mp);
+    message->seq = mp_take_u64(mp);
+    message->known = mp_take_bool(mp);
+    message->newest = mp_take_u64(mp);
+    take_records(mp, message);
+    message->seen = mp_take_bin(mp, PEER_SEEN_LEN_MAX);
+}
+
+static void take_call(struct mp *mp, struct peer_message *message)
+{
+    message->number = mp_take_u64(mp);
+    message->kind = (uint8_t)mp_take_u64_max(mp, UINT8_MAX);
+    if (message->type == PEER_REPLY) {
+        message->status = (uint8_t)mp_take_u64_max(mp, UINT8_MAX);
+    }
+    message->body = mp_take_bin(mp, PEER_BODY_LEN_MAX);
 }
 
 /* Takes what follows the type of a message that we know. */
@@ -286,12 +322,11 @@ static void take_message(struct mp *mp, struct peer_message *message)
         message->topic = mp_take_str(mp, TOPIC_LEN_MAX);
         break;
     case PEER_ANSWER:
-        message->number = mp_take_u64(mp);
-        message->seq = mp_take_u64(mp);
-        message->known = mp_take_bool(mp);
-        message->newest = mp_take_u64(mp);
-        take_records(mp, message);
-        message->seen = mp_take_bin(mp, PEER_SEEN_LEN_MAX);
+        take_answer(mp, message);
+        break;
+    case PEER_CALL:
+    case PEER_REPLY:
+        take_call(mp, message);
         break;
     }
 }

@@ -45,7 +45,8 @@ enum {
     PEER_MEMBERS_LEN_MAX = PEER_MEMBERS_MAX * NODE_ID_LEN,
     PEER_NUMBER_LEN = 16, /* of an item: origin and count, big endian */
     PEER_SEEN_LEN_MAX = 1024 * PEER_NUMBER_LEN,
-    PEER_ANSWER_LEN = 64 << 10, /* items of an answer; a larger one alone */
+    PEER_ANSWER_LEN = 64 << 10,    /* items of an answer; a larger one alone */
+    PEER_BODY_LEN_MAX = 256 << 10, /* of a call and of a reply */
 };
 
 /* One life of a node: 128 random bits. A restart is another node (DESIGN 5). */
@@ -120,6 +121,14 @@ enum peer_message_type {
     PEER_BYE = 7,    /* I am draining: take me out of every choice */
     PEER_ASK = 8,    /* what followed (page, seq) of that topic of yours? */
     PEER_ANSWER = 9, /* the next of it that I still have */
+    PEER_CALL = 10,  /* tell me something at once (node/calls.h) */
+    PEER_REPLY = 11, /* here it is */
+};
+
+enum peer_reply_status {
+    PEER_REPLY_DONE = 0,
+    PEER_REPLY_UNKNOWN = 1, /* I know no such kind */
+    PEER_REPLY_FAILED = 2,  /* as any other value */
 };
 
 /* The attributes of a node; they travel in gossip (proto/gossip.h). */
@@ -168,8 +177,9 @@ struct peer_message {
      * region (NODE_ID_LEN each); the gate needs it (DESIGN 5). */
     struct bytes members;
 
-    uint64_t number; /* PEER_ASK, PEER_ANSWER: the asker's own */
-    uint64_t seq;    /* the same: after this one; repeated in the answer */
+    /* PEER_ASK, PEER_ANSWER, PEER_CALL, PEER_REPLY: the asker's own */
+    uint64_t number;
+    uint64_t seq; /* the first two: after this one; repeated in the answer */
 
     /* PEER_ASK */
     uint64_t page;
@@ -182,6 +192,11 @@ struct peer_message {
     uint64_t newest;   /* sequence of the topic: more follows if above */
     struct bytes seen; /* to `first`: of each origin the newest item at or
                         * before `seq` (PEER_NUMBER_LEN each) */
+
+    /* PEER_CALL, PEER_REPLY */
+    uint8_t kind;   /* what the body means; repeated in the reply */
+    uint8_t status; /* PEER_REPLY: enum peer_reply_status */
+    struct bytes body;
 };
 
 void peer_message_write(const struct peer_message *message, struct buf *out);

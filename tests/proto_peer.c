@@ -236,6 +236,10 @@ static const struct peer_message messages[] = {
      .records_len = 2,
      .records = BYTES("two items"),
      .seen = BYTES("one whole number")},
+    {.type = PEER_CALL, .number = UINT64_MAX, .kind = 255},
+    {.type = PEER_CALL, .number = 1, .kind = 2, .body = BYTES("what\xff")},
+    {.type = PEER_REPLY, .number = 1, .kind = 2, .body = BYTES("this")},
+    {.type = PEER_REPLY, .number = 3, .kind = 2, .status = PEER_REPLY_FAILED},
 };
 
 static void messages_come_back_as_they_went(void **state)
@@ -265,6 +269,8 @@ static void messages_come_back_as_they_went(void **state)
         assert_true(bytes_eq(back.topic, m->topic));
         assert_true(back.known == m->known && back.newest == m->newest);
         assert_true(bytes_eq(back.seen, m->seen));
+        assert_true(back.kind == m->kind && back.status == m->status);
+        assert_true(bytes_eq(back.body, m->body));
         wire_check_cuts(read_message, buf_bytes(&out));
         wire_check_changes(read_message, buf_bytes(&out));
         buf_fini(&out);
@@ -370,6 +376,39 @@ static void wrong_questions_and_answers_are_refused(void **state)
     }
 }
 
+static void wrong_calls_and_replies_are_refused(void **state)
+{
+    static const struct {
+        struct bytes in;
+        int rc; /* 1: taken whole */
+    } cases[] = {
+        /* call: kind 256; a body that is text; too long; too few */
+        {BYTES("\x94\x0a\1\2\xc4\0"), 1},
+        {BYTES("\x95\x0a\1\2\xc4\0\xc0"), 1}, /* of a newer node */
+        {BYTES("\x94\x0a\1\xcd\x01\x00\xc4\0"), ERR_SYNTAX},
+        {BYTES("\x94\x0a\1\2\xa1x"), ERR_SYNTAX},
+        {BYTES("\x94\x0a\1\2\xc6\0\4\0\1"), ERR_SYNTAX},
+        {BYTES("\x93\x0a\1\2"), ERR_SYNTAX},
+        {BYTES("\x94\x0a\xc0\2\xc4\0"), ERR_SYNTAX},
+        /* reply: any status of one byte; as above */
+        {BYTES("\x95\x0b\1\2\0\xc4\0"), 1},
+        {BYTES("\x95\x0b\1\2\xcc\xff\xc4\0"), 1},
+        {BYTES("\x95\x0b\1\2\xcd\x01\x00\xc4\0"), ERR_SYNTAX},
+        {BYTES("\x95\x0b\1\2\xc3\xc4\0"), ERR_SYNTAX},
+        {BYTES("\x95\x0b\1\2\0\xc6\0\4\0\1"), ERR_SYNTAX},
+        {BYTES("\x94\x0b\1\2\0"), ERR_SYNTAX},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        ptrdiff_t want = cases[i].rc == 1 ? (ptrdiff_t)cases[i].in.len
+                                          : cases[i].rc;
+        if (read_message(cases[i].in) != want) {
+            fail_msg("case %zu", i);
+        }
+    }
+}
+
 /* A hundred thousand arrays inside each other, and one that declares four
  * thousand million elements: no recursion, nothing allocated, and no time. */
 static void hostile_depth_and_length_do_no_harm(void **state)
@@ -403,6 +442,7 @@ int main(void)
         cmocka_unit_test(messages_come_back_as_they_went),
         cmocka_unit_test(wrong_messages_are_refused_and_unknown_ones_skipped),
         cmocka_unit_test(wrong_questions_and_answers_are_refused),
+        cmocka_unit_test(wrong_calls_and_replies_are_refused),
         cmocka_unit_test(hostile_depth_and_length_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

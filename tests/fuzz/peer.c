@@ -51,7 +51,7 @@ static ptrdiff_t read_record(struct bytes in)
 
 static bool is_known(const struct peer_message *message)
 {
-    return message->type >= PEER_HELLO && message->type <= PEER_BYE;
+    return message->type >= PEER_HELLO && message->type <= PEER_REPLY;
 }
 
 static ptrdiff_t read_message(struct bytes in)
@@ -64,7 +64,9 @@ static ptrdiff_t read_message(struct bytes in)
     if (taken > 0 && is_known(&message)) {
         assert(fuzz_inside(message.records, in));
         assert(fuzz_inside(message.members, in));
+        assert(fuzz_inside(message.body, in));
         assert(message.members.len <= PEER_MEMBERS_LEN_MAX);
+        assert(message.body.len <= PEER_BODY_LEN_MAX);
         peer_message_write(&message, &first);
         message = (struct peer_message){0};
         assert(peer_message_read(buf_bytes(&first), &message) ==

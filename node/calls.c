@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/calls.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "node/core.h"
+#include "proto/err.h"
+
+/* Of one peer, beside its answer. */
+struct wait {
+    uint16_t slot;
+    bool waiting;
+    size_t at; /* where its body starts */
+};
+
+struct asked {
+    struct asked *next;
+    struct calls *calls;
+    struct deadline deadline;
+    struct call call;
+    uint64_t number;
+    size_t waiting_len;
+    struct buf bodies;
+    struct call_answer *answers;
+    size_t len;
+    struct wait waits[];
+};
+
+struct calls {
+    struct core *core;
+    struct calls_world world;
+    struct {
+        call_handler handler;
+        void *data;
+    } kinds[CALL_KINDS_MAX];
+    struct asked *first;
+    size_t len;
+    uint64_t made;
+};
+
+static struct asked *asked_new(struct calls *calls);
+static void asked_free(struct asked *asked);
+static void on_due(struct deadline *deadline, uint64_t now_ms);
+static void finish(struct asked *asked);
+static void take_call(struct calls *calls, uint16_t slot,
+                      const struct peer_message *message);
+static void take_reply(struct calls *calls, uint16_t slot,
+                       const struct peer_message *message);
+
+/* --- life --- */
+
+struct calls *calls_new(struct core *core, const struct calls_world *world)
+{
+    struct calls *calls = calloc(1, sizeof *calls);
+
+    if (calls != NULL) {
+        calls->core = core;
+        calls->world = *world;
+    }
+    return calls;
+}
+
+void calls_free(struct calls *calls)
+{
+    if (calls == NULL) {
+        return;
+    }
+    while (calls->first != NULL) {
+        calls_forget(calls, calls->first->number);
+    }
+    free(calls);
+}
+
+void calls_serve(struct calls *calls, enum call_kind kind, call_handler handler,
+                 void *data)
+{
+    assert((size_t)kind < CALL_KINDS_MAX);
+    calls->kinds[kind].handler = handler;
+    calls->kinds[kind].data = data;
+}
+
+static size_t linked_len(const struct calls *calls)
+{
+    size_t len = 0;
+
+    for (uint16_t slot = 0;
+         calls->world.linked(calls->world.data, &slot) != NULL; slot++) {
+        len++;
+    }
+    return len;
+}
+
+static void name_peer(struct call_answer *answer, const struct peer_node *peer)
+{
+    assert(peer->name.len <= NODE_NAME_LEN_MAX);
+    answer->id = peer->id;
+    if (peer->name.len > 0) {
+        memcpy(answer->name, peer->name.p, peer->name.len);
+    }
+    answer->name[peer->name.len] = '\0';
+}
+
+static struct asked *asked_new(struct calls *calls)
+{
+    size_t len = linked_len(calls);
+    struct asked *asked = calloc(1, sizeof *asked + len * sizeof(struct wait));
+    const struct peer_node *peer;
+    uint16_t slot = 0;
+
+    if (asked == NULL) {
+        return NULL;
+    }
+    asked->answers = calloc(len + 1, sizeof *asked->answers);
+    if (asked->answers == NULL) {
+        free(asked);
+        return NULL;
+    }
+    asked->calls = calls;
+    asked->deadline.on_due = on_due;
+    asked->bodies.max = CALL_LEN_MAX;
+    asked->len = len;
+    for (size_t i = 0; i < len; i++, slot++) {
+        peer = calls->world.linked(calls->world.data, &slot);
+        name_peer(&asked->answers[i], peer);
+        asked->waits[i].slot = slot;
+    }
+    return asked;
+}
+
+static void asked_free(struct asked *asked)
+{
+    buf_fini(&asked->bodies);
+    free(asked->answers);
+    free(asked);
+}
+
+/* --- asking --- */
+
+static void tell_all(struct asked *asked)
+{
+    const struct calls_world *world = &asked->calls->world;
+    const struct peer_message message = {
+        .type = PEER_CALL,
+        .number = asked->number,
+        .kind = asked->call.kind,
+        .body = asked->call.body,
+    };
+
+    for (size_t i = 0; i < asked->len; i++) {
+        if (world->tell(world->data, asked->waits[i].slot, &message)) {
+            asked->waits[i].waiting = true;
+            asked->waiting_len++;
+        } else {
+            asked->answers[i].outcome = CALL_DOWN;
+        }
+    }
+    asked->call.body = (struct bytes){0}; /* the caller's */
+}
+
+int calls_ask(struct calls *calls, const struct call *call, uint64_t *number)
+{
+    struct core *core = calls->core;
+    struct asked *asked;
+
+    if (call->body.len > PEER_BODY_LEN_MAX) {
+        return ERR_TOO_BIG;
+    }
+    if (calls->len >= CALLS_MAX) {
+        return ERR_LIMIT;
+    }
+    asked = asked_new(calls);
+    if (asked == NULL) {
+        return ERR_NOMEM;
+    }
+    asked->call = *call;
+    asked->number = ++calls->made;
+    tell_all(asked);
+    if (deadline_set(&core->deadlines, &asked->deadline,
+                     core->now_ms +
+                         (asked->waiting_len > 0 ? call->wait_ms : 0)) != 0) {
+        asked_free(asked); /* what they answer is dropped */
+        return ERR_NOMEM;
+    }
+    asked->next = calls->first;
+    calls->first = asked;
+    calls->len++;
+    *number = asked->number;
+    return 0;
+}
+
+static void unlist(struct asked *asked)
+{
+    struct calls *calls = asked->calls;
+    struct asked **at = &calls->first;
+
+    while (*at != asked) {
+        at = &(*at)->next;
+    }
+    *at = asked->next;
+    calls->len--;
+    (void)deadline_set(&calls->core->deadlines, &asked->deadline,
+                       DEADLINE_NEVER);
+}
+
+static struct asked *find(const struct calls *calls, uint64_t number)
+{
+    struct asked *asked = calls->first;
+
+    while (asked != NULL && asked->number != number) {
+        asked = asked->next;
+    }
+    return asked;
+}
+
+void calls_forget(struct calls *calls, uint64_t number)
+{
+    struct asked *asked = find(calls, number);
+
+    if (asked != NULL) {
+        unlist(asked);
+        asked_free(asked);
+    }
+}
+
+static void on_due(struct deadline *deadline, uint64_t now_ms)
+{
+    (void)now_ms;
+    finish((struct asked *)(void *)((char *)deadline -
+                                    offsetof(struct asked, deadline)));
+}
+
+static void finish(struct asked *asked)
+{
+    unlist(asked);
+    for (size_t i = 0; i < asked->len; i++) {
+        struct call_answer *answer = &asked->answers[i];
+        if (answer->outcome != CALL_ANSWERED) {
+            asked->calls->core->stats.calls_unanswered++;
+        } else if (answer->body.len > 0) {
+            answer->body.p = asked->bodies.p + asked->waits[i].at;
+        }
+    }
+    asked->call.on_done(asked->call.data, asked->answers, asked->len);
+    asked_free(asked);
+}
+
+/* --- what peers say --- */
+
+void calls_take(struct calls *calls, uint16_t slot,
+                const struct peer_message *message)
+{
+    if (message->type == PEER_CALL) {
+        take_call(calls, slot, message);
+    } else if (message->type == PEER_REPLY) {
+        take_reply(calls, slot, message);
+    }
+}
+
+static void take_call(struct calls *calls, uint16_t slot,
+                      const struct peer_message *message)
+{
+    struct buf out = {.max = PEER_BODY_LEN_MAX};
+    struct peer_message reply = {
+        .type = PEER_REPLY,
+        .number = message->number,
+        .kind = message->kind,
+        .status = PEER_REPLY_UNKNOWN,
+    };
+    size_t kind = message->kind;
+
+    if (kind < CALL_KINDS_MAX && calls->kinds[kind].handler != NULL) {
+        bool done = calls->kinds[kind].handler(calls->kinds[kind].data,
+                                               message->body, &out);
+        reply.status = PEER_REPLY_FAILED;
+        if (done && !out.failed) {
+            reply.status = PEER_REPLY_DONE;
+            reply.body = buf_bytes(&out);
+        }
+    }
+    /* Lost for want of memory or room: the asker waits no longer than it
+     * said. */
+    (void)calls->world.tell(calls->world.data, slot, &reply);
+    buf_fini(&out);
+}
+
+static void stop_waiting(struct asked *asked, struct wait *wait,
+                         enum call_outcome outcome)
+{
+    wait->waiting = false;
+    asked->answers[wait - asked->waits].outcome = outcome;
+    asked->waiting_len--;
+}
+
+static struct wait *wait_of(struct asked *asked, uint16_t slot)
+{
+    for (size_t i = 0; i < asked->len; i++) {
+        if (asked->waits[i].slot == slot) {
+            return asked->waits[i].waiting ? &asked->waits[i] : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* Keeps the body if there is room for it. */
+static enum call_outcome keep(struct asked *asked, struct wait *wait,
+                              const struct peer_message *message)
+{
+    if (message->status == PEER_REPLY_UNKNOWN) {
+        return CALL_UNKNOWN;
+    }
+    if (message->status != PEER_REPLY_DONE) {
+        return CALL_FAILED;
+    }
+    wait->at = asked->bodies.len;
+    buf_add_bytes(&asked->bodies, message->body);
+    if (asked->bodies.failed) {
+        asked->bodies.failed = false; /* a smaller one may still fit */
+        return CALL_FAILED;
+    }
+    asked->answers[wait - asked->waits].body.len = message->body.len;
+    return CALL_ANSWERED;
+}
+
+static void take_reply(struct calls *calls, uint16_t slot,
+                       const struct peer_message *message)
+{
+    struct asked *asked = find(calls, message->number);
+    struct wait *wait = asked == NULL ? NULL : wait_of(asked, slot);
+
+    if (wait == NULL || message->kind != asked->call.kind) {
+        return; /* late, or never asked */
+    }
+    stop_waiting(asked, wait, keep(asked, wait, message));
+    if (asked->waiting_len == 0) {
+        finish(asked);
+    }
+}
+
+/* Those that have nobody left to wait for end in the next turn: the news of a
+ * broken link may come in the middle of anything. */
+void calls_peer_down(struct calls *calls, uint16_t slot)
+{
+    struct core *core = calls->core;
+
+    for (struct asked *asked = calls->first; asked != NULL;
+         asked = asked->next) {
+        struct wait *wait = wait_of(asked, slot);
+        if (wait == NULL) {
+            continue;
+        }
+        stop_waiting(asked, wait, CALL_DOWN);
+        if (asked->waiting_len == 0) { /* moving cannot fail */
+            (void)deadline_set(&core->deadlines, &asked->deadline,
+                               core->now_ms);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Calls: one thing asked of every linked peer, in all regions, over the control
+ * lane (PEER_CALL, PEER_REPLY).
+ *
+ *   calls_ask() --PEER_CALL--> each linked peer: the kind's handler
+ *               <-PEER_REPLY-- at once, from what that node knows itself
+ *   all have answered, or went down, or wait_ms passed: on_done(), once
+ *
+ * Nothing is sent twice: who does not answer is named to the asker, who decides
+ * what that means. A node that does not know the kind says so, so nobody waits
+ * for it; a node of before this message type says nothing and is late.
+ *
+ * Everything is bounded: CALLS_MAX under way, CALL_LEN_MAX bytes of bodies for
+ * each. Replies to no call under way, or of whom it does not wait for, are
+ * dropped. Loop thread only; neither libuv nor a clock of its own.
+ */
+#ifndef NODE_CALLS_H
+#define NODE_CALLS_H
+
+#include "cluster/cluster.h"
+#include "proto/peer.h"
+
+struct calls;
+struct core;
+
+enum {
+    CALLS_MAX = 64,
+    CALL_LEN_MAX = 1 << 20,
+    CALL_KINDS_MAX = 16,
+};
+
+/* What may be asked. The numbers are on the wire: they are never reused. */
+enum call_kind {
+    CALL_PUBSUB = 1, /* who is subscribed there to what */
+};
+
+enum call_outcome {
+    CALL_LATE, /* no answer in time */
+    CALL_ANSWERED,
+    CALL_UNKNOWN, /* it does not know the kind */
+    CALL_FAILED,  /* it cannot: memory, or more than a body holds, also here */
+    CALL_DOWN,    /* its link broke meanwhile, or took nothing */
+};
+
+struct call_answer {
+    struct node_id id;
+    char name[NODE_NAME_LEN_MAX + 1];
+    enum call_outcome outcome;
+    struct bytes body; /* CALL_ANSWERED; borrowed until on_done() returns */
+};
+
+struct call {
+    uint8_t kind;      /* enum call_kind */
+    struct bytes body; /* at most PEER_BODY_LEN_MAX; copied */
+    uint64_t wait_ms;
+    /* One answer for each peer that was linked at the start, none if there was
+     * nobody. Never called from inside calls_ask(). May ask and forget. */
+    void (*on_done)(void *data, const struct call_answer *answers, size_t len);
+    void *data;
+};
+
+/* Answers a question of another node by adding to `out`, whose max is
+ * PEER_BODY_LEN_MAX: what fails in it is answered as CALL_FAILED. Returns false
+ * when the body makes no sense: CALL_FAILED, too. Anything may be in `body`. */
+typedef bool (*call_handler)(void *data, struct bytes body, struct buf *out);
+
+/* What is around it; tests fake it. */
+struct calls_world {
+    void *data;
+    /* cluster_linked() */
+    const struct peer_node *(*linked)(void *data, uint16_t *slot);
+    /* Puts a message on the control lane. false: it cannot be. */
+    bool (*tell)(void *data, uint16_t slot, const struct peer_message *message);
+};
+
+/* `core` is borrowed: deadlines, time, stats. Errors: NULL, memory is short. */
+struct calls *calls_new(struct core *core, const struct calls_world *world);
+/* What is under way is forgotten. NULL is fine. */
+void calls_free(struct calls *calls);
+
+/* Sets who answers a kind. */
+void calls_serve(struct calls *calls, enum call_kind kind, call_handler handler,
+                 void *data);
+
+/* Asks all linked peers. *number is never 0 and names the call. Errors:
+ * ERR_TOO_BIG (the body), ERR_LIMIT (too many under way: ask later), ERR_NOMEM;
+ * on_done is then not called. */
+int calls_ask(struct calls *calls, const struct call *call, uint64_t *number);
+/* The asker goes: on_done will not be called. Again: harmless. */
+void calls_forget(struct calls *calls, uint64_t number);
+
+/* Takes a PEER_CALL or PEER_REPLY of a peer. */
+void calls_take(struct calls *calls, uint16_t slot,
+                const struct peer_message *message);
+/* The link to that peer broke: nobody waits for it any more. */
+void calls_peer_down(struct calls *calls, uint16_t slot);
+
+#endif
