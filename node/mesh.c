@@ -7,11 +7,12 @@
 #include "node/lanes.h"
 #include "node/link_queue.h"
 #include "node/peer_index.h"
+#include "node/replay.h"
 #include "node/sequence.h"
 #include "proto/err.h"
 
 enum {
-    LIFE_LEN = SEAL_NONCE_LEN - 8,
+    NONCE_AT = SEAL_HEAD_LEN - SEAL_NONCE_LEN,
     /* What a batch is longer than its largest record. */
     FRAME_EXTRA = PEER_HEADER_LEN_MAX + SEAL_OVERHEAD + 4096,
     LOG_AGAIN_MS = 10000,
@@ -52,6 +53,7 @@ struct mesh {
     struct lanes *lanes;
     uint64_t counter; /* of the last nonce */
     uint64_t epoch;   /* of the last pipe that came up */
+    struct replay heard[PEER_LANES];
     struct buf plain; /* the batch that was opened last */
     uint64_t refused; /* pipes, as lanes counted them */
     uint64_t log_ms;  /* when a stranger was last worth a line */
@@ -61,6 +63,7 @@ struct mesh {
     struct peer_index index;
 };
 
+static void mesh_free(struct mesh *mesh);
 static int link_new(struct mesh *mesh, uint16_t slot);
 static void link_free(struct peer_link *link);
 static void link_down(struct peer_link *link);
@@ -124,8 +127,8 @@ static bool seal_and_send(struct link_lane *lane,
     if (push_frame_init(&frame, batch->plain.len + SEAL_OVERHEAD) != 0) {
         return false;
     }
-    memcpy(nonce, mesh->options.life, LIFE_LEN);
-    bytes_put_u64be(nonce + LIFE_LEN, ++mesh->counter);
+    memcpy(nonce, mesh->options.life, REPLAY_LIFE_LEN);
+    bytes_put_u64be(nonce + REPLAY_LIFE_LEN, ++mesh->counter);
     seal_write(mesh->options.ring, SEAL_LINK, &lane->link->id, nonce,
                buf_bytes(&batch->plain), &frame.out);
     assert(!frame.out.failed); /* the frame has the room */
@@ -167,9 +170,15 @@ int mesh_open(struct mesh **out, const struct mesh_options *options)
     }
     mesh->options = *options;
     lanes.listen[PEER_DATA].port = options->data_port;
-    int rc = lanes_open(&mesh->lanes, &lanes);
+    int rc = replay_init(&mesh->heard[PEER_CONTROL]);
+    if (rc == 0) {
+        rc = replay_init(&mesh->heard[PEER_DATA]);
+    }
+    if (rc == 0) {
+        rc = lanes_open(&mesh->lanes, &lanes);
+    }
     if (rc != 0) {
-        free(mesh);
+        mesh_free(mesh);
         return rc;
     }
     *out = mesh;
@@ -181,6 +190,14 @@ void mesh_close(struct mesh *mesh)
     lanes_close(mesh->lanes);
     for (size_t slot = 0; slot < mesh->slots_len; slot++) {
         link_free(mesh->links[slot]);
+    }
+    mesh_free(mesh);
+}
+
+static void mesh_free(struct mesh *mesh)
+{
+    for (int i = 0; i < PEER_LANES; i++) {
+        replay_fini(&mesh->heard[i]);
     }
     buf_fini(&mesh->plain);
     free(mesh);
@@ -489,6 +506,9 @@ static int open_frame(struct mesh *mesh, enum peer_lane lane,
                        &mesh->plain, &counter);
     if (rc != 0) {
         return rc;
+    }
+    if (!replay_accept(&mesh->heard[lane], frame.p + NONCE_AT, counter)) {
+        return ERR_REPLAYED;
     }
     ptrdiff_t n = peer_batch_read(buf_bytes(&mesh->plain), head);
     if (n == ERR_VERSION && now_of(mesh) >= mesh->log_ms) {

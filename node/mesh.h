@@ -17,8 +17,9 @@
  * Receiving  the sender is who the seal and the header say, never the address;
  *            holes in their numbers (node/sequence.h) are
  *            reported (CLUSTER_HOLE) before the items that follow it. Batches
- *            of unknown nodes or of an older epoch are refused and counted, the
- *            pipe of what does not open is closed.
+ *            of unknown nodes or of an older epoch are refused and counted; the
+ *            pipe of what does not open, or was heard before (node/replay.h),
+ *            is closed.
  *
  * Loop thread. on_news and on_item may call everything here but mesh_close().
  */
