@@ -24,8 +24,6 @@ static void step_swim(struct cluster *cluster, const struct swim_news *news);
 static void take_swim(struct cluster *cluster, const struct swim_out *out);
 static void end_step(struct cluster *cluster);
 static void tick(struct cluster *cluster);
-static const char *why_shut(struct cluster *cluster);
-static void try_gate(struct cluster *cluster);
 static struct route_want want_of(const struct cluster *cluster,
                                  const struct item *item, uint64_t *slots);
 
@@ -40,9 +38,12 @@ struct cluster *cluster_new(const struct cluster_options *options,
     }
     cluster->now_ms = now_ms;
     cluster->tick_ms = now_ms + TICK_MS;
+    cluster->visit_ms = now_ms;
     cluster->hash_key_print = options->hash_key_print;
     cluster->end_slot = CLUSTER_SLOT_NONE;
     copy_self(cluster, &options->self);
+    cluster->known_sum = weight_of(&cluster->self.id);
+    cluster->counted_sum = cluster->known_sum;
     memset(cluster->slot_of_row, 0xff, sizeof cluster->slot_of_row);
     replog_init(&cluster->log, options->interests_max);
     outbox_init(&cluster->outbox);
@@ -213,6 +214,16 @@ size_t cluster_relay(struct cluster *cluster, const struct item *item,
     return route_near(&cluster->route, &want, targets, max, &partial);
 }
 
+size_t cluster_living(const struct cluster *cluster)
+{
+    return swim_living(cluster->swim);
+}
+
+size_t cluster_links(const struct cluster *cluster)
+{
+    return cluster->linked_len;
+}
+
 bool cluster_is_ready(const struct cluster *cluster)
 {
     return cluster->gate.ready;
@@ -378,7 +389,7 @@ static void take_message(struct cluster *cluster, uint16_t slot,
         sync_pull(cluster, slot, m);
         break;
     case PEER_HAVE:
-        sync_have(cluster, slot, m);
+        sync_have(cluster, slot, m->version);
         break;
     case PEER_GAP:
         link_gap(cluster, slot, m->records);
@@ -487,7 +498,7 @@ static void end_step(struct cluster *cluster)
     }
     cluster->walk_more = sync_walk(cluster);
     if (!cluster->gate.ready) {
-        try_gate(cluster);
+        opening_try(cluster);
     }
     size_t slot = cluster->end_due ? 0 : cluster->end_slot;
     size_t until = cluster->end_due ? cluster->slots : slot + 1;
@@ -508,63 +519,12 @@ static void end_step(struct cluster *cluster)
 static void tick(struct cluster *cluster)
 {
     cluster->tick_ms = cluster->now_ms + TICK_MS;
-    cluster->end_due = true;
+    cluster->end_due = cluster->end_due || cluster->gap_waits;
+    cluster->gap_waits = false;
     if (cluster->starved) {
         slots_retry(cluster);
     }
-    for (size_t slot = 0; slot < cluster->slots; slot++) {
-        if (peer_at(cluster, slot) != NULL) {
-            link_tick(cluster, (uint16_t)slot);
-        }
-    }
-}
-
-/* The first reason to keep the gate shut, NULL if there is none. */
-static const char *why_shut(struct cluster *cluster)
-{
-    const struct member *member;
-
-    for (size_t i = 0; (member = swim_member_at(cluster->swim, i)) != NULL;
-         i++) {
-        if (member->state == GOSSIP_DEAD || member->state == GOSSIP_LEFT) {
-            continue;
-        }
-        uint16_t slot = cluster_slot_of(cluster, &member->node.id);
-        struct gate_peer peer = {.far = member->far};
-        if (slot != CLUSTER_SLOT_NONE) {
-            const struct peer *p = cluster->peers[slot];
-            const struct interest_peer *held = interest_peer(&cluster->interest,
-                                                             slot);
-            peer.linked = p->linked;
-            peer.held = held->whole && held->version >= p->counts_from;
-            peer.counts_me = p->counts_me;
-        }
-        const char *why = gate_why_peer(&cluster->gate, &peer, cluster->now_ms);
-        if (why != NULL) {
-            return why;
-        }
-    }
-    return gate_why(&cluster->gate, cluster->swim, cluster->linked_len,
-                    cluster->now_ms);
-}
-
-static void try_gate(struct cluster *cluster)
-{
-    bool alone = swim_living(cluster->swim) == 0 &&
-                 gate_is_alone_time(&cluster->gate, cluster->now_ms);
-
-    cluster->why = why_shut(cluster);
-    if (cluster->why != NULL && !alone) {
-        return;
-    }
-    gate_open(&cluster->gate, alone);
-    cluster->hold_due = true;
-    cluster->end_due = true;
-    for (size_t slot = 0; slot < cluster->slots; slot++) {
-        if (peer_at(cluster, slot) != NULL) {
-            cluster->peers[slot]->hello_due = true;
-        }
-    }
+    link_tick(cluster);
 }
 
 static struct route_want want_of(const struct cluster *cluster,

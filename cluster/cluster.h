@@ -222,6 +222,8 @@ struct cluster_member {
  * end until forgotten. false past the end. */
 bool cluster_member_at(const struct cluster *cluster, size_t index,
                        struct cluster_member *member);
+size_t cluster_living(const struct cluster *cluster); /* self not */
+size_t cluster_links(const struct cluster *cluster);
 bool cluster_is_ready(const struct cluster *cluster);
 bool cluster_is_alone(const struct cluster *cluster); /* seeds given, silent */
 /* The first reason why not ready: a fixed text, "" when ready. */

@@ -6,6 +6,9 @@
 
 #include "proto/err.h"
 
+const char GATE_NOT_AGREED[] =
+    "a node of this region counts in others than this one knows";
+
 static void add_name(struct gate *gate, const struct node_id *id,
                      uint64_t now_ms);
 
@@ -60,7 +63,10 @@ const char *gate_why_peer(const struct gate *gate, const struct gate_peer *peer,
     if (!peer->held) {
         return why[1];
     }
-    return peer->counts_me ? NULL : why[2];
+    if (!peer->counts_me) {
+        return why[2];
+    }
+    return peer->far || peer->agreed ? NULL : GATE_NOT_AGREED;
 }
 
 const char *gate_why(struct gate *gate, const struct swim *swim, size_t linked,

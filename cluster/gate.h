@@ -8,10 +8,11 @@
  *
  * Members of other regions are waited for alike, but only until GATE_FAR_MS:
  * whoever is linked before it takes its first publish misses none of them.
- * Without seeds and without members the gate is open at once. Members send the
- * ids that they count in; one that is not known here yet keeps the gate shut
- * until membership has brought it, or GATE_NAME_MS have passed (it is dead).
- * Once open it stays open.
+ * Without seeds and without members the gate is open at once. Members say the
+ * sum of whom they count in; where it is not the sum of those known here, the
+ * ids are asked for, and one that is not known yet keeps the gate shut until
+ * membership has brought it, or GATE_NAME_MS have passed (it is dead). Once
+ * open it stays open.
  */
 #ifndef CLUSTER_GATE_H
 #define CLUSTER_GATE_H
@@ -53,11 +54,14 @@ struct gate_peer {
     bool linked;
     bool held; /* its log, up to where it began to count us in */
     bool counts_me;
+    bool agreed; /* whom it counts in is known here, or was said */
 };
 
-/* The first reason why this member keeps the gate shut, NULL if none. */
+/* The first reason why this member keeps the gate shut, NULL if none. Far ones
+ * are not asked whom they count in. */
 const char *gate_why_peer(const struct gate *gate, const struct gate_peer *peer,
                           uint64_t now_ms);
+extern const char GATE_NOT_AGREED[]; /* it is to be asked */
 /* The same for what no single member can tell. `linked`: peers, anywhere. */
 const char *gate_why(struct gate *gate, const struct swim *swim, size_t linked,
                      uint64_t now_ms);

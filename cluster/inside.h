@@ -7,6 +7,7 @@
  *   slots.c    peers and their slots, questions about members
  *   link.c     pipes, hellos, linked or not, gaps
  *   sync.c     the own log to peers, theirs to us, acknowledgements
+ *   opening.c  when the gate opens
  */
 #ifndef CLUSTER_INSIDE_H
 #define CLUSTER_INSIDE_H
@@ -22,10 +23,14 @@
 
 enum {
     TICK_MS = 100,
-    HELLO_MS = 1000,       /* between hellos on a pipe */
-    LINK_SILENT_MS = 4000, /* nothing heard: the way from there is broken */
+    HELLO_MS = 1000,       /* between hellos to a peer, with few links ... */
+    HELLO_EACH_MS = 20,    /* ... and for each link: 50 a second at most */
+    LINK_SILENT_MS = 4000, /* three hellos missed: the way is broken */
+    ANSWER_MS = 3000,      /* the same when one that asks is not answered */
     PULL_AGAIN_MS = 1000,  /* without progress */
     GAP_AGAIN_MS = 100,    /* between gap messages to one peer */
+    ASK_MEMBERS_MS = 1000, /* between questions whom a peer counts in ... */
+    ASK_MEMBERS_MAX = 32,  /* ... and peers that are asked at once */
     WINDOW_PARTS = 32,     /* of a snapshot, sent and not asked for again */
     STEP_PARTS = 8,        /* of all snapshots in one step */
     ROWS_MAX = CLUSTER_PEERS_MAX + SWIM_DEAD_MAX,
@@ -55,7 +60,16 @@ struct peer {
     bool draining; /* said it */
     bool done;     /* said that nothing of it is under way any more */
     bool hello_due;
-    uint64_t hello_ms; /* the last one sent */
+    bool hello_asks;       /* that one is to be answered at once */
+    bool tell_members;     /* it was asked for, by a joining peer */
+    uint64_t hello_ms;     /* the last one sent */
+    uint64_t hello;        /* its number */
+    uint32_t again_ms;     /* what it promised */
+    uint32_t its_again_ms; /* what the peer promised */
+    uint64_t heard_hello;  /* the newest of its */
+    uint64_t asked_hello;  /* one of ours that asked ... */
+    uint64_t asked_ms;     /* ... and when, until answered; 0: none */
+    uint64_t proof_hello;  /* unanswered: linked again only after this one */
     bool gap_due;
     uint64_t gap_ms;
 
@@ -75,6 +89,9 @@ struct peer {
     /* gate */
     bool counts_me;
     uint64_t counts_from; /* its version when it began to */
+    uint64_t counted;     /* the sum it said, with us in it */
+    bool agreed;          /* whom it counted is known here */
+    uint64_t members_ms;  /* when it was asked for its list; 0: never */
 };
 
 struct cluster {
@@ -94,8 +111,11 @@ struct cluster {
     struct barrier barrier;
     struct gate gate;
     struct outbox outbox;
-    bool gap_due;  /* CLUSTER_GAP for all */
-    bool hold_due; /* what everyone holds may have changed */
+    bool gap_due;   /* CLUSTER_GAP for all */
+    bool gap_waits; /* some peer's gap_due does, for the next tick */
+    bool hold_due;  /* what everyone holds may have changed */
+    uint64_t held[BARRIER_SCOPES];  /* the least that a linked peer holds */
+    size_t held_by[BARRIER_SCOPES]; /* how many hold no more than that */
 
     struct peer *peers[CLUSTER_PEERS_MAX]; /* by slot */
     size_t slots;                          /* one past the highest in use */
@@ -104,12 +124,20 @@ struct cluster {
     size_t near_linked_len;
     bool starved; /* a living member has no slot for want of memory */
     uint16_t slot_of_row[ROWS_MAX];
+    uint64_t known_sum;   /* over the ids of near peers and self ... */
+    uint64_t counted_sum; /* ... and of those that are linked */
+
+    size_t visit_at;     /* the slot that is next to be looked after */
+    uint64_t visit_ms;   /* when the last ones were */
+    uint64_t visit_rest; /* of a slot, in slots x ms */
+    uint64_t round;      /* times that all were */
 
     bool walk_more;    /* parts of a snapshot could not leave in this step */
     size_t walks_len;  /* peers that a snapshot is on its way to */
     bool end_due;      /* any peer may have something to be said at its end */
     uint16_t end_slot; /* this one may */
     const char *why;   /* the gate is shut */
+    size_t blocked_at; /* index of a member that keeps it shut */
 
     struct buf scratch; /* records or ids of a message being made */
 };
@@ -120,6 +148,12 @@ static inline struct peer *peer_at(const struct cluster *cluster, size_t slot)
     struct peer *peer = slot < cluster->slots ? cluster->peers[slot] : NULL;
 
     return peer != NULL && !peer->close_due ? peer : NULL;
+}
+
+/* Of a node in known_sum and counted_sum: ids are random. */
+static inline uint64_t weight_of(const struct node_id *id)
+{
+    return node_id_u64(id);
 }
 
 /* cluster.c */
@@ -151,7 +185,8 @@ void link_bye(struct cluster *cluster, uint16_t slot,
 void link_gap(struct cluster *cluster, uint16_t slot, struct bytes hashes);
 void link_dropped(struct cluster *cluster, uint16_t slot);
 void link_cut(struct cluster *cluster, uint16_t slot); /* the peer goes */
-void link_tick(struct cluster *cluster, uint16_t slot);
+/* Looks after some of the peers: after all of them once a second. */
+void link_tick(struct cluster *cluster);
 void link_say_hello(struct cluster *cluster, uint16_t slot);
 void link_end_step(struct cluster *cluster, uint16_t slot);
 
@@ -167,12 +202,23 @@ void sync_snapshot(struct cluster *cluster, uint16_t slot,
                    const struct peer_message *m);
 void sync_pull(struct cluster *cluster, uint16_t slot,
                const struct peer_message *m);
-void sync_have(struct cluster *cluster, uint16_t slot,
-               const struct peer_message *m);
+void sync_have(struct cluster *cluster, uint16_t slot, uint64_t version);
+/* Asks for what is missing, if it is time to; once a second. */
+void sync_visit(struct cluster *cluster, uint16_t slot);
+/* The peer has all of our log. */
+bool sync_is_held(const struct cluster *cluster, uint16_t slot);
 void sync_end_step(struct cluster *cluster, uint16_t slot);
 /* Sends parts of snapshots that peers wait for; true if more can follow. */
 bool sync_walk(struct cluster *cluster);
 /* Recomputes what everyone holds. */
 void sync_hold(struct cluster *cluster);
+
+/* opening.c */
+/* Opens the gate if nobody keeps it shut. Takes no longer than it takes to find
+ * that the member that did so last still does. */
+void opening_try(struct cluster *cluster);
+/* A member counts these in: ourselves? others that we miss? */
+void opening_hello(struct cluster *cluster, uint16_t slot,
+                   const struct peer_message *m);
 
 #endif

@@ -2,6 +2,13 @@
  *
  * One peer as a link: linked when our pipe stands and a hello of its own named
  * the epoch of that pipe, so that both ways are known to work.
+ *
+ * A hello goes to each peer once a second, or, with more than 50 links, so that
+ * 50 leave in a second, spread evenly; it promises when the next one comes, and
+ * a way on which three did not is broken. A peer that does not hold what it was
+ * sent is asked to answer each second, and is cut off after ANSWER_MS: so a way
+ * in use is found broken as soon with a thousand links as with two. What has
+ * changed is said at once.
  */
 #include "cluster/inside.h"
 
@@ -10,14 +17,14 @@
 static bool is_silent(const struct cluster *cluster, const struct peer *peer);
 static bool is_refused(struct cluster *cluster, struct peer *peer,
                        const struct peer_message *m);
-static void take_members(struct cluster *cluster, struct peer *peer,
-                         const struct peer_message *m);
+static void visit(struct cluster *cluster, uint16_t slot);
+static uint32_t again_ms(const struct cluster *cluster);
+static void doubt(struct cluster *cluster, uint16_t slot);
 static void update(struct cluster *cluster, uint16_t slot);
 static void become_linked(struct cluster *cluster, uint16_t slot);
 static void become_unlinked(struct cluster *cluster, uint16_t slot);
 static void tell_region(struct cluster *cluster, uint16_t gone);
-static struct bytes counted_ids(struct cluster *cluster,
-                                const struct peer *reader);
+static struct bytes counted_ids(struct cluster *cluster);
 static void say_gap(struct cluster *cluster, uint16_t slot,
                     struct bytes hashes);
 
@@ -28,6 +35,8 @@ void link_pipe_up(struct cluster *cluster, uint16_t slot, uint64_t epoch)
     peer->confirmed = false;
     peer->pipe = true;
     peer->epoch = epoch;
+    peer->asked_ms = 0;
+    peer->proof_hello = 0;
     update(cluster, slot);
     link_say_hello(cluster, slot);
     sync_pipe_up(cluster, slot);
@@ -77,10 +86,21 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     }
     peer->ready = m->ready;
     peer->draining = m->draining || peer->draining;
-    peer->confirmed = peer->pipe && m->heard_epoch == peer->epoch;
+    peer->its_again_ms = m->again_ms > HELLO_MS ? m->again_ms : HELLO_MS;
+    peer->heard_hello = m->hello;
+    if (m->heard_hello >= peer->asked_hello) {
+        peer->asked_ms = 0;
+    }
+    peer->confirmed = peer->pipe && m->heard_epoch == peer->epoch &&
+                      m->heard_hello >= peer->proof_hello;
     update(cluster, slot);
+    if (m->asks) {
+        peer->hello_due = true;
+        peer->tell_members = !m->ready && peer->near && m->known_sum != 0 &&
+                             m->known_sum != cluster->counted_sum;
+    }
     if (!cluster->gate.ready) {
-        take_members(cluster, peer, m);
+        opening_hello(cluster, slot, m);
     }
 }
 
@@ -138,17 +158,23 @@ void link_cut(struct cluster *cluster, uint16_t slot)
     update(cluster, slot);
 }
 
-void link_tick(struct cluster *cluster, uint16_t slot)
+void link_tick(struct cluster *cluster)
 {
-    struct peer *peer = cluster->peers[slot];
+    uint64_t ms = cluster->now_ms - cluster->visit_ms;
+    uint64_t due = cluster->visit_rest +
+                   (ms < HELLO_MS ? ms : HELLO_MS) * cluster->slots;
 
-    if (peer->confirmed && is_silent(cluster, peer)) {
-        peer->confirmed = false;
-        peer->hello_due = true;
-        update(cluster, slot);
-    }
-    if (cluster->now_ms - peer->hello_ms >= HELLO_MS) {
-        peer->hello_due = true;
+    cluster->visit_ms = cluster->now_ms;
+    cluster->visit_rest = due % HELLO_MS;
+    for (due /= HELLO_MS; due > 0; due--) {
+        if (cluster->visit_at >= cluster->slots) {
+            cluster->visit_at = 0;
+            cluster->round++;
+        }
+        if (peer_at(cluster, cluster->visit_at) != NULL) {
+            visit(cluster, (uint16_t)cluster->visit_at);
+        }
+        cluster->visit_at++;
     }
 }
 
@@ -156,27 +182,38 @@ void link_say_hello(struct cluster *cluster, uint16_t slot)
 {
     struct peer *peer = cluster->peers[slot];
     const struct interest_peer *held = interest_peer(&cluster->interest, slot);
+    bool silent = is_silent(cluster, peer);
     struct peer_message hello = {
         .type = PEER_HELLO,
-        .heard_epoch = is_silent(cluster, peer) ? 0 : peer->heard_epoch,
+        .heard_epoch = silent ? 0 : peer->heard_epoch,
+        .heard_hello = silent ? 0 : peer->heard_hello,
         .hash_key_print = cluster->hash_key_print,
         .ready = cluster->gate.ready,
         .draining = cluster->draining,
         .version = cluster->flushed,
         .digest = cluster->flushed_digest,
+        .held = held->whole ? held->version : 0,
+        .hello = ++peer->hello,
+        .again_ms = again_ms(cluster),
+        .asks = peer->hello_asks,
+        .counts = peer->linked,
+        .counted_sum = cluster->counted_sum,
+        .known_sum = cluster->gate.ready ? 0 : cluster->known_sum,
     };
 
-    if (!peer->ready) {
-        hello.members = counted_ids(cluster, peer);
+    if (peer->tell_members) {
+        hello.members = counted_ids(cluster);
     }
     (void)cluster_tell(cluster, slot, &hello);
-    if (held->whole && held->version > 0) { /* said again: it may be lost */
-        struct peer_message have = {.type = PEER_HAVE,
-                                    .version = held->version};
-        (void)cluster_tell(cluster, slot, &have);
+    if (hello.asks && peer->asked_ms == 0) {
+        peer->asked_ms = cluster->now_ms;
+        peer->asked_hello = hello.hello;
     }
     peer->hello_ms = cluster->now_ms;
+    peer->again_ms = hello.again_ms;
     peer->hello_due = false;
+    peer->hello_asks = false;
+    peer->tell_members = false;
 }
 
 void link_end_step(struct cluster *cluster, uint16_t slot)
@@ -189,16 +226,65 @@ void link_end_step(struct cluster *cluster, uint16_t slot)
     if (peer->hello_due) {
         link_say_hello(cluster, slot);
     }
-    if (peer->gap_due && cluster->now_ms >= peer->gap_ms + GAP_AGAIN_MS) {
+    if (peer->gap_due && cluster->now_ms < peer->gap_ms + GAP_AGAIN_MS) {
+        cluster->gap_waits = true;
+    } else if (peer->gap_due) {
         say_gap(cluster, slot, (struct bytes){0});
         peer->gap_due = false;
         peer->gap_ms = cluster->now_ms;
     }
 }
 
+/* Once a second. */
+static void visit(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+    bool lacks = peer->linked && !sync_is_held(cluster, slot);
+    bool settled = peer->linked && peer->ready && !lacks;
+    uint32_t rounds = again_ms(cluster) / HELLO_MS;
+
+    if (peer->confirmed && is_silent(cluster, peer)) {
+        doubt(cluster, slot);
+    }
+    if (peer->asked_ms != 0 && cluster->now_ms >= peer->asked_ms + ANSWER_MS) {
+        peer->proof_hello = peer->asked_hello;
+        doubt(cluster, slot);
+    }
+    if (!settled || (cluster->round + slot) % rounds == 0 ||
+        cluster->now_ms >= peer->hello_ms + peer->again_ms) {
+        peer->hello_due = true;
+        peer->hello_asks = lacks;
+    }
+    sync_visit(cluster, slot);
+    link_end_step(cluster, slot);
+}
+
+/* In whole seconds. */
+static uint32_t again_ms(const struct cluster *cluster)
+{
+    uint32_t rounds = (uint32_t)cluster->linked_len * HELLO_EACH_MS / HELLO_MS;
+
+    static_assert(CLUSTER_PEERS_MAX * HELLO_EACH_MS <= PEER_AGAIN_MS_MAX,
+                  "may be said");
+    return (rounds > 0 ? rounds : 1) * HELLO_MS;
+}
+
+static void doubt(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    peer->confirmed = false;
+    peer->asked_ms = 0;
+    peer->hello_due = true;
+    update(cluster, slot);
+}
+
 static bool is_silent(const struct cluster *cluster, const struct peer *peer)
 {
-    return cluster->now_ms - peer->heard_ms > LINK_SILENT_MS;
+    uint64_t most = 3 * (uint64_t)peer->its_again_ms + HELLO_MS;
+
+    static_assert((int)LINK_SILENT_MS == 4 * (int)HELLO_MS, "with few links");
+    return cluster->now_ms - peer->heard_ms > most;
 }
 
 static bool is_refused(struct cluster *cluster, struct peer *peer,
@@ -211,23 +297,6 @@ static bool is_refused(struct cluster *cluster, struct peer *peer,
     }
     peer->refused = refused;
     return refused;
-}
-
-/* Whom a member counts in: this node? Others of the region that we miss? */
-static void take_members(struct cluster *cluster, struct peer *peer,
-                         const struct peer_message *m)
-{
-    bool counted = false;
-
-    for (size_t i = 0; i < m->members.len; i += NODE_ID_LEN) {
-        counted = counted || memcmp(m->members.p + i, cluster->self.id.b,
-                                    NODE_ID_LEN) == 0;
-    }
-    if (counted && peer->linked && !peer->counts_me) {
-        peer->counts_me = true;
-        peer->counts_from = m->version;
-    }
-    gate_names(&cluster->gate, m->members, &cluster->self.id, cluster->now_ms);
 }
 
 static void update(struct cluster *cluster, uint16_t slot)
@@ -253,6 +322,7 @@ static void become_linked(struct cluster *cluster, uint16_t slot)
 
     cluster->linked_len++;
     cluster->near_linked_len += peer->near;
+    cluster->counted_sum += peer->near ? weight_of(&peer->id) : 0;
     cluster->gate.alone = false;
     cluster->hold_due = true;
     /* While it is joining it takes no publishes before it has what we had. */
@@ -274,8 +344,10 @@ static void become_unlinked(struct cluster *cluster, uint16_t slot)
     assert(cluster->linked_len > 0);
     cluster->linked_len--;
     cluster->near_linked_len -= peer->near;
+    cluster->counted_sum -= peer->near ? weight_of(&peer->id) : 0;
     cluster->hold_due = true;
     peer->counts_me = false;
+    peer->agreed = false;
     if (!peer->done) {
         link_gap(cluster, slot, (struct bytes){0});
     }
@@ -299,19 +371,17 @@ static void tell_region(struct cluster *cluster, uint16_t gone)
     }
 }
 
-/* Whom our barriers wait for, as far as it is the reader's concern. */
-static struct bytes counted_ids(struct cluster *cluster,
-                                const struct peer *reader)
+/* Whom our barriers wait for: those of counted_sum, but ourselves. */
+static struct bytes counted_ids(struct cluster *cluster)
 {
     buf_reset(&cluster->scratch);
     for (size_t i = 0; i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
-        if (peer != NULL && peer->linked &&
-            (peer == reader || (reader->near && peer->near))) {
+        if (peer != NULL && peer->linked && peer->near) {
             buf_add(&cluster->scratch, peer->id.b, NODE_ID_LEN);
         }
     }
-    /* Without memory nobody is counted in: the next hello does it. */
+    /* Without memory there is no list, and it is asked for again. */
     return cluster->scratch.failed ? (struct bytes){0}
                                    : buf_bytes(&cluster->scratch);
 }

@@ -55,6 +55,7 @@ void slots_close(struct cluster *cluster, const struct member *member)
     route_close(&cluster->route, slot);
     outbox_forget(&cluster->outbox, slot);
     cluster->slot_of_row[peer->row] = CLUSTER_SLOT_NONE;
+    cluster->known_sum -= peer->near ? weight_of(&peer->id) : 0;
     if (peer->open_due) { /* nobody has heard of it */
         cluster->turns_due--;
         release(cluster, slot);
@@ -177,6 +178,8 @@ void slots_check(const struct cluster *cluster)
     size_t linked = 0;
     size_t near_linked = 0;
     size_t walks = 0;
+    uint64_t known = weight_of(&cluster->self.id);
+    uint64_t counted = known;
 
     for (size_t slot = 0; slot < cluster->slots; slot++) {
         const struct peer *peer = cluster->peers[slot];
@@ -187,6 +190,10 @@ void slots_check(const struct cluster *cluster)
         linked += peer->linked;
         near_linked += peer->linked && peer->near;
         walks += peer->walking;
+        if (peer->near && !peer->close_due) {
+            known += weight_of(&peer->id);
+            counted += peer->linked ? weight_of(&peer->id) : 0;
+        }
         assert(!peer->linked || (peer->pipe && peer->confirmed));
         assert(!peer->close_due || !peer->linked);
         if (!peer->close_due) {
@@ -197,6 +204,8 @@ void slots_check(const struct cluster *cluster)
             assert(interest_peer(&cluster->interest, (uint16_t)slot) != NULL);
         }
     }
+    assert(known == cluster->known_sum);
+    assert(counted == cluster->counted_sum);
     assert(due == cluster->turns_due);
     assert(linked == cluster->linked_len);
     assert(near_linked == cluster->near_linked_len);
@@ -229,10 +238,12 @@ static int open_slot(struct cluster *cluster, const struct member *member)
                           .row = member->row,
                           .near = !member->far,
                           .heard_ms = cluster->now_ms,
+                          .its_again_ms = HELLO_MS,
                           .open_due = true};
     cluster->peers[slot] = peer;
     cluster->slot_of_row[member->row] = (uint16_t)slot;
     cluster->slots = slot >= cluster->slots ? slot + 1 : cluster->slots;
+    cluster->known_sum += cluster->peers[slot]->near ? weight_of(&peer->id) : 0;
     cluster->turns_due++;
     return 0;
 }

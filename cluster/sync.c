@@ -20,6 +20,11 @@ enum {
     CHANGES_ANYWAY = 4096
 }; /* told even when a snapshot is smaller */
 
+static uint64_t holds(const struct peer *peer);
+static void count_holder(struct cluster *cluster, enum cluster_scope scope,
+                         uint64_t holds);
+static bool leaves_the_last(struct cluster *cluster, const struct peer *peer,
+                            uint64_t before, uint64_t after);
 static bool say_changes(struct cluster *cluster, uint16_t slot, uint64_t from);
 static void share_changes(struct cluster *cluster, uint64_t from);
 static bool walk_part(struct cluster *cluster, uint16_t slot);
@@ -77,9 +82,20 @@ void sync_hello(struct cluster *cluster, uint16_t slot,
         0) {
         diverged(cluster, slot);
     }
-    if (is_behind(cluster, slot) && cluster->now_ms >= peer->pull_ms) {
+    sync_visit(cluster, slot);
+}
+
+void sync_visit(struct cluster *cluster, uint16_t slot)
+{
+    if (is_behind(cluster, slot) &&
+        cluster->now_ms >= cluster->peers[slot]->pull_ms) {
         pull(cluster, slot, 0);
     }
+}
+
+bool sync_is_held(const struct cluster *cluster, uint16_t slot)
+{
+    return holds(cluster->peers[slot]) >= cluster->flushed;
 }
 
 void sync_delta(struct cluster *cluster, uint16_t slot,
@@ -136,13 +152,20 @@ void sync_pull(struct cluster *cluster, uint16_t slot,
     peer->walk_until = WINDOW_PARTS;
 }
 
-void sync_have(struct cluster *cluster, uint16_t slot,
-               const struct peer_message *m)
+void sync_have(struct cluster *cluster, uint16_t slot, uint64_t version)
 {
     struct peer *peer = cluster->peers[slot];
+    uint64_t before = holds(peer);
 
-    if (m->version <= cluster->log.version && m->version != peer->acked) {
-        peer->acked = m->version;
+    if (version > cluster->log.version || version == peer->acked) {
+        return;
+    }
+    peer->acked = version;
+    uint64_t after = holds(peer);
+    if (!peer->linked || after == before) {
+        return;
+    }
+    if (after < before || leaves_the_last(cluster, peer, before, after)) {
         cluster->hold_due = true;
     }
 }
@@ -182,28 +205,60 @@ bool sync_walk(struct cluster *cluster)
 
 void sync_hold(struct cluster *cluster)
 {
-    uint64_t held[BARRIER_SCOPES] = {cluster->log.version,
-                                     cluster->log.version};
-
+    for (size_t i = 0; i < BARRIER_SCOPES; i++) {
+        cluster->held[i] = UINT64_MAX;
+        cluster->held_by[i] = 0;
+    }
     for (size_t i = 0; i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
         if (peer == NULL || !peer->linked) {
             continue;
         }
-        uint64_t has = peer->acked > peer->floor ? peer->acked : peer->floor;
-        if (peer->near && has < held[CLUSTER_SCOPE_REGION]) {
-            held[CLUSTER_SCOPE_REGION] = has;
-        }
-        if (has < held[CLUSTER_SCOPE_ALL]) {
-            held[CLUSTER_SCOPE_ALL] = has;
+        count_holder(cluster, CLUSTER_SCOPE_ALL, holds(peer));
+        if (peer->near) {
+            count_holder(cluster, CLUSTER_SCOPE_REGION, holds(peer));
         }
     }
     for (size_t i = 0; i < BARRIER_SCOPES; i++) {
+        uint64_t own = cluster->log.version;
+        uint64_t held = cluster->held[i] < own ? cluster->held[i] : own;
         /* Before the gate opens nobody has promised to hold anything. */
         barrier_hold(&cluster->barrier, (enum cluster_scope)i,
-                     cluster->gate.ready ? held[i] : 0, cluster->now_ms);
+                     cluster->gate.ready ? held : 0, cluster->now_ms);
     }
     cluster->hold_due = false;
+}
+
+/* What our barriers need not wait for. */
+static uint64_t holds(const struct peer *peer)
+{
+    return peer->acked > peer->floor ? peer->acked : peer->floor;
+}
+
+static void count_holder(struct cluster *cluster, enum cluster_scope scope,
+                         uint64_t holds)
+{
+    if (holds < cluster->held[scope]) {
+        cluster->held[scope] = holds;
+        cluster->held_by[scope] = 0;
+    }
+    cluster->held_by[scope] += holds == cluster->held[scope];
+}
+
+/* Of a thousand that acknowledge one version only the last one matters. */
+static bool leaves_the_last(struct cluster *cluster, const struct peer *peer,
+                            uint64_t before, uint64_t after)
+{
+    bool last = false;
+
+    for (size_t i = 0; i < BARRIER_SCOPES; i++) {
+        bool among = i == CLUSTER_SCOPE_ALL || peer->near;
+        bool held = before <= cluster->held[i] && after > cluster->held[i];
+        if (among && held && cluster->held_by[i] > 0) {
+            last = --cluster->held_by[i] == 0 || last;
+        }
+    }
+    return last;
 }
 
 /* All changes after `from`, in as many messages as it takes, for one peer. */

@@ -78,22 +78,11 @@ static void log_event(struct node *node, const struct cluster_effect *effect)
         (const char *)peer->region.p, addr_text(&peer->cluster, addr), text);
 }
 
-/* Gauges that follow the members; seldom enough to count them anew. */
+/* Gauges that follow the members. */
 static void count_members(struct node *node)
 {
-    struct stats *stats = &node->core.stats;
-    struct cluster_member member;
-
-    stats->peers = 0;
-    stats->links = 0;
-    for (size_t i = 0; cluster_member_at(node->cluster, i, &member); i++) {
-        bool is_living = member.state == CLUSTER_ALIVE ||
-                         member.state == CLUSTER_SUSPECTED;
-        if (!member.self && is_living) {
-            stats->peers++;
-            stats->links += member.linked;
-        }
-    }
+    node->core.stats.peers = cluster_living(node->cluster);
+    node->core.stats.links = cluster_links(node->cluster);
 }
 
 static void become_ready(struct node *node, bool alone)

@@ -152,13 +152,32 @@ ptrdiff_t peer_record_read(struct bytes in, struct peer_record *record)
 static uint32_t message_fields(uint8_t type)
 {
     static const uint8_t fields[] = {
-        [PEER_HELLO] = 8, [PEER_DELTA] = 6, [PEER_SNAPSHOT] = 7,
-        [PEER_PULL] = 3,  [PEER_HAVE] = 2,  [PEER_GAP] = 2,
-        [PEER_BYE] = 2,   [PEER_ASK] = 7,   [PEER_ANSWER] = 8,
-        [PEER_CALL] = 4,  [PEER_REPLY] = 5,
+        [PEER_HELLO] = 16, [PEER_DELTA] = 6, [PEER_SNAPSHOT] = 7,
+        [PEER_PULL] = 3,   [PEER_HAVE] = 2,  [PEER_GAP] = 2,
+        [PEER_BYE] = 2,    [PEER_ASK] = 7,   [PEER_ANSWER] = 8,
+        [PEER_CALL] = 4,   [PEER_REPLY] = 5,
     };
 
     return type < ARRAY_LEN(fields) ? fields[type] : 0;
+}
+
+static void put_hello(const struct peer_message *message, struct buf *out)
+{
+    mp_put_u64(out, message->version);
+    mp_put_u64(out, message->digest);
+    mp_put_u64(out, message->heard_epoch);
+    mp_put_u64(out, message->hash_key_print);
+    mp_put_bool(out, message->ready);
+    mp_put_bool(out, message->draining);
+    mp_put_bin(out, message->members);
+    mp_put_u64(out, message->held);
+    mp_put_u64(out, message->again_ms);
+    mp_put_u64(out, message->hello);
+    mp_put_u64(out, message->heard_hello);
+    mp_put_bool(out, message->asks);
+    mp_put_bool(out, message->counts);
+    mp_put_u64(out, message->counted_sum);
+    mp_put_u64(out, message->known_sum);
 }
 
 static void put_answer(const struct peer_message *message, struct buf *out)
@@ -194,13 +213,7 @@ void peer_message_write(const struct peer_message *message, struct buf *out)
     mp_put_u64(out, message->type);
     switch ((enum peer_message_type)message->type) {
     case PEER_HELLO:
-        mp_put_u64(out, message->version);
-        mp_put_u64(out, message->digest);
-        mp_put_u64(out, message->heard_epoch);
-        mp_put_u64(out, message->hash_key_print);
-        mp_put_bool(out, message->ready);
-        mp_put_bool(out, message->draining);
-        mp_put_bin(out, message->members);
+        put_hello(message, out);
         break;
     case PEER_DELTA:
         mp_put_u64(out, message->version);
@@ -248,6 +261,25 @@ void peer_message_write(const struct peer_message *message, struct buf *out)
     }
 }
 
+static void take_hello(struct mp *mp, struct peer_message *message)
+{
+    message->version = mp_take_u64(mp);
+    message->digest = mp_take_u64(mp);
+    message->heard_epoch = mp_take_u64(mp);
+    message->hash_key_print = mp_take_u64(mp);
+    message->ready = mp_take_bool(mp);
+    message->draining = mp_take_bool(mp);
+    message->members = mp_take_bin(mp, PEER_MEMBERS_LEN_MAX);
+    message->held = mp_take_u64(mp);
+    message->again_ms = (uint32_t)mp_take_u64_max(mp, PEER_AGAIN_MS_MAX);
+    message->hello = mp_take_u64(mp);
+    message->heard_hello = mp_take_u64(mp);
+    message->asks = mp_take_bool(mp);
+    message->counts = mp_take_bool(mp);
+    message->counted_sum = mp_take_u64(mp);
+    message->known_sum = mp_take_u64(mp);
+}
+
 static void take_records(struct mp *mp, struct peer_message *message)
 {
     message->records_len = (uint32_t)mp_take_u64_max(mp, PEER_RECORDS_MAX);
@@ -279,13 +311,7 @@ static void take_message(struct mp *mp, struct peer_message *message)
 {
     switch ((enum peer_message_type)message->type) {
     case PEER_HELLO:
-        message->version = mp_take_u64(mp);
-        message->digest = mp_take_u64(mp);
-        message->heard_epoch = mp_take_u64(mp);
-        message->hash_key_print = mp_take_u64(mp);
-        message->ready = mp_take_bool(mp);
-        message->draining = mp_take_bool(mp);
-        message->members = mp_take_bin(mp, PEER_MEMBERS_LEN_MAX);
+        take_hello(mp, message);
         break;
     case PEER_DELTA:
         message->version = mp_take_u64(mp);

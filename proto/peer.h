@@ -43,7 +43,8 @@ enum {
     PEER_RECORDS_LEN_MAX = PEER_RECORDS_MAX * 640, /* the same, encoded */
     PEER_MEMBERS_MAX = 1024,                       /* in one member list */
     PEER_MEMBERS_LEN_MAX = PEER_MEMBERS_MAX * NODE_ID_LEN,
-    PEER_NUMBER_LEN = 16, /* of an item: origin and count, big endian */
+    PEER_AGAIN_MS_MAX = 60000, /* between two hellos */
+    PEER_NUMBER_LEN = 16,      /* of an item: origin and count, big endian */
     PEER_SEEN_LEN_MAX = 1024 * PEER_NUMBER_LEN,
     PEER_ANSWER_LEN = 64 << 10,    /* items of an answer; a larger one alone */
     PEER_BODY_LEN_MAX = 256 << 10, /* of a call and of a reply */
@@ -111,7 +112,7 @@ struct peer_record {
 /* --- control messages --- */
 
 enum peer_message_type {
-    PEER_HELLO = 1, /* first on every new pipe, and once a second */
+    PEER_HELLO = 1, /* first on every new pipe, then every `again_ms` */
     PEER_DELTA = 2, /* records of versions (from, from + records_len] */
     PEER_SNAPSHOT =
         3,           /* part `part` of `parts` of the whole set at `version` */
@@ -150,6 +151,15 @@ struct peer_message {
     uint64_t hash_key_print; /* hash_key_print() of my hash key */
     bool ready;              /* my readiness gate is open */
     bool draining;
+    uint64_t held;        /* as in PEER_HAVE; 0: nothing whole */
+    uint32_t again_ms;    /* the next hello comes within this time */
+    uint64_t hello;       /* 1, 2, 3 ... to this peer */
+    uint64_t heard_hello; /* of yours, the newest that reached me */
+    bool asks;            /* say hello back at once */
+    bool counts;          /* my barriers wait for you */
+    uint64_t counted_sum; /* sum over those of my region they wait for */
+    uint64_t known_sum;   /* with `asks`: the same over all that I know; if it
+                           * is not what you count, send your list; 0: do not */
 
     /* PEER_BYE */
     bool done; /* nothing of mine is under way any more: none is lost */
@@ -173,8 +183,8 @@ struct peer_message {
     uint32_t records_len;
     struct bytes records;
 
-    /* PEER_HELLO: encoded member ids the sender counts as participants of its
-     * region (NODE_ID_LEN each); the gate needs it (DESIGN 5). */
+    /* PEER_HELLO: the ids of those that `counted_sum` sums up (NODE_ID_LEN
+     * each), for the gate of who asked (DESIGN 5). */
     struct bytes members;
 
     /* PEER_ASK, PEER_ANSWER, PEER_CALL, PEER_REPLY: the asker's own */

@@ -199,6 +199,14 @@ static const struct peer_message messages[] = {
      .hash_key_print = 4,
      .ready = true,
      .draining = true,
+     .held = 6,
+     .again_ms = PEER_AGAIN_MS_MAX,
+     .hello = 7,
+     .heard_hello = 8,
+     .asks = true,
+     .counts = true,
+     .counted_sum = UINT64_MAX,
+     .known_sum = 9,
      .members = BYTES("0123456789abcdef0123456789abcdef")},
     {.type = PEER_HELLO},
     {.type = PEER_DELTA,
@@ -257,6 +265,12 @@ static void messages_come_back_as_they_went(void **state)
         assert_true(back.heard_epoch == m->heard_epoch);
         assert_true(back.hash_key_print == m->hash_key_print);
         assert_true(back.ready == m->ready && back.draining == m->draining);
+        assert_true(back.held == m->held && back.again_ms == m->again_ms);
+        assert_true(back.hello == m->hello);
+        assert_true(back.heard_hello == m->heard_hello);
+        assert_true(back.asks == m->asks && back.counts == m->counts);
+        assert_true(back.counted_sum == m->counted_sum &&
+                    back.known_sum == m->known_sum);
         assert_true(back.done == m->done);
         assert_true(back.from == m->from && back.part == m->part);
         assert_true(back.parts == m->parts);
@@ -276,6 +290,10 @@ static void messages_come_back_as_they_went(void **state)
         buf_fini(&out);
     }
 }
+
+/* From `ready` to `members`, and `again_ms`. */
+#define HELLO(middle, again) \
+    BYTES("\xdc\0\x10\x01\1\1\1\1" middle "\1" again "\1\1\xc2\xc2\1\1")
 
 static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
 {
@@ -298,11 +316,14 @@ static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
                "7 bytes"),
          ERR_SYNTAX},
         {BYTES("\x92\x06\xa0"), ERR_SYNTAX},
-        /* hello: members that are no whole ids; ready that is a number */
-        {BYTES("\x98\x01\1\1\1\1\xc2\xc2\xc4\1x"), ERR_SYNTAX},
-        {BYTES("\x98\x01\1\1\1\1\1\xc2\xc4\0"), ERR_SYNTAX},
-        {BYTES("\x98\x01\1\1\1\1\xc2\xc2\xc5\x40\x01"), ERR_SYNTAX},
-        {BYTES("\x97\x01\1\1\1\1\xc2\xc2"), ERR_SYNTAX},
+        /* hello: members that are no whole ids; ready that is a number; too
+         * many members; again too late; too short */
+        {HELLO("\xc2\xc2\xc4\0", "\1"), 1},
+        {HELLO("\xc2\xc2\xc4\1x", "\1"), ERR_SYNTAX},
+        {HELLO("\1\xc2\xc4\0", "\1"), ERR_SYNTAX},
+        {HELLO("\xc2\xc2\xc5\x40\x01", "\1"), ERR_SYNTAX},
+        {HELLO("\xc2\xc2\xc4\0", "\xcd\xea\x61"), ERR_SYNTAX},
+        {BYTES("\x9f\x01\1\1\1\1\xc2\xc2\xc4\0\1\1\1\1\xc2\xc2\1"), ERR_SYNTAX},
         /* delta: from a later version; too many records; too long */
         {BYTES("\x96\x02\5\1\6\0\xc4\0"), ERR_SYNTAX},
         {BYTES("\x96\x02\5\1\4\xcd\x10\x01\xc4\0"), ERR_SYNTAX},
