@@ -82,7 +82,7 @@ static void a_barrier_ends_as_its_peers_do(void **state)
         } else if (rows[i].fault == 'b') {
             sim_break(sim, 0, 1);
         } else if (rows[i].fault != '-') {
-            sim->cut[1][0] = false;
+            sim_mend(sim, 1, 0);
             sim_kill(sim, 1, rows[i].fault == 'k');
         }
         sim_run(sim, 200);

@@ -11,6 +11,8 @@
  */
 #include "tests/test.h"
 
+#include <time.h>
+
 #include "cluster/rng.h"
 #include "tests/sim/sim.h"
 
@@ -267,6 +269,30 @@ static uint64_t chaos_far(size_t nodes)
     return chaos_in(nodes, 2);
 }
 
+/* Not a test: what a minute costs when nothing happens but a few items. */
+static uint64_t steady(size_t nodes)
+{
+    struct sim *sim = sim_new(
+        &(struct sim_options){.seed = seed, .nodes = nodes});
+    clock_t began = clock();
+
+    sim_start_all(sim);
+    for (size_t i = 0; i < nodes; i++) {
+        sim_want(sim, i, i % SHARED, true);
+    }
+    uint64_t took_ms = sim_until(sim, sim_is_whole, 60000);
+    clock_t joined = clock();
+    publish(sim, nodes, 60000, 50);
+    clock_t end = clock();
+    print_message("joined in %" PRIu64 " ms, %.2f s of CPU; then a minute took"
+                  " %.2f s of CPU\n",
+                  took_ms, (double)(joined - began) / CLOCKS_PER_SEC,
+                  (double)(end - joined) / CLOCKS_PER_SEC);
+    struct sim_report report = sim_report(sim, "steady");
+    sim_free(sim);
+    return report.digest;
+}
+
 static const struct scenario {
     const char *name;
     uint64_t (*play)(size_t nodes);
@@ -274,6 +300,7 @@ static const struct scenario {
     {"join", join},   {"crash", crash},         {"partition", partition},
     {"loss", loss},   {"restart", restart},     {"regions", regions},
     {"chaos", chaos}, {"chaos-far", chaos_far}, {"patterns", patterns},
+    {"steady", steady},
 };
 
 static void three_nodes_come_through_all_scenarios(void **state)

@@ -11,8 +11,7 @@
 #include "tests/sim/sim.h"
 
 enum {
-    SIM_SCOPES = 2,
-    SIM_PIPES = SIM_NODES_MAX * 2
+    SIM_SCOPES = 2
 };
 
 enum sim_event_type {
@@ -23,9 +22,15 @@ enum sim_event_type {
     SIM_LANE,  /* a message at the end of a pipe */
 };
 
+/* An entry of the heap: events are moved in it by their place only. */
+struct sim_turn {
+    uint64_t at_us;
+    uint64_t number; /* ties have one order */
+    uint32_t event;
+};
+
 struct sim_event {
     uint64_t at_us;
-    uint64_t number;
     enum sim_event_type type;
     uint16_t node;      /* who it happens to */
     uint16_t from;      /* PACKET, LANE: index of the sender */
@@ -77,8 +82,9 @@ struct sim_node {
     struct cluster *cluster;
     uint64_t wake_ms;
     uint64_t epochs;
-    struct sim_pipe pipes[SIM_PIPES];       /* by slot */
-    struct sim_inlet inlets[SIM_NODES_MAX]; /* by index */
+    struct sim_pipe *pipes; /* by slot */
+    size_t pipes_len;
+    struct sim_inlet *inlets; /* by index */
     struct sim_wish wishes[SIM_WISHES];
     size_t events[CLUSTER_SEED_SILENT + 1];
     uint64_t *gaps_ms;
@@ -102,12 +108,13 @@ struct sim_item {
     struct sim_receipt *receipts; /* by node index */
 };
 
-/* One direction and lane between two nodes. */
+/* One direction between two nodes; made when it is first used. */
 struct sim_way {
-    struct sim_event *stalled; /* at a cut */
+    bool cut;
+    uint64_t last_us[PEER_LANES]; /* arrival of the newest on its way */
+    struct sim_event *stalled;    /* at a cut */
     size_t len;
     size_t cap;
-    uint64_t last_us; /* arrival of the newest on its way */
 };
 
 struct sim {
@@ -118,14 +125,18 @@ struct sim {
     uint64_t number;
     uint64_t lives;
     uint64_t pipes;
-    uint64_t checked_ms; /* all nodes, last */
+    uint64_t check_us; /* the next node */
+    size_t checked;
     struct sim_node *nodes;
-    bool (*cut)[SIM_NODES_MAX];                        /* [from][to] */
-    struct sim_way (*ways)[SIM_NODES_MAX][PEER_LANES]; /* [from][to][lane] */
+    struct sim_way **ways; /* [from * nodes + to], NULL = as new */
 
-    struct sim_event *heap;
+    struct sim_turn *heap;
     size_t heap_len;
     size_t heap_cap;
+    struct sim_event *events; /* what the heap names */
+    uint32_t *spare;          /* places of events not in use */
+    size_t spare_len;
+    size_t events_cap;
 
     struct sim_item *items;
     size_t items_len;
@@ -156,7 +167,10 @@ void net_tell(struct sim *sim, size_t i, uint16_t slot, struct bytes bytes);
 void net_item(struct sim *sim, size_t i, const struct cluster_target *target,
               uint64_t item);
 void net_event(struct sim *sim, struct sim_event *event);
-void net_healed(struct sim *sim, size_t a, size_t b);
+/* NULL when nothing ever went this way. */
+struct sim_way *net_way_if(const struct sim *sim, size_t from, size_t to);
+struct sim_way *net_way(struct sim *sim, size_t from, size_t to);
+void net_fini(struct sim *sim);
 void net_died(struct sim *sim, size_t i, bool reset);
 struct addr net_addr(size_t i);
 

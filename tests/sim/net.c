@@ -8,7 +8,8 @@ enum {
     ITEM_AGE_US = 2000 * 1000, /* older ones are dropped by their sender */
 };
 
-static bool earlier(const struct sim_event *a, const struct sim_event *b);
+static bool earlier(const struct sim_turn *a, const struct sim_turn *b);
+static uint32_t keep(struct sim *sim, const struct sim_event *event);
 static size_t index_of(const struct addr *addr);
 static uint64_t way_us(struct sim *sim, size_t a, size_t b);
 static void schedule(struct sim *sim, struct sim_event *event);
@@ -27,8 +28,9 @@ void net_push(struct sim *sim, const struct sim_event *event)
         sim->heap_cap = sim->heap_cap == 0 ? 1024 : sim->heap_cap * 2;
         sim->heap = realloc(sim->heap, sim->heap_cap * sizeof *sim->heap);
     }
-    struct sim_event added = *event;
-    added.number = sim->number++;
+    struct sim_turn added = {.at_us = event->at_us,
+                             .number = sim->number++,
+                             .event = keep(sim, event)};
     size_t at = sim->heap_len++;
     while (at > 0 && earlier(&added, &sim->heap[(at - 1) / 2])) {
         sim->heap[at] = sim->heap[(at - 1) / 2];
@@ -42,8 +44,9 @@ bool net_pop(struct sim *sim, struct sim_event *event)
     if (sim->heap_len == 0) {
         return false;
     }
-    *event = sim->heap[0];
-    const struct sim_event last = sim->heap[--sim->heap_len];
+    *event = sim->events[sim->heap[0].event];
+    sim->spare[sim->spare_len++] = sim->heap[0].event;
+    const struct sim_turn last = sim->heap[--sim->heap_len];
     size_t at = 0;
     for (size_t child; (child = 2 * at + 1) < sim->heap_len; at = child) {
         if (child + 1 < sim->heap_len &&
@@ -59,13 +62,102 @@ bool net_pop(struct sim *sim, struct sim_event *event)
     return true;
 }
 
+/* The place of a copy of the event. */
+static uint32_t keep(struct sim *sim, const struct sim_event *event)
+{
+    if (sim->spare_len == 0) {
+        size_t old = sim->events_cap;
+        size_t cap = old == 0 ? 1024 : old * 2;
+        sim->events = realloc(sim->events, cap * sizeof *sim->events);
+        sim->spare = realloc(sim->spare, cap * sizeof *sim->spare);
+        for (size_t i = cap; i > old; i--) {
+            sim->spare[sim->spare_len++] = (uint32_t)(i - 1);
+        }
+        sim->events_cap = cap;
+    }
+    uint32_t place = sim->spare[--sim->spare_len];
+    sim->events[place] = *event;
+    return place;
+}
+
+struct sim_way *net_way_if(const struct sim *sim, size_t from, size_t to)
+{
+    return sim->ways[from * sim->options.nodes + to];
+}
+
+struct sim_way *net_way(struct sim *sim, size_t from, size_t to)
+{
+    struct sim_way **way = &sim->ways[from * sim->options.nodes + to];
+
+    if (*way == NULL) {
+        *way = calloc(1, sizeof **way);
+    }
+    return *way;
+}
+
+void net_fini(struct sim *sim)
+{
+    struct sim_event event;
+
+    sim_heal(sim); /* moves what is stalled to the heap */
+    while (net_pop(sim, &event)) {
+        free(event.bytes);
+    }
+    for (size_t i = 0; i < sim->options.nodes * sim->options.nodes; i++) {
+        if (sim->ways[i] != NULL) {
+            free(sim->ways[i]->stalled);
+            free(sim->ways[i]);
+        }
+    }
+    free(sim->ways);
+    free(sim->heap);
+    free(sim->events);
+    free(sim->spare);
+}
+
+static bool is_cut(const struct sim *sim, size_t from, size_t to)
+{
+    const struct sim_way *way = net_way_if(sim, from, to);
+
+    return way != NULL && way->cut;
+}
+
+void sim_cut(struct sim *sim, size_t a, size_t b)
+{
+    net_way(sim, a, b)->cut = true;
+}
+
+void sim_mend(struct sim *sim, size_t a, size_t b)
+{
+    struct sim_way *way = net_way_if(sim, a, b);
+
+    if (way == NULL || !way->cut) {
+        return;
+    }
+    size_t len = way->len;
+    way->cut = false;
+    way->len = 0;
+    for (size_t i = 0; i < len; i++) {
+        schedule(sim, &way->stalled[i]);
+    }
+}
+
+void sim_heal(struct sim *sim)
+{
+    for (size_t a = 0; a < sim->options.nodes; a++) {
+        for (size_t b = 0; b < sim->options.nodes; b++) {
+            sim_mend(sim, a, b);
+        }
+    }
+}
+
 void net_send(struct sim *sim, size_t i, const struct cluster_effect *effect)
 {
     size_t to = index_of(&effect->to);
     unsigned copies = 1;
 
     sim->report.packet_bytes += effect->bytes.len;
-    if (to >= sim->options.nodes || sim->cut[i][to] ||
+    if (to >= sim->options.nodes || is_cut(sim, i, to) ||
         rng_below(&sim->rng, 1000) < sim->options.loss) {
         return;
     }
@@ -82,11 +174,23 @@ void net_send(struct sim *sim, size_t i, const struct cluster_effect *effect)
     }
 }
 
+static struct sim_pipe *pipe_room(struct sim_node *node, uint16_t slot)
+{
+    if (slot >= node->pipes_len) {
+        size_t len = slot < 32 ? 64 : 2u * slot;
+        node->pipes = realloc(node->pipes, len * sizeof *node->pipes);
+        memset(node->pipes + node->pipes_len, 0,
+               (len - node->pipes_len) * sizeof *node->pipes);
+        node->pipes_len = len;
+    }
+    return &node->pipes[slot];
+}
+
 void net_open(struct sim *sim, size_t i, const struct cluster_effect *effect)
 {
-    struct sim_pipe *pipe = &sim->nodes[i].pipes[effect->slot];
+    struct sim_pipe *pipe = pipe_room(&sim->nodes[i], effect->slot);
 
-    SIM_CHECK(sim, effect->slot < SIM_PIPES && !pipe->open);
+    SIM_CHECK(sim, !pipe->open);
     *pipe = (struct sim_pipe){
         .open = true,
         .to = (uint16_t)index_of(&effect->peer->cluster),
@@ -191,7 +295,7 @@ void sim_break(struct sim *sim, size_t a, size_t b)
 {
     struct sim_node *node = &sim->nodes[a];
 
-    for (uint16_t slot = 0; slot < SIM_PIPES; slot++) {
+    for (uint16_t slot = 0; slot < node->pipes_len; slot++) {
         struct sim_pipe *pipe = &node->pipes[slot];
         if (!pipe->up || pipe->to != b) {
             continue;
@@ -210,23 +314,11 @@ void sim_break(struct sim *sim, size_t a, size_t b)
     }
 }
 
-void net_healed(struct sim *sim, size_t a, size_t b)
-{
-    for (size_t lane = 0; lane < PEER_LANES; lane++) {
-        struct sim_way *way = &sim->ways[a][b][lane];
-        size_t len = way->len;
-        way->len = 0;
-        for (size_t i = 0; i < len; i++) {
-            schedule(sim, &way->stalled[i]);
-        }
-    }
-}
-
 void net_died(struct sim *sim, size_t i, bool reset)
 {
     for (size_t from = 0; from < sim->options.nodes; from++) {
         const struct sim_node *node = &sim->nodes[from];
-        for (uint16_t slot = 0; slot < SIM_PIPES; slot++) {
+        for (uint16_t slot = 0; slot < node->pipes_len; slot++) {
             const struct sim_pipe *pipe = &node->pipes[slot];
             if (reset && node->up && pipe->up && pipe->to == i) {
                 net_push(sim, &(struct sim_event){.at_us = sim->now_us +
@@ -239,7 +331,9 @@ void net_died(struct sim *sim, size_t i, bool reset)
             }
         }
     }
-    memset(sim->nodes[i].pipes, 0, sizeof sim->nodes[i].pipes);
+    free(sim->nodes[i].pipes);
+    sim->nodes[i].pipes = NULL;
+    sim->nodes[i].pipes_len = 0;
 }
 
 /* 10.0.x.y with x.y = index + 1 */
@@ -255,7 +349,7 @@ static size_t index_of(const struct addr *addr)
     return ((size_t)addr->ip[14] << 8 | addr->ip[15]) - 1;
 }
 
-static bool earlier(const struct sim_event *a, const struct sim_event *b)
+static bool earlier(const struct sim_turn *a, const struct sim_turn *b)
 {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->number < b->number;
 }
@@ -271,19 +365,19 @@ static uint64_t way_us(struct sim *sim, size_t a, size_t b)
 /* Lanes keep their order, whatever the jitter. */
 static void schedule(struct sim *sim, struct sim_event *event)
 {
-    struct sim_way *way = &sim->ways[event->from][event->node][event->lane];
+    struct sim_way *way = net_way(sim, event->from, event->node);
 
     event->at_us = sim->now_us + way_us(sim, event->from, event->node);
-    if (event->at_us < way->last_us) {
-        event->at_us = way->last_us;
+    if (event->at_us < way->last_us[event->lane]) {
+        event->at_us = way->last_us[event->lane];
     }
-    way->last_us = event->at_us;
+    way->last_us[event->lane] = event->at_us;
     net_push(sim, event);
 }
 
 static void stall(struct sim *sim, const struct sim_event *event)
 {
-    struct sim_way *way = &sim->ways[event->from][event->node][event->lane];
+    struct sim_way *way = net_way(sim, event->from, event->node);
 
     if (way->len == way->cap) {
         way->cap = way->cap == 0 ? 16 : way->cap * 2;
@@ -315,8 +409,8 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
     if (!pipe->open || pipe->number != event->pipe) {
         return;
     }
-    if (!sim->nodes[pipe->to].up || sim->cut[event->node][pipe->to] ||
-        sim->cut[pipe->to][event->node]) {
+    if (!sim->nodes[pipe->to].up || is_cut(sim, event->node, pipe->to) ||
+        is_cut(sim, pipe->to, event->node)) {
         struct sim_event again = *event;
         again.at_us = sim->now_us + REDIAL_US;
         net_push(sim, &again);
@@ -340,7 +434,7 @@ static void on_lane(struct sim *sim, struct sim_event *event)
     if (pipe == NULL || !node->up || !node_id_eq(&event->dst, &node->id)) {
         return;
     }
-    if (sim->cut[event->from][event->node]) {
+    if (is_cut(sim, event->from, event->node)) {
         stall(sim, event);
         event->bytes = NULL;
         return;
