@@ -310,6 +310,11 @@ static int finish(struct reading *r)
 
 /* --- creating --- */
 
+void keyfile_random(uint8_t secret[SEAL_KEY_LEN])
+{
+    randombytes_buf(secret, SEAL_KEY_LEN);
+}
+
 static void add_random(struct buf *out, size_t len)
 {
     uint8_t random[SECRET_LEN];
@@ -335,7 +340,7 @@ static void compose(struct buf *out)
     buf_add_str(out, "\"}\n");
 }
 
-static int write_all(int fd, struct bytes text)
+int keyfile_write(int fd, struct bytes text)
 {
     while (text.len > 0) {
         ssize_t n = write(fd, text.p, text.len);
@@ -361,7 +366,7 @@ int keyfile_create(const char *path)
     }
     compose(&text);
     if (!text.failed) {
-        rc = write_all(fd, buf_bytes(&text));
+        rc = keyfile_write(fd, buf_bytes(&text));
     }
     if (close(fd) != 0 && rc == 0) {
         rc = ERR_IO;

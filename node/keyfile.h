@@ -37,4 +37,9 @@ int keyfile_read(const char *path, struct keyfile *keys, char *why,
  * ERR_IO, ERR_NOMEM. */
 int keyfile_create(const char *path);
 
+/* A fresh cluster key. */
+void keyfile_random(uint8_t secret[SEAL_KEY_LEN]);
+/* Writes all of it, to the disk. Errors: ERR_IO. */
+int keyfile_write(int fd, struct bytes text);
+
 #endif
