@@ -33,6 +33,7 @@ enum {
 /* What may be asked. The numbers are on the wire: they are never reused. */
 enum call_kind {
     CALL_PUBSUB = 1, /* who is subscribed there to what */
+    CALL_KEYS = 2,   /* node/rotation.h */
 };
 
 enum call_outcome {

@@ -20,7 +20,9 @@
 #include "node/stats.h"
 #include "proto/hash.h"
 
+struct calls;
 struct client;
+struct keyring;
 
 struct core {
     struct limits limits;
@@ -32,6 +34,8 @@ struct core {
     struct deadlines deadlines;
     struct hub *hub;
     struct cluster *cluster; /* borrowed; NULL in tests of a lone core */
+    struct keyring *keyring; /* likewise */
+    struct calls *calls;     /* likewise */
     /* Writes what waits now, in the middle of a turn, because a client crossed
      * its soft bound and nobody is dropped unasked: conns_write(). May be NULL.
      */

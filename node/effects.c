@@ -58,12 +58,18 @@ static void log_event(struct node *node, const struct cluster_effect *effect)
         [CLUSTER_DUPLICATE] = {"name-duplicate", LOG_WARN},
         [CLUSTER_REFUSED] = {"peer-refused", LOG_WARN},
         [CLUSTER_DIVERGED] = {"log-diverged", LOG_ERROR},
-        [CLUSTER_SEED_SILENT] = {"seeds-silent", LOG_WARN},
     };
     const struct peer_node *peer = effect->peer;
     const char *text = effect->text != NULL ? effect->text : "";
     char addr[ADDR_TEXT_MAX];
 
+    if (effect->event == CLUSTER_SEED_SILENT) {
+        log_line(&node->log, LOG_WARN, "seeds-silent", "key=%016llx why=%s",
+                 (unsigned long long)node->keyring.ring.keys[0].print,
+                 "none of the addresses to join answers: nobody is there, or "
+                 "they have another cluster name or not this key");
+        return;
+    }
     assert((size_t)effect->event < ARRAY_LEN(events));
     if (peer == NULL) {
         log_line(&node->log, events[effect->event].level,

@@ -13,6 +13,7 @@ enum {
     /* Packets that are looked at: so many at once, so many more each ms. */
     BURST = 8192,
     RATE_PER_MS = 32,
+    LOG_AGAIN_MS = 10000, /* strangers do not fill the log */
     /* Where the life bytes of the nonce are (proto/seal.h). */
     NONCE_AT = SEAL_HEAD_LEN - SEAL_NONCE_LEN,
 };
@@ -30,6 +31,7 @@ struct gossip {
     struct buf plain;
     uint64_t allowance; /* packets that may still be looked at */
     uint64_t allowed_at_ms;
+    uint64_t log_ms; /* not again before */
     uint8_t packet[PACKET_MAX];
 };
 
@@ -39,6 +41,8 @@ static void on_packet(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf,
                       const struct sockaddr *from, unsigned flags);
 static int open_packet(struct gossip *gossip, const struct addr *from,
                        struct bytes sealed, bool *for_me);
+static void log_unknown_key(struct gossip *gossip, const struct addr *from,
+                            struct bytes sealed);
 static bool is_too_fast(struct gossip *gossip);
 static void on_closed(uv_handle_t *handle);
 
@@ -157,12 +161,36 @@ static int open_packet(struct gossip *gossip, const struct addr *from,
         rc = seal_read(options->ring, SEAL_GOSSIP, &nobody, sealed,
                        &gossip->plain, &counter);
     }
+    if (rc == ERR_FORGED) {
+        log_unknown_key(gossip, from, sealed);
+    }
     if (rc != 0) {
         return rc;
     }
     return replay_accept(&gossip->replay, sealed.p + NONCE_AT, counter)
                ? 0
                : ERR_REPLAYED;
+}
+
+/* A node with the key file of before or after a rotation is a stranger; all
+ * that either side can know of it is the name of the key. */
+static void log_unknown_key(struct gossip *gossip, const struct addr *from,
+                            struct bytes sealed)
+{
+    uint64_t now_ms = uv_now(gossip->options.loop);
+    char text[ADDR_TEXT_MAX];
+    uint64_t print;
+
+    if (now_ms < gossip->log_ms || !seal_print(sealed, &print) ||
+        seal_ring_find(gossip->options.ring, print) >= 0) {
+        return;
+    }
+    gossip->log_ms = now_ms + LOG_AGAIN_MS;
+    log_line(gossip->options.log, LOG_WARN, "key-unknown",
+             "from=%s key=%016llx why=%s", addr_text(from, text),
+             (unsigned long long)print,
+             "this node does not have the key that it is sealed with: the key "
+             "file here or there is out of date, or it is another cluster");
 }
 
 /* A flood costs us reading, but no more. */

@@ -107,6 +107,36 @@ int keyfile_read(const char *path, struct keyfile *keys, char *why,
     return rc;
 }
 
+int keyfile_read_secret(const char *path, uint8_t secret[SEAL_KEY_LEN],
+                        char *why, size_t why_len)
+{
+    char text[2 * SECRET_LEN + 2] = "";
+    int rc = check_mode(path, why, why_len);
+
+    if (rc != 0) {
+        return rc;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (len == 2 * SECRET_LEN + 1 && text[len - 1] == '\n') {
+        len--;
+    }
+    if (len < 0) {
+        snprintf(why, why_len, "%s: cannot be read", path);
+        rc = ERR_IO;
+    } else if (len != 2 * SECRET_LEN ||
+               sodium_hex2bin(secret, SECRET_LEN, text, 2 * SECRET_LEN, NULL,
+                              NULL, NULL) != 0) {
+        snprintf(why, why_len, "%s: must be 64 hex digits", path);
+        rc = ERR_CONFIG;
+    }
+    sodium_memzero(text, sizeof text);
+    return rc;
+}
+
 /* --- entries --- */
 
 /* Exactly 2 * len hex digits, not all zero. */

@@ -37,6 +37,11 @@ int keyfile_read(const char *path, struct keyfile *keys, char *why,
  * ERR_IO, ERR_NOMEM. */
 int keyfile_create(const char *path);
 
+/* One cluster key of a file that holds nothing else: 64 hex digits. Errors: as
+ * keyfile_read(). */
+int keyfile_read_secret(const char *path, uint8_t secret[SEAL_KEY_LEN],
+                        char *why, size_t why_len);
+
 /* A fresh cluster key. */
 void keyfile_random(uint8_t secret[SEAL_KEY_LEN]);
 /* Writes all of it, to the disk. Errors: ERR_IO. */

@@ -27,6 +27,8 @@ static const struct command commands[] = {
      "check a cluster against its promises"},
     {"token", cli_token, "mint ... | show TOKEN", "tokens for clients"},
     {"keygen", cli_keygen, "FILE", "make the keys of a cluster"},
+    {"keys", cli_keys, "list | install | use | remove ...",
+     "change the keys of a running cluster"},
     {"check", cli_check, "FILE", "check a configuration file"},
 };
 

@@ -11,6 +11,7 @@
 #include "node/keyfile.h"
 #include "node/membership.h"
 #include "node/question.h"
+#include "node/rotation.h"
 #include "proto/err.h"
 
 enum {
@@ -121,6 +122,9 @@ static int open_core(struct node *node, const struct config *config)
     for (size_t i = 0; i < config->origins_len; i++) {
         node->origins[i] = bytes_str(node->config.origins[i]);
     }
+    node->core.calls = node->calls;
+    node->core.keyring = &node->keyring;
+    rotation_serve(&node->core);
     node->core.origins = node->origins;
     node->core.origins_len = config->origins_len;
     return 0;

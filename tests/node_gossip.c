@@ -12,6 +12,7 @@ struct end {
     struct gossip *gossip;
     struct seal_ring ring;
     struct stats stats;
+    struct log log;
     struct addr at;
     char last[64];
     bool last_for_me;
@@ -44,6 +45,7 @@ static void start(struct end *end, uv_loop_t *loop, const struct node_id *id,
         .loop = loop,
         .ring = &end->ring,
         .stats = &end->stats,
+        .log = &end->log,
         .self = *id,
         .life = {id->b[0], 1},
         .listen = loop_free_addr(),
@@ -156,6 +158,34 @@ static void another_cluster_is_refused(void **state)
     pair_end(&pair);
 }
 
+/* Whose key file is of before a rotation, or of after: once in ten seconds. */
+static void a_key_that_is_not_here_is_named_in_the_log(void **state)
+{
+    static const uint8_t secret[SEAL_KEY_LEN] = {1};
+    char line[512] = "";
+    char key[32];
+    struct pair pair;
+    (void)state;
+
+    pair_start(&pair, "one");
+    pair.b.log.to = fmemopen(line, sizeof line, "w");
+    pair.b.log.level = LOG_WARN;
+    assert_int_equal(seal_key_init(&pair.a.ring.keys[0], secret), 0);
+    gossip_send(pair.a.gossip, &pair.b.at, &id_b, BYTES("x"));
+    gossip_send(pair.a.gossip, &pair.b.at, NULL, BYTES("x"));
+    wait_for(&pair, 2);
+    fclose(pair.b.log.to);
+    pair.b.log.to = NULL;
+    assert_int_equal(pair.b.stats.gossip_refused, 2);
+    snprintf(key, sizeof key, "key=%016llx",
+             (unsigned long long)pair.a.ring.keys[0].print);
+    assert_non_null(strstr(line, "warn key-unknown"));
+    assert_non_null(strstr(line, key));
+    assert_non_null(strstr(line, "out of date"));
+    assert_null(strstr(strchr(line, '\n'), "key-unknown"));
+    pair_end(&pair);
+}
+
 static void a_replay_is_refused(void **state)
 {
     struct buf sealed = {0};
@@ -240,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_packet_arrives_with_its_sender),
         cmocka_unit_test(what_is_for_another_node_is_refused),
         cmocka_unit_test(another_cluster_is_refused),
+        cmocka_unit_test(a_key_that_is_not_here_is_named_in_the_log),
         cmocka_unit_test(a_replay_is_refused),
         cmocka_unit_test(any_flipped_bit_is_refused),
         cmocka_unit_test(garbage_is_refused),

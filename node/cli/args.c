@@ -116,6 +116,14 @@ static bool read_valued(struct reading *r, const char *name, const char *value,
         r->region = value;
         return true;
     }
+    if (strcmp(name, "--keys") == 0 && (r->takes & ARGS_KEYS) != 0) {
+        r->args->keys = value;
+        return true;
+    }
+    if (strcmp(name, "--key-file") == 0 && (r->takes & ARGS_KEYS) != 0) {
+        r->args->key_file = value;
+        return true;
+    }
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         uint64_t *to = numbers[i].to;
         if (strcmp(name, numbers[i].name) == 0 &&
@@ -134,6 +142,10 @@ static bool read_switch(struct reading *r, const char *name)
 {
     if (strcmp(name, "--json") == 0 && (r->takes & ARGS_JSON) != 0) {
         r->args->json = true;
+        return true;
+    }
+    if (strcmp(name, "--force") == 0 && (r->takes & ARGS_FORCE) != 0) {
+        r->args->force = true;
         return true;
     }
     if (strcmp(name, "--barrier=all") == 0 && (r->takes & ARGS_BARRIER) != 0) {

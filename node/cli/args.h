@@ -26,6 +26,9 @@ struct args {
     uint64_t seconds;
     uint64_t topics;
     bool barrier_all;
+    const char *keys;     /* a key file */
+    const char *key_file; /* a file with one key */
+    bool force;
     size_t words_len; /* what is not an option */
     const char *words[ARGS_WORDS_MAX];
 };
@@ -38,6 +41,8 @@ enum args_takes {
     ARGS_BARRIER = 1 << 3,
     ARGS_SECONDS = 1 << 4,
     ARGS_TOPICS = 1 << 5,
+    ARGS_KEYS = 1 << 6, /* --keys, --key-file */
+    ARGS_FORCE = 1 << 7,
 };
 
 /* 0, or the exit code after a sentence on standard error. */

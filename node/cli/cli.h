@@ -24,6 +24,7 @@ int cli_check(int argc, char **argv);
 int cli_cluster(int argc, char **argv);
 int cli_dev(int argc, char **argv);
 int cli_keygen(int argc, char **argv);
+int cli_keys(int argc, char **argv);
 int cli_node(int argc, char **argv);
 int cli_pub(int argc, char **argv);
 int cli_regions(int argc, char **argv);

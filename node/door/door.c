@@ -9,6 +9,7 @@ static const struct door *const doors[] = {
     &door_resp,
     &door_native,
     &door_status,
+    &door_keys,
     &door_console,
     &door_sse,
     &door_poll,

@@ -97,6 +97,7 @@ extern const struct door door_publish; /* POST /topics/... */
 extern const struct door door_poll;    /* GET  /topics/..., long-poll */
 extern const struct door door_sse;     /* GET  /topics/..., event stream */
 extern const struct door door_status;  /* /v1, /livez, /readyz, /metrics */
+extern const struct door door_keys;    /* /v1/admin/keys */
 extern const struct door door_console; /* /console, /starling.js */
 
 /* The door of a byte connection. SNIFF_MORE: *door is NULL, read on. */

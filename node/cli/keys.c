@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * starling keys list|install|use|remove: the cluster keys of all running nodes.
+ *
+ * The nodes keep what they are told in memory. What holds after a restart is
+ * in the key file, which --keys changes along, and which the operator copies to
+ * every machine. A new secret leaves this process only into that file and into
+ * an envelope that a key of the file seals (proto/keys.h).
+ */
+#include <stdio.h>
+
+#include "node/cli/args.h"
+#include "node/cli/cli.h"
+#include "node/cli/fetch.h"
+#include "node/cli/key_report.h"
+#include "node/keyfile_edit.h"
+#include "proto/err.h"
+
+static const char path[] = "/v1/admin/keys";
+
+struct command {
+    const char *name; /* "keys use", for messages */
+    struct args args;
+    struct keys_wish wish;
+    struct keyfile keys; /* with --keys; ring.keys_len is 0 without */
+    struct seal_key key; /* to install; zero: the node has it already */
+    bool has_key;
+    char why[512];
+};
+
+static int usage(void)
+{
+    fputs("usage: starling keys list [--json]\n"
+          "       starling keys install --keys FILE [--key-file FILE]\n"
+          "       starling keys install FINGERPRINT [--keys FILE]\n"
+          "       starling keys use FINGERPRINT [--keys FILE]\n"
+          "       starling keys remove FINGERPRINT [--keys FILE]\n"
+          "         --keys FILE   the key file: changed along\n"
+          "         --force       pass over nodes that do not answer\n",
+          stderr);
+    return CLI_USAGE;
+}
+
+static int say(const struct command *c, int exit_code, const char *text)
+{
+    fprintf(stderr, "starling %s: %s\n", c->name, text);
+    return exit_code;
+}
+
+static struct keyfile_why why_of(struct command *c)
+{
+    return (struct keyfile_why){c->why, sizeof c->why};
+}
+
+/* --- asking a node --- */
+
+/* An answer that is no report: its own words, if it has any. */
+static int refused(const struct command *c, int status, const json_t *root)
+{
+    const char *authority = c->args.url.authority;
+    const char *message = json_string_value(json_object_get(root, "message"));
+
+    if (status < 0) {
+        return args_fail(c->name, authority, status);
+    }
+    if (message == NULL) {
+        return args_fail(c->name, authority, ERR_SYNTAX);
+    }
+    fprintf(stderr, "starling %s: %s: %s\n", c->name, authority, message);
+    return status == 401 || status == 403 ? CLI_NOT_PERMITTED : CLI_REFUSED;
+}
+
+/* *report is the caller's. 0 or an exit code. */
+static int ask(const struct command *c, const char *method,
+               struct bytes content, json_t **report)
+{
+    struct buf body = {0};
+    int status = fetch(&c->args.url, method, path, c->args.token, content,
+                       &body);
+    json_t *root = json_loadb((char *)body.p, body.len, 0, NULL);
+    int exit_code = CLI_OK;
+
+    buf_fini(&body);
+    if (status < 0 || json_object_get(root, "nodes") == NULL) {
+        exit_code = refused(c, status, root);
+        json_decref(root);
+        root = NULL;
+    }
+    *report = root;
+    return exit_code;
+}
+
+static void print_json(const json_t *report)
+{
+    json_dumpf(report, stdout, JSON_COMPACT);
+    puts("");
+}
+
+/* --- list --- */
+
+static int list(struct command *c)
+{
+    json_t *report;
+    int exit_code = ask(c, "GET", (struct bytes){0}, &report);
+
+    if (exit_code != CLI_OK) {
+        return exit_code;
+    }
+    if (c->args.json) {
+        print_json(report);
+    } else {
+        key_report_print_list(report);
+    }
+    exit_code = key_report_is_done(report) ? CLI_OK : CLI_REFUSED;
+    json_decref(report);
+    return exit_code;
+}
+
+/* --- the key to install --- */
+
+static int read_key_file(struct command *c, uint8_t secret[SEAL_KEY_LEN])
+{
+    int rc = keyfile_read_secret(c->args.key_file, secret, c->why,
+                                 sizeof c->why);
+
+    return rc == 0 ? CLI_OK : say(c, CLI_CONFIG, c->why);
+}
+
+/* A new one, or the one in a file of its own. */
+static int make_key(struct command *c)
+{
+    uint8_t secret[SEAL_KEY_LEN];
+    int exit_code = CLI_OK;
+
+    if (c->args.keys == NULL) {
+        return say(c, CLI_USAGE,
+                   "give the key file with --keys FILE: nodes keep nothing on "
+                   "disk,\nand a key that is in no file is lost with them");
+    }
+    if (c->args.key_file != NULL) {
+        exit_code = read_key_file(c, secret);
+    } else {
+        keyfile_random(secret);
+    }
+    if (exit_code == CLI_OK && seal_key_init(&c->key, secret) != 0) {
+        exit_code = say(c, CLI_CONFIG, "a key of zeros is no key");
+    }
+    explicit_bzero(secret, sizeof secret);
+    c->has_key = exit_code == CLI_OK;
+    c->wish.print = c->key.print;
+    return exit_code;
+}
+
+/* One that is named: from the key file, if it is there; else a node has it. */
+static void find_key(struct command *c)
+{
+    ptrdiff_t at = seal_ring_find(&c->keys.ring, c->wish.print);
+
+    if (at >= 0) {
+        c->key = c->keys.ring.keys[at];
+        c->has_key = true;
+    }
+}
+
+/* Seals the key for the node that is asked, with one that both have. */
+static int wrap_key(struct command *c, const json_t *report)
+{
+    const char *name = json_string_value(json_object_get(report, "cluster"));
+    uint64_t prints[SEAL_KEYS_MAX];
+    size_t len = key_report_own(report, prints);
+    struct seal_ring ring = {.keys_len = 1};
+    uint8_t nonce[SEAL_KEY_LEN]; /* more than it needs */
+    struct buf sealed = {0};
+    ptrdiff_t at = -1;
+
+    for (size_t i = 0; i < len && at < 0; i++) {
+        at = seal_ring_find(&c->keys.ring, prints[i]);
+    }
+    if (at < 0 || name == NULL || strlen(name) > CLUSTER_NAME_LEN_MAX) {
+        fprintf(stderr,
+                "starling %s: %s has none of the keys of this cluster\n",
+                c->name, c->args.keys);
+        return CLI_CONFIG;
+    }
+    ring.keys[0] = c->keys.ring.keys[at];
+    ring.cluster_name = bytes_str(name);
+    keyfile_random(nonce);
+    seal_write(&ring, SEAL_INSTALL, NULL, nonce,
+               bytes_of(c->key.secret, SEAL_KEY_LEN), &sealed);
+    bool failed = sealed.failed;
+    if (!failed) {
+        memcpy(c->wish.sealed, sealed.p, KEYS_SEALED_LEN);
+        c->wish.sealed_len = KEYS_SEALED_LEN;
+    }
+    buf_fini(&sealed);
+    explicit_bzero(&ring, sizeof ring);
+    return failed ? CLI_INTERNAL : CLI_OK;
+}
+
+/* Looks first whether it can work: a key that the cluster does not take is
+ * better not in the file. */
+static int prepare_install(struct command *c)
+{
+    uint64_t prints[SEAL_KEYS_MAX];
+    json_t *report;
+
+    if (c->args.words_len == 0) {
+        int exit_code = make_key(c);
+        if (exit_code != CLI_OK) {
+            return exit_code;
+        }
+    } else {
+        find_key(c);
+    }
+    if (!c->has_key) {
+        return CLI_OK;
+    }
+    int exit_code = ask(c, "GET", (struct bytes){0}, &report);
+    if (exit_code != CLI_OK) {
+        return exit_code;
+    }
+    if (key_report_own(report, prints) == SEAL_KEYS_MAX) {
+        exit_code = say(c, CLI_REFUSED, "the cluster has 8 keys: remove one");
+    } else {
+        exit_code = wrap_key(c, report);
+    }
+    json_decref(report);
+    if (exit_code == CLI_OK &&
+        keyfile_add(c->args.keys, c->key.secret, why_of(c)) != 0) {
+        exit_code = say(c, CLI_CANNOT_BIND, c->why);
+    }
+    return exit_code;
+}
+
+/* --- changing --- */
+
+/* What a file must look like for nodes that start later. */
+static int change_file(struct command *c)
+{
+    int rc = 0;
+
+    if (c->wish.op == KEYS_USE) {
+        rc = keyfile_put_first(c->args.keys, c->wish.print, why_of(c));
+    } else if (c->wish.op == KEYS_REMOVE) {
+        rc = keyfile_remove(c->args.keys, c->wish.print, why_of(c));
+    }
+    if (rc != 0) {
+        fprintf(stderr,
+                "starling %s: the nodes are changed, the key file is not: %s\n",
+                c->name, c->why);
+        return CLI_CANNOT_BIND;
+    }
+    return CLI_OK;
+}
+
+static void print_advice(const struct command *c)
+{
+    if (c->args.keys != NULL) {
+        printf("%s is changed: copy it to every machine; a node that starts "
+               "with an old one cannot join\n",
+               c->args.keys);
+    } else if (c->wish.op != KEYS_INSTALL) {
+        puts("no key file was changed (--keys FILE): what a node finds in its "
+             "own holds when it restarts");
+    }
+}
+
+static void print_repeat(const struct command *c)
+{
+    if (c->wish.op == KEYS_INSTALL && c->args.keys != NULL) {
+        fprintf(stderr,
+                "%s has the key; repeat it with: starling keys install "
+                "%016llx --keys %s\n",
+                c->args.keys, (unsigned long long)c->wish.print, c->args.keys);
+    }
+}
+
+static int change(struct command *c)
+{
+    struct buf content = {0};
+    json_t *report = NULL;
+
+    keys_wish_write(&c->wish, &content);
+    int exit_code = content.failed
+                        ? CLI_INTERNAL
+                        : ask(c, "POST", buf_bytes(&content), &report);
+    buf_fini(&content);
+    if (exit_code != CLI_OK) {
+        print_repeat(c);
+        return exit_code;
+    }
+    bool done = key_report_is_done(report);
+    if (c->args.json) {
+        print_json(report);
+    } else {
+        key_report_print_change(report);
+    }
+    json_decref(report);
+    if (!done) {
+        print_repeat(c);
+        return CLI_REFUSED;
+    }
+    if (c->args.keys != NULL) {
+        exit_code = change_file(c);
+    }
+    if (exit_code == CLI_OK && !c->args.json) {
+        print_advice(c);
+    }
+    return exit_code;
+}
+
+static bool is_loopback(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+           strncmp(host, "127.", 4) == 0;
+}
+
+static int prepare(struct command *c)
+{
+    const struct args *args = &c->args;
+    bool named = args->words_len == 1;
+
+    if (args->words_len > 1 || (!named && c->wish.op != KEYS_INSTALL) ||
+        (args->key_file != NULL && (named || c->wish.op != KEYS_INSTALL))) {
+        return usage();
+    }
+    if (named &&
+        keys_print_read(bytes_str(args->words[0]), &c->wish.print) != 0) {
+        return say(c, CLI_USAGE,
+                   "a fingerprint is 16 hex digits (starling keys list)");
+    }
+    if (args->keys != NULL &&
+        keyfile_read(args->keys, &c->keys, c->why, sizeof c->why) != 0) {
+        return say(c, CLI_CONFIG, c->why);
+    }
+    if (args->token != NULL && !is_loopback(args->url.host)) {
+        fprintf(stderr,
+                "starling %s: warning: the token travels to %s unencrypted; "
+                "run this on a machine of the cluster, or through a tunnel\n",
+                c->name, args->url.host);
+    }
+    c->wish.force = args->force;
+    return c->wish.op == KEYS_INSTALL ? prepare_install(c) : CLI_OK;
+}
+
+static int run(struct command *c, int argc, char **argv)
+{
+    bool is_list = c->wish.op == KEYS_LIST;
+    int exit_code = args_read(
+        &c->args, c->name,
+        is_list ? ARGS_JSON : ARGS_JSON | ARGS_KEYS | ARGS_FORCE, argc, argv);
+
+    if (exit_code != CLI_OK) {
+        return exit_code;
+    }
+    if (is_list) {
+        return c->args.words_len == 0 ? list(c) : usage();
+    }
+    exit_code = prepare(c);
+    return exit_code == CLI_OK ? change(c) : exit_code;
+}
+
+int cli_keys(int argc, char **argv)
+{
+    static const char *const names[] = {
+        [KEYS_LIST] = "keys list",
+        [KEYS_INSTALL] = "keys install",
+        [KEYS_USE] = "keys use",
+        [KEYS_REMOVE] = "keys remove",
+    };
+
+    for (size_t i = KEYS_LIST; argc > 0 && i < ARRAY_LEN(names); i++) {
+        if (strcmp(argv[0], keys_op_name((enum keys_op)i)) == 0) {
+            struct command c = {.name = names[i], .wish.op = (enum keys_op)i};
+            int exit_code = run(&c, argc - 1, argv + 1);
+            explicit_bzero(&c, sizeof c);
+            return exit_code;
+        }
+    }
+    return usage();
+}
