@@ -143,6 +143,13 @@ void client_unsubscribe(struct client *client, struct sub *sub);
 int client_await(struct client *client, enum cluster_scope scope,
                  uint64_t version, uint64_t tag);
 
+/* Holds the output here until client_fill() with the same tag puts its answer
+ * into this very place, in whatever order answers come. Tags are the door's
+ * own. Errors: ERR_NOMEM, ERR_LIMIT (too many wait): close. */
+int client_hold(struct client *client, uint64_t tag);
+/* Copies the answer. When the client closed meanwhile it is lost. */
+void client_fill(struct client *client, uint64_t tag, struct bytes answer);
+
 /* --- output --- */
 
 /* Appends bytes exactly as they are (byte doors, bodies of streams). */

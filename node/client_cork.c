@@ -21,7 +21,15 @@ struct cork {
     enum cluster_scope scope;
     bool released;
     bool partial;
+    bool held;         /* by client_hold(): no barrier */
+    struct buf answer; /* the same, once it is there */
 };
+
+static void cork_free(struct cork *cork)
+{
+    buf_fini(&cork->answer);
+    free(cork);
+}
 
 static void enlist(struct client *client)
 {
@@ -77,8 +85,11 @@ static struct bytes render_ack(struct client *client, uint64_t tag,
 static void take_first(struct client *client)
 {
     struct cork *cork = client->corks;
-    struct bytes ack = render_ack(client, cork->tag, cork->partial);
-    bool failed = client->core->scratch.failed;
+    struct bytes ack = cork->held
+                           ? buf_bytes(&cork->answer)
+                           : render_ack(client, cork->tag, cork->partial);
+    bool failed = cork->held ? cork->answer.failed
+                             : client->core->scratch.failed;
 
     client->core->stats.barrier_partial += cork->partial;
     client->corks = cork->next;
@@ -87,8 +98,9 @@ static void take_first(struct client *client)
         client->corks_last = NULL;
         delist(client);
     }
-    free(cork);
-    if (outq_uncork(&client->out, &client->core->chunks, ack) != 0 || failed) {
+    failed |= outq_uncork(&client->out, &client->core->chunks, ack) != 0;
+    cork_free(cork);
+    if (failed) {
         client_abort(client);
         return;
     }
@@ -105,7 +117,7 @@ static void take_released(struct client *client)
 void corks_release_all(struct client *client)
 {
     for (struct cork *cork = client->corks; cork != NULL; cork = cork->next) {
-        cork->partial |= !cork->released;
+        cork->partial |= !cork->released && !cork->held;
         cork->released = true;
     }
     take_released(client);
@@ -118,7 +130,7 @@ void corks_drop(struct client *client)
         client->corks = cork->next;
         (void)outq_uncork(&client->out, &client->core->chunks,
                           bytes_of(NULL, 0));
-        free(cork);
+        cork_free(cork);
     }
     if (client->corks_len > 0) {
         client->corks_len = 0;
@@ -134,7 +146,7 @@ static bool join_last(struct client *client, enum cluster_scope scope,
 {
     struct cork *last = client->corks_last;
 
-    if (client->door->on_barrier != NULL || last == NULL ||
+    if (client->door->on_barrier != NULL || last == NULL || last->held ||
         last->scope != scope || last->released) {
         return false;
     }
@@ -147,8 +159,7 @@ static bool join_last(struct client *client, enum cluster_scope scope,
     return true;
 }
 
-static int add_cork(struct client *client, enum cluster_scope scope,
-                    uint64_t version, uint64_t tag, bool held)
+static int add_cork(struct client *client, const struct cork *from)
 {
     struct cork *cork;
 
@@ -160,13 +171,8 @@ static int add_cork(struct client *client, enum cluster_scope scope,
         free(cork);
         return ERR_NOMEM;
     }
-    *cork = (struct cork){
-        .version = version,
-        .tag = tag,
-        .made_ms = client->core->now_ms,
-        .scope = scope,
-        .released = held,
-    };
+    *cork = *from;
+    cork->made_ms = client->core->now_ms;
     if (client->corks_last != NULL) {
         client->corks_last->next = cork;
     } else {
@@ -193,7 +199,10 @@ int client_await(struct client *client, enum cluster_scope scope,
     }
     /* Behind others that wait it is called after them: doors count on it. */
     if (!held || (client->corks != NULL && client->door->on_barrier != NULL)) {
-        return add_cork(client, scope, version, tag, held);
+        return add_cork(client, &(struct cork){.version = version,
+                                               .tag = tag,
+                                               .scope = scope,
+                                               .released = held});
     }
     ack = render_ack(client, tag, false);
     if (client->core->scratch.failed) {
@@ -201,6 +210,31 @@ int client_await(struct client *client, enum cluster_scope scope,
     }
     client_write(client, ack);
     return 0;
+}
+
+int client_hold(struct client *client, uint64_t tag)
+{
+    if (client->closing) {
+        return 0;
+    }
+    hub_settle(client->core->hub); /* what came before stays before */
+    return add_cork(client, &(struct cork){.tag = tag, .held = true});
+}
+
+void client_fill(struct client *client, uint64_t tag, struct bytes answer)
+{
+    struct cork *cork = client->corks;
+
+    while (cork != NULL &&
+           !(cork->held && !cork->released && cork->tag == tag)) {
+        cork = cork->next;
+    }
+    if (cork == NULL) {
+        return;
+    }
+    cork->released = true;
+    buf_add_bytes(&cork->answer, answer);
+    take_released(client);
 }
 
 /* Whether what is now known of `scope` also answers a wait in `asked`. */
@@ -213,7 +247,7 @@ static void release(struct client *client, enum cluster_scope scope,
                     uint64_t version, bool partial)
 {
     for (struct cork *cork = client->corks; cork != NULL; cork = cork->next) {
-        if (!cork->released && cork->version <= version &&
+        if (!cork->released && !cork->held && cork->version <= version &&
             covers(scope, cork->scope) && !(partial && scope != cork->scope)) {
             cork->released = true;
             cork->partial = partial;

@@ -452,11 +452,17 @@ uint64_t hub_subscribers(const struct hub *hub, struct bytes cache,
     return topic == NULL ? 0 : topic->subs;
 }
 
-uint64_t hub_patterns(const struct hub *hub, struct bytes name)
+void hub_each_pattern(const struct hub *hub, struct bytes cache,
+                      void (*each)(void *data, uint64_t hash), void *data)
 {
-    const struct cache *cache = cache_find(hub, name);
+    const struct pattern *pattern;
+    size_t at = 0;
 
-    return cache == NULL ? 0 : cache->patterns_len;
+    while ((pattern = lookup_each(&hub->patterns, &at)) != NULL) {
+        if (bytes_eq(cache_name(pattern->cache), cache)) {
+            each(data, pattern->hash);
+        }
+    }
 }
 
 void hub_each_topic(const struct hub *hub, struct bytes cache,

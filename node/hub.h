@@ -253,12 +253,13 @@ void hub_take_answer(struct hub *hub, const struct peer_message *answer);
 /* Whether a topic lingers whose subscribers may come back elsewhere. */
 bool hub_lingers(const struct hub *hub);
 
-/* Introspection for PUBSUB and /v1: subscribers of a topic by exact name; the
- * number of distinct patterns of a cache; walks topics with exact subscribers.
- */
+/* Introspection for PUBSUB and /v1: subscribers of a topic by exact name; walks
+ * the patterns of a cache, whose hashes are the same on every node; walks
+ * topics with exact subscribers. */
 uint64_t hub_subscribers(const struct hub *hub, struct bytes cache,
                          struct bytes name);
-uint64_t hub_patterns(const struct hub *hub, struct bytes name);
+void hub_each_pattern(const struct hub *hub, struct bytes cache,
+                      void (*each)(void *data, uint64_t hash), void *data);
 void hub_each_topic(const struct hub *hub, struct bytes cache,
                     void (*each)(void *data, struct bytes topic, uint64_t subs),
                     void *data);

@@ -2,6 +2,7 @@
 #include "node/question.h"
 
 #include "node/calls.h"
+#include "node/census.h"
 #include "proto/err.h"
 
 /* false: memory is short, or it is too late. */
@@ -95,6 +96,13 @@ static bool calls_tell(void *data, uint16_t slot,
            tell(node, slot, message);
 }
 
+static bool take_census(void *data, struct bytes body, struct buf *out)
+{
+    const struct node *node = data;
+
+    return census_answer(node->core.hub, body, out);
+}
+
 int question_open(struct node *node)
 {
     const struct calls_world world = {
@@ -104,5 +112,9 @@ int question_open(struct node *node)
     };
 
     node->calls = calls_new(&node->core, &world);
-    return node->calls == NULL ? ERR_NOMEM : 0;
+    if (node->calls == NULL) {
+        return ERR_NOMEM;
+    }
+    calls_serve(node->calls, CALL_PUBSUB, take_census, node);
+    return 0;
 }

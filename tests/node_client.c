@@ -341,6 +341,40 @@ static void a_door_without_on_barrier_needs_one_cork_a_turn(void **state)
     world_fini(&w);
 }
 
+/* PUBSUB: the answer comes when other nodes have spoken, not with a barrier. */
+static void a_held_place_waits_for_its_own_answer(void **state)
+{
+    struct outside outside;
+    struct world w;
+    (void)state;
+
+    corked_world(&w, &outside);
+    struct client *a = world_open(&w, 0, &door_plain);
+    assert_int_equal(client_hold(a, 7), 0);
+    client_write(a, BYTES("A"));
+    await(a, 5, 0); /* a cork of its own */
+    client_write(a, BYTES("B"));
+    assert_int_equal(client_hold(a, 8), 0);
+    client_write(a, BYTES("C"));
+    assert_int_equal(a->corks_len, 3);
+    clients_release(&w.core, CLUSTER_SCOPE_ALL, UINT64_MAX, false);
+    client_fill(a, 8, BYTES("eight"));
+    client_fill(a, 8, BYTES("twice"));
+    client_fill(a, 9, BYTES("nobody's"));
+    client_check(a);
+    expect(&w, 0, "");
+    client_fill(a, 7, BYTES("seven"));
+    expect(&w, 0, "sevenABeightC");
+
+    assert_int_equal(client_hold(a, 1), 0);
+    client_write(a, BYTES("D"));
+    client_close(a, 0);
+    client_fill(a, 1, BYTES("too late"));
+    expect(&w, 0, "D");
+    assert_int_equal(w.core.stats.barrier_partial, 0);
+    world_fini(&w);
+}
+
 static void an_acknowledgement_of_a_message_door_is_framed(void **state)
 {
     struct outside outside;
@@ -430,6 +464,7 @@ int main(void)
         cmocka_unit_test(corks_are_taken_out_in_order),
         cmocka_unit_test(a_scope_that_gave_up_does_not_answer_for_the_other),
         cmocka_unit_test(a_door_without_on_barrier_needs_one_cork_a_turn),
+        cmocka_unit_test(a_held_place_waits_for_its_own_answer),
         cmocka_unit_test(an_acknowledgement_of_a_message_door_is_framed),
         cmocka_unit_test(who_closes_waits_for_no_barrier),
         cmocka_unit_test(who_closes_is_no_longer_subscribed),

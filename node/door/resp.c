@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "node/conn.h"
+
 static void on_request(struct client *client, struct resp_request request);
 static bool may_run(struct resp_call *call);
 static bool is_full(const struct client *client);
@@ -47,7 +49,7 @@ static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
     size_t taken = 0;
     ptrdiff_t rc = 0;
 
-    while (!client->closing && !is_full(client)) {
+    while (!client->closing && !client->conn->paused && !is_full(client)) {
         struct resp_bounds bounds = bounds_of(client);
         rc = resp_read(&state->reader, &bounds, bytes_skip(in, taken),
                        &request);
@@ -86,9 +88,14 @@ static bool is_full(const struct client *client)
 static void on_request(struct client *client, struct resp_request request)
 {
     struct resp_state *state = client->state;
-    struct resp_call call = {client, state, &state->out, NULL, NULL, {0}};
-    size_t before = state->out.len;
     bool skipped = state->skip == 1;
+    struct resp_call call = {
+        .client = client,
+        .state = state,
+        .out = &state->out,
+        .is_muted = skipped || state->muted,
+    };
+    size_t before = state->out.len;
     bool unmuted = false;
 
     if (resp_resolve(&call, request) && may_run(&call)) {
@@ -229,6 +236,7 @@ static void resp_on_close(struct client *client)
 {
     struct resp_state *state = client->state;
 
+    resp_forget_asks(client);
     buf_fini(&state->out);
     free(state->name);
 }

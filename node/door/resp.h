@@ -4,7 +4,8 @@
  *   resp.c           the door: bytes to calls, output, errors, items
  *   resp_commands.c  THE table of commands, and COMMAND
  *   resp_session.c   who the client is: HELLO AUTH CLIENT RESET ...
- *   resp_pubsub.c    PUBLISH, the nine (un)subscribes, PUBSUB
+ *   resp_pubsub.c    PUBLISH, the nine (un)subscribes
+ *   resp_census.c    PUBSUB
  *   resp_info.c      INFO, CONFIG
  *
  * A client speaks for one cache: the user name of its AUTH or HELLO, `default`
@@ -25,7 +26,8 @@
 enum {
     RESP_NAME_LEN_MAX = 128,      /* of CLIENT SETNAME */
     RESP_HELD_LEN_MAX = 16 << 10, /* answers held back to be written at once */
-    RESP_SHARD = 0x10,            /* in a variant's version: beside 2 or 3 */
+    RESP_ASKS_MAX = 4, /* PUBSUB under way; then no further command is taken */
+    RESP_SHARD = 0x10, /* in a variant's version: beside 2 or 3 */
 };
 
 #define RESP_VERSION "7.2.0" /* of the Redis whose commands these are */
@@ -47,7 +49,10 @@ struct resp_state {
     uint8_t cache_len;
     char cache[CACHE_LEN_MAX];
     uint32_t subs[RESP_SUBS_LEN];
-    char *name; /* CLIENT SETNAME, or NULL */
+    char *name;            /* CLIENT SETNAME, or NULL */
+    struct resp_ask *asks; /* PUBSUB under way */
+    size_t asks_len;
+    bool quits; /* when they are answered */
 };
 
 struct resp_call;
@@ -74,6 +79,7 @@ struct resp_call {
     const struct resp_command *command;
     const struct resp_command *parent; /* container of command, or NULL */
     struct resp_request args;          /* without the command's own words */
+    bool is_muted;                     /* its answer will be thrown away */
 };
 
 /* --- resp.c --- */
@@ -133,7 +139,10 @@ void resp_ssubscribe(struct resp_call *call);
 void resp_unsubscribe(struct resp_call *call);
 void resp_punsubscribe(struct resp_call *call);
 void resp_sunsubscribe(struct resp_call *call);
+
 extern const struct resp_command resp_pubsub_subs[];
+/* The client goes: nothing is answered any more. */
+void resp_forget_asks(struct client *client);
 
 void resp_info(struct resp_call *call);
 extern const struct resp_command resp_config_subs[];

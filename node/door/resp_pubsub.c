@@ -1,21 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/door/resp.h"
 
-#include <assert.h>
-
-static void pubsub_channels(struct resp_call *call);
-static void pubsub_numpat(struct resp_call *call);
-static void pubsub_numsub(struct resp_call *call);
-
-const struct resp_command resp_pubsub_subs[] = {
-    {BYTES("channels"), -2, 0, pubsub_channels, NULL},
-    {BYTES("numsub"), -2, 0, pubsub_numsub, NULL},
-    {BYTES("numpat"), 2, 0, pubsub_numpat, NULL},
-    {BYTES("shardchannels"), -2, 0, pubsub_channels, NULL},
-    {BYTES("shardnumsub"), -2, 0, pubsub_numsub, NULL},
-    {{NULL, 0}, 0, 0, NULL, NULL},
-};
-
 static const struct kind {
     struct bytes subscribed;
     struct bytes unsubscribed;
@@ -250,83 +235,4 @@ void resp_punsubscribe(struct resp_call *call)
 void resp_sunsubscribe(struct resp_call *call)
 {
     unsubscribe(call, RESP_SHARDS);
-}
-
-/* --- PUBSUB --- */
-
-/* Who may not subscribe to a channel does not learn that it exists. */
-static bool may_see(const struct resp_call *call, struct bytes channel)
-{
-    const struct core *core = call->client->core;
-
-    return auth_allows(&core->auth, call->client->who, AUTH_SUBSCRIBE,
-                       resp_cache(call->state), channel,
-                       core->wall_ms / 1000) == 0;
-}
-
-struct channels {
-    struct resp_call *call;
-    struct bytes pattern;
-    struct buf names; /* as bulk strings */
-    size_t len;
-};
-
-static void add_channel(void *data, struct bytes channel, uint64_t subs)
-{
-    struct channels *channels = data;
-
-    if (subs == 0 || channels->names.failed ||
-        !topic_glob_match(channels->pattern, channel) ||
-        !may_see(channels->call, channel)) {
-        return;
-    }
-    resp_write_bulk(&channels->names, channel);
-    channels->len++;
-}
-
-/* The answer is bounded as any client's output is. */
-static void pubsub_channels(struct resp_call *call)
-{
-    struct core *core = call->client->core;
-    struct channels channels = {
-        .call = call,
-        .pattern = BYTES("*"),
-        .names.max = limits_out_hard(&core->limits) / 2,
-    };
-
-    (void)resp_next(&call->args, &channels.pattern);
-    if (call->args.len > 0) {
-        resp_refuse_arity(call);
-        return;
-    }
-    hub_each_topic(core->hub, resp_cache(call->state), add_channel, &channels);
-    if (channels.names.failed) {
-        resp_write_error(call->out, "ERR too many channels for one answer, "
-                                    "ask with a narrower pattern");
-    } else {
-        resp_write_array(call->out, channels.len);
-        buf_add_bytes(call->out, buf_bytes(&channels.names));
-    }
-    buf_fini(&channels.names);
-}
-
-static void pubsub_numsub(struct resp_call *call)
-{
-    const struct hub *hub = call->client->core->hub;
-    struct bytes cache = resp_cache(call->state);
-    struct bytes channel;
-
-    resp_write_array(call->out, 2 * call->args.len);
-    while (resp_next(&call->args, &channel)) {
-        bool seen = topic_is_valid(channel) && may_see(call, channel);
-        uint64_t subs = seen ? hub_subscribers(hub, cache, channel) : 0;
-        resp_write_bulk(call->out, channel);
-        resp_write_int(call->out, (int64_t)subs);
-    }
-}
-
-static void pubsub_numpat(struct resp_call *call)
-{
-    resp_write_int(call->out, (int64_t)hub_patterns(call->client->core->hub,
-                                                    resp_cache(call->state)));
 }

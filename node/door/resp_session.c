@@ -69,7 +69,12 @@ void resp_quit(struct resp_call *call)
 {
     resp_write_simple(call->out, "OK");
     resp_flush(call->client);
-    client_close(call->client, 0);
+    if (call->state->asks == NULL) {
+        client_close(call->client, 0);
+    } else { /* it wants to know before it goes */
+        call->state->quits = true;
+        conn_pause(call->client->conn, true);
+    }
 }
 
 void resp_select(struct resp_call *call)

@@ -5,6 +5,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
+#include "proto/census.h"
 #include "proto/peer.h"
 
 static ptrdiff_t read_batch(struct bytes in)
@@ -90,6 +91,27 @@ static void read_records(struct bytes records)
     }
 }
 
+/* As a question, and as each kind of answer. */
+static void read_census(struct bytes body)
+{
+    struct mp topics = mp_of(body);
+    struct mp numbers = topics;
+    struct census census;
+    struct bytes name;
+    uint64_t number;
+
+    if (census_read(body, &census) == 0) {
+        while (census_name(&census, &name)) {
+            assert(fuzz_inside(name, body));
+        }
+    }
+    while (census_next_topic(&topics, &name)) {
+        assert(fuzz_inside(name, body));
+    }
+    while (census_next_number(&numbers, &number)) {
+    }
+}
+
 static void read_messages(struct bytes body)
 {
     ptrdiff_t taken;
@@ -98,6 +120,7 @@ static void read_messages(struct bytes body)
         struct peer_message message = {0};
         assert(peer_message_read(body, &message) == taken);
         read_records(message.records);
+        read_census(message.body);
         body = bytes_skip(body, (size_t)taken);
     }
 }
