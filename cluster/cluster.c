@@ -8,6 +8,7 @@
 #include "cluster/rng.h"
 #include "proto/err.h"
 
+static void flush_if_long(struct cluster *cluster);
 static void copy_self(struct cluster *cluster, const struct peer_node *from);
 static struct swim *make_swim(const struct cluster_options *options,
                               uint64_t now_ms);
@@ -154,18 +155,28 @@ bool cluster_next(struct cluster *cluster, struct cluster_effect *effect)
         *effect = (struct cluster_effect){.type = CLUSTER_GAP};
         return true;
     }
-    return barrier_next(&cluster->barrier, effect);
+    if (!barrier_next(&cluster->barrier, effect)) {
+        return false;
+    }
+    effect->partial = effect->partial || cluster->late_len > 0;
+    return true;
 }
 
 uint64_t cluster_want(struct cluster *cluster, uint64_t hash, bool wanted)
 {
-    return replog_want(&cluster->log, hash, wanted);
+    uint64_t version = replog_want(&cluster->log, hash, wanted);
+
+    flush_if_long(cluster);
+    return version;
 }
 
 uint64_t cluster_want_pattern(struct cluster *cluster,
                               const struct peer_record *record)
 {
-    return replog_want_record(&cluster->log, record);
+    uint64_t version = replog_want_record(&cluster->log, record);
+
+    flush_if_long(cluster);
+    return version;
 }
 
 void cluster_flush(struct cluster *cluster, uint64_t now_ms)
@@ -200,8 +211,10 @@ size_t cluster_route(struct cluster *cluster, const struct item *item,
     uint64_t slots[PATTERNS_WORDS];
     struct route_want want = want_of(cluster, item, slots);
 
-    return route_targets(&cluster->route, &want, cluster->now_ms, targets, max,
-                         partial);
+    size_t len = route_targets(&cluster->route, &want, cluster->now_ms, targets,
+                               max, partial);
+    *partial = *partial || cluster->late_len > 0;
+    return len;
 }
 
 size_t cluster_relay(struct cluster *cluster, const struct item *item,
@@ -222,6 +235,11 @@ size_t cluster_living(const struct cluster *cluster)
 size_t cluster_links(const struct cluster *cluster)
 {
     return cluster->linked_len;
+}
+
+size_t cluster_late(const struct cluster *cluster)
+{
+    return cluster->late_len;
 }
 
 bool cluster_is_ready(const struct cluster *cluster)
@@ -289,6 +307,14 @@ void cluster_check(const struct cluster *cluster)
     slots_check(cluster);
     assert(cluster->flushed <= cluster->log.version);
     assert(cluster->gate.ready || !cluster->gate.alone);
+}
+
+/* A turn with more changes than the log can say again goes in portions. */
+static void flush_if_long(struct cluster *cluster)
+{
+    if (cluster->log.version - cluster->flushed >= REPLOG_RING_MAX / 2) {
+        sync_flush(cluster);
+    }
 }
 
 static void copy_text(struct bytes *text, uint8_t **to)

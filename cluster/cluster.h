@@ -123,6 +123,7 @@ enum cluster_event {
     CLUSTER_REFUSED,     /* other hash key or version: text says which */
     CLUSTER_DIVERGED,    /* equal version, unequal digest: a bug, repaired */
     CLUSTER_SEED_SILENT, /* no seed answers */
+    CLUSTER_LATE,        /* alive, of this region, and cannot be linked */
 };
 
 enum cluster_scope {
@@ -185,7 +186,7 @@ struct cluster_target {
  * who wants the hash, or has a pattern that matches (cluster/patterns.h); each
  * peer is named once. Of the item only hash, cache and topic are read. Returns
  * how many were written (at most `max`); allocation free. *partial: a peer of
- * this region that wants it has no link, or a region that wants it no ingress.
+ * this region that wants it, or may, has no link, or a region no ingress.
  */
 size_t cluster_route(struct cluster *cluster, const struct item *item,
                      struct cluster_target *targets, size_t max, bool *partial);
@@ -224,6 +225,10 @@ bool cluster_member_at(const struct cluster *cluster, size_t index,
                        struct cluster_member *member);
 size_t cluster_living(const struct cluster *cluster); /* self not */
 size_t cluster_links(const struct cluster *cluster);
+/* Nodes of this region that are alive and have had no link for 10 s: what is
+ * published there may not come here, so each subscribe is partial, and a
+ * CLUSTER_GAP follows every 30 s. */
+size_t cluster_late(const struct cluster *cluster);
 bool cluster_is_ready(const struct cluster *cluster);
 bool cluster_is_alone(const struct cluster *cluster); /* seeds given, silent */
 /* The first reason why not ready: a fixed text, "" when ready. */

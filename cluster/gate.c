@@ -58,7 +58,7 @@ const char *gate_why_peer(const struct gate *gate, const struct gate_peer *peer,
         return NULL;
     }
     if (!peer->linked) {
-        return why[0];
+        return now_ms < gate->began_ms + GATE_LATE_MS ? why[0] : NULL;
     }
     if (!peer->held) {
         return why[1];

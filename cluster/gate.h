@@ -7,12 +7,16 @@
  *           --(seeds given, nobody there for CLUSTER_ALONE_MS)--> ready, alone
  *
  * Members of other regions are waited for alike, but only until GATE_FAR_MS:
- * whoever is linked before it takes its first publish misses none of them.
- * Without seeds and without members the gate is open at once. Members say the
- * sum of whom they count in; where it is not the sum of those known here, the
- * ids are asked for, and one that is not known yet keeps the gate shut until
- * membership has brought it, or GATE_NAME_MS have passed (it is dead). Once
- * open it stays open.
+ * whoever is linked before it takes its first publish misses none of them. One
+ * of this region that lives and cannot be linked is waited for GATE_LATE_MS:
+ * one sick node must not keep all others from coming back. Then what is
+ * published here does not reach it; it and its like here tell their subscribers
+ * so, and call each subscribe partial (link.c), until the link stands. Without
+ * seeds and without members the gate is open at once. Members say the sum of
+ * whom they count in; where it is not the sum of those known here, the ids are
+ * asked for, and one that is not known yet keeps the gate shut until membership
+ * has brought it, or GATE_NAME_MS have passed (it is dead). Once open it stays
+ * open.
  */
 #ifndef CLUSTER_GATE_H
 #define CLUSTER_GATE_H
@@ -23,6 +27,7 @@
 enum {
     GATE_NAME_MS = 5000,
     GATE_FAR_MS = 2000,
+    GATE_LATE_MS = 10000,
 };
 
 struct gate_name {

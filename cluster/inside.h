@@ -26,6 +26,8 @@ enum {
     HELLO_MS = 1000,       /* between hellos to a peer, with few links ... */
     HELLO_EACH_MS = 20,    /* ... and for each link: 50 a second at most */
     LINK_SILENT_MS = 4000, /* three hellos missed: the way is broken */
+    LINK_LATE_MS = 10000,  /* a living node of the region without a link */
+    LATE_GAP_MS = 30000,   /* as long as it is: a discontinuity each time */
     ANSWER_MS = 3000,      /* the same when one that asks is not answered */
     PULL_AGAIN_MS = 1000,  /* without progress */
     GAP_AGAIN_MS = 100,    /* between gap messages to one peer */
@@ -56,9 +58,12 @@ struct peer {
     bool wrong;           /* sent what makes no sense; told once */
     bool linked;
     bool was_linked;
-    bool ready;    /* said it */
-    bool draining; /* said it */
-    bool done;     /* said that nothing of it is under way any more */
+    bool late;            /* alive and near, and not linked for too long */
+    uint64_t unlinked_ms; /* since when */
+    uint64_t late_gap_ms; /* when all subscribers are told (again) */
+    bool ready;           /* said it */
+    bool draining;        /* said it */
+    bool done;            /* said that nothing of it is under way any more */
     bool hello_due;
     bool hello_asks;       /* that one is to be answered at once */
     bool tell_members;     /* it was asked for, by a joining peer */
@@ -75,7 +80,8 @@ struct peer {
 
     /* sync.c: our log there */
     uint64_t acked; /* it holds so much */
-    uint64_t floor; /* before this it took no publishes: no need to wait */
+    bool counted;   /* barriers wait for it: it takes publishes, or soon may */
+    uint64_t floor; /* before this it took none: no need to wait */
     struct replog_walk walk;
     bool walking;
     uint32_t walk_until; /* parts it has room for */
@@ -89,7 +95,7 @@ struct peer {
     /* gate */
     bool counts_me;
     uint64_t counts_from; /* its version when it began to */
-    uint64_t counted;     /* the sum it said, with us in it */
+    uint64_t said_sum;    /* the sum it said, with us in it */
     bool agreed;          /* whom it counted is known here */
     uint64_t members_ms;  /* when it was asked for its list; 0: never */
 };
@@ -122,10 +128,11 @@ struct cluster {
     size_t turns_due; /* peers with open_due or close_due */
     size_t linked_len;
     size_t near_linked_len;
+    size_t late_len;
     bool starved; /* a living member has no slot for want of memory */
     uint16_t slot_of_row[ROWS_MAX];
     uint64_t known_sum;   /* over the ids of near peers and self ... */
-    uint64_t counted_sum; /* ... and of those that are linked */
+    uint64_t counted_sum; /* ... and of those that are counted */
 
     size_t visit_at;     /* the slot that is next to be looked after */
     uint64_t visit_ms;   /* when the last ones were */
@@ -205,6 +212,9 @@ void sync_pull(struct cluster *cluster, uint16_t slot,
 void sync_have(struct cluster *cluster, uint16_t slot, uint64_t version);
 /* Asks for what is missing, if it is time to; once a second. */
 void sync_visit(struct cluster *cluster, uint16_t slot);
+/* Our barriers begin or end to wait for a linked peer, if they do now. */
+void sync_count_in(struct cluster *cluster, uint16_t slot);
+void sync_count_out(struct cluster *cluster, uint16_t slot);
 /* The peer has all of our log. */
 bool sync_is_held(const struct cluster *cluster, uint16_t slot);
 void sync_end_step(struct cluster *cluster, uint16_t slot);

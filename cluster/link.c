@@ -19,6 +19,8 @@ static bool is_refused(struct cluster *cluster, struct peer *peer,
                        const struct peer_message *m);
 static void visit(struct cluster *cluster, uint16_t slot);
 static uint32_t again_ms(const struct cluster *cluster);
+static void set_late(struct cluster *cluster, struct peer *peer, bool late);
+static void tell_late(struct cluster *cluster, uint16_t slot);
 static void doubt(struct cluster *cluster, uint16_t slot);
 static void update(struct cluster *cluster, uint16_t slot);
 static void become_linked(struct cluster *cluster, uint16_t slot);
@@ -85,6 +87,7 @@ void link_hello(struct cluster *cluster, uint16_t slot,
         return;
     }
     peer->ready = m->ready;
+    sync_count_in(cluster, slot);
     peer->draining = m->draining || peer->draining;
     peer->its_again_ms = m->again_ms > HELLO_MS ? m->again_ms : HELLO_MS;
     peer->heard_hello = m->hello;
@@ -156,6 +159,7 @@ void link_cut(struct cluster *cluster, uint16_t slot)
     peer->pipe = false;
     sync_stop(cluster, slot);
     update(cluster, slot);
+    set_late(cluster, peer, false);
 }
 
 void link_tick(struct cluster *cluster)
@@ -196,7 +200,7 @@ void link_say_hello(struct cluster *cluster, uint16_t slot)
         .hello = ++peer->hello,
         .again_ms = again_ms(cluster),
         .asks = peer->hello_asks,
-        .counts = peer->linked,
+        .counts = peer->counted,
         .counted_sum = cluster->counted_sum,
         .known_sum = cluster->gate.ready ? 0 : cluster->known_sum,
     };
@@ -255,8 +259,37 @@ static void visit(struct cluster *cluster, uint16_t slot)
         peer->hello_due = true;
         peer->hello_asks = lacks;
     }
+    if (peer->near && !peer->linked &&
+        cluster->now_ms >= peer->unlinked_ms + LINK_LATE_MS) {
+        tell_late(cluster, slot);
+    }
     sync_visit(cluster, slot);
     link_end_step(cluster, slot);
+}
+
+static void set_late(struct cluster *cluster, struct peer *peer, bool late)
+{
+    cluster->late_len -= peer->late;
+    cluster->late_len += late;
+    peer->late = late;
+}
+
+/* What that node publishes does not come here, and nobody can tell how much.
+ * So whoever subscribes here is told as long as it lasts. */
+static void tell_late(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (!peer->late) {
+        set_late(cluster, peer, true);
+        peer->late_gap_ms = cluster->now_ms;
+        cluster_say(cluster, CLUSTER_LATE, peer,
+                    "alive, and no link to it for 10 s");
+    }
+    if (cluster->now_ms >= peer->late_gap_ms) {
+        peer->late_gap_ms = cluster->now_ms + LATE_GAP_MS;
+        cluster->gap_due = true;
+    }
 }
 
 /* In whole seconds. */
@@ -322,13 +355,9 @@ static void become_linked(struct cluster *cluster, uint16_t slot)
 
     cluster->linked_len++;
     cluster->near_linked_len += peer->near;
-    cluster->counted_sum += peer->near ? weight_of(&peer->id) : 0;
     cluster->gate.alone = false;
-    cluster->hold_due = true;
-    /* While it is joining it takes no publishes before it has what we had. */
-    if (!peer->ready) {
-        peer->floor = cluster->flushed;
-    }
+    sync_count_in(cluster, slot);
+    set_late(cluster, peer, false);
     if (peer->was_linked || both_ready) {
         link_gap(cluster, slot, (struct bytes){0});
     }
@@ -344,8 +373,8 @@ static void become_unlinked(struct cluster *cluster, uint16_t slot)
     assert(cluster->linked_len > 0);
     cluster->linked_len--;
     cluster->near_linked_len -= peer->near;
-    cluster->counted_sum -= peer->near ? weight_of(&peer->id) : 0;
-    cluster->hold_due = true;
+    sync_count_out(cluster, slot);
+    peer->unlinked_ms = cluster->now_ms;
     peer->counts_me = false;
     peer->agreed = false;
     if (!peer->done) {
@@ -377,7 +406,7 @@ static struct bytes counted_ids(struct cluster *cluster)
     buf_reset(&cluster->scratch);
     for (size_t i = 0; i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
-        if (peer != NULL && peer->linked && peer->near) {
+        if (peer != NULL && peer->counted && peer->near) {
             buf_add(&cluster->scratch, peer->id.b, NODE_ID_LEN);
         }
     }

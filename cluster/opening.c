@@ -48,7 +48,7 @@ void opening_hello(struct cluster *cluster, uint16_t slot,
             peer->counts_me = true;
             peer->counts_from = m->version;
         }
-        peer->counted = m->counted_sum;
+        peer->said_sum = m->counted_sum;
         peer->agreed = peer->agreed || m->members.len > 0;
     }
     gate_names(&cluster->gate, m->members, &cluster->self.id, cluster->now_ms);
@@ -123,7 +123,7 @@ static const char *why_member(struct cluster *cluster,
 static bool is_agreed(struct cluster *cluster, struct peer *peer)
 {
     peer->agreed = peer->agreed ||
-                   (peer->counts_me && peer->counted == cluster->known_sum);
+                   (peer->counts_me && peer->said_sum == cluster->known_sum);
     return peer->agreed;
 }
 

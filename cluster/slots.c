@@ -180,6 +180,7 @@ void slots_check(const struct cluster *cluster)
     size_t walks = 0;
     uint64_t known = weight_of(&cluster->self.id);
     uint64_t counted = known;
+    size_t late = 0;
 
     for (size_t slot = 0; slot < cluster->slots; slot++) {
         const struct peer *peer = cluster->peers[slot];
@@ -192,8 +193,10 @@ void slots_check(const struct cluster *cluster)
         walks += peer->walking;
         if (peer->near && !peer->close_due) {
             known += weight_of(&peer->id);
-            counted += peer->linked ? weight_of(&peer->id) : 0;
+            counted += peer->counted ? weight_of(&peer->id) : 0;
         }
+        late += peer->late;
+        assert(!peer->counted || peer->linked);
         assert(!peer->linked || (peer->pipe && peer->confirmed));
         assert(!peer->close_due || !peer->linked);
         if (!peer->close_due) {
@@ -206,6 +209,7 @@ void slots_check(const struct cluster *cluster)
     }
     assert(known == cluster->known_sum);
     assert(counted == cluster->counted_sum);
+    assert(late == cluster->late_len);
     assert(due == cluster->turns_due);
     assert(linked == cluster->linked_len);
     assert(near_linked == cluster->near_linked_len);
@@ -239,6 +243,7 @@ static int open_slot(struct cluster *cluster, const struct member *member)
                           .near = !member->far,
                           .heard_ms = cluster->now_ms,
                           .its_again_ms = HELLO_MS,
+                          .unlinked_ms = cluster->now_ms,
                           .open_due = true};
     cluster->peers[slot] = peer;
     cluster->slot_of_row[member->row] = (uint16_t)slot;

@@ -93,6 +93,34 @@ void sync_visit(struct cluster *cluster, uint16_t slot)
     }
 }
 
+/* A joining peer only once it holds our log, however long that is: until then
+ * it takes no publishes, and it takes none before it has what we have now. */
+void sync_count_in(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+    bool holds_some = peer->acked > 0 || cluster->flushed == 0;
+
+    if (!peer->linked || peer->counted || !(peer->ready || holds_some)) {
+        return;
+    }
+    peer->counted = true;
+    peer->floor = peer->ready ? 0 : cluster->flushed;
+    cluster->counted_sum += peer->near ? weight_of(&peer->id) : 0;
+    cluster->hold_due = true;
+    peer->hello_due = true;
+}
+
+void sync_count_out(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (peer->counted) {
+        peer->counted = false;
+        cluster->counted_sum -= peer->near ? weight_of(&peer->id) : 0;
+    }
+    cluster->hold_due = true;
+}
+
 bool sync_is_held(const struct cluster *cluster, uint16_t slot)
 {
     return holds(cluster->peers[slot]) >= cluster->flushed;
@@ -161,8 +189,9 @@ void sync_have(struct cluster *cluster, uint16_t slot, uint64_t version)
         return;
     }
     peer->acked = version;
+    sync_count_in(cluster, slot);
     uint64_t after = holds(peer);
-    if (!peer->linked || after == before) {
+    if (!peer->counted || after == before) {
         return;
     }
     if (after < before || leaves_the_last(cluster, peer, before, after)) {
@@ -211,7 +240,7 @@ void sync_hold(struct cluster *cluster)
     }
     for (size_t i = 0; i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
-        if (peer == NULL || !peer->linked) {
+        if (peer == NULL || !peer->counted) {
             continue;
         }
         count_holder(cluster, CLUSTER_SCOPE_ALL, holds(peer));

@@ -194,6 +194,7 @@ int client_await(struct client *client, enum cluster_scope scope,
     }
     hub_settle(client->core->hub); /* what came before stays before */
     bool held = version <= hub_held(client->core->hub, scope);
+    bool lacks = hub_lacks(client->core->hub);
     if (!held && join_last(client, scope, version)) {
         return 0;
     }
@@ -202,9 +203,11 @@ int client_await(struct client *client, enum cluster_scope scope,
         return add_cork(client, &(struct cork){.version = version,
                                                .tag = tag,
                                                .scope = scope,
-                                               .released = held});
+                                               .released = held,
+                                               .partial = held && lacks});
     }
-    ack = render_ack(client, tag, false);
+    client->core->stats.barrier_partial += lacks;
+    ack = render_ack(client, tag, lacks);
     if (client->core->scratch.failed) {
         return ERR_NOMEM;
     }

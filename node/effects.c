@@ -58,6 +58,7 @@ static void log_event(struct node *node, const struct cluster_effect *effect)
         [CLUSTER_DUPLICATE] = {"name-duplicate", LOG_WARN},
         [CLUSTER_REFUSED] = {"peer-refused", LOG_WARN},
         [CLUSTER_DIVERGED] = {"log-diverged", LOG_ERROR},
+        [CLUSTER_LATE] = {"member-unlinked", LOG_WARN},
     };
     const struct peer_node *peer = effect->peer;
     const char *text = effect->text != NULL ? effect->text : "";
@@ -247,6 +248,12 @@ static uint64_t outside_held(void *data, enum cluster_scope scope)
     return cluster_held(node->cluster, scope);
 }
 
+static bool outside_lacks(void *data)
+{
+    const struct node *node = data;
+    return cluster_late(node->cluster) > 0;
+}
+
 struct hub_outside membership_outside(struct node *node)
 {
     return (struct hub_outside){
@@ -256,6 +263,7 @@ struct hub_outside membership_outside(struct node *node)
         .forward = outside_forward,
         .relay = outside_relay,
         .held = outside_held,
+        .lacks = outside_lacks,
         .ask = question_ask,
     };
 }

@@ -341,6 +341,11 @@ uint64_t hub_held(const struct hub *hub, enum cluster_scope scope)
                : hub->outside.held(hub->outside.data, scope);
 }
 
+bool hub_lacks(const struct hub *hub)
+{
+    return hub->outside.lacks != NULL && hub->outside.lacks(hub->outside.data);
+}
+
 struct bytes hub_sub_cache(const struct sub *sub)
 {
     return cache_name(sub->group->topic != NULL ? sub->group->topic->cache

@@ -155,6 +155,8 @@ struct hub_outside {
     unsigned (*relay)(void *data, const struct item *item);
     /* cluster_held(). NULL: a lone node, every version is held. */
     uint64_t (*held)(void *data, enum cluster_scope scope);
+    /* cluster_late() > 0: nothing that is held is held by all. NULL: false. */
+    bool (*lacks)(void *data);
     /* Puts a question (PEER_ASK) to the node whose pages end in these bits;
      * hub_take_answer() follows, or nothing. false: no such node is linked. */
     bool (*ask)(void *data, const struct peer_message *question);
@@ -204,6 +206,7 @@ void hub_rights_changed(struct hub *hub, struct client *client);
 /* The version of the own log that is held in that scope; UINT64_MAX when there
  * is nobody to hold it. */
 uint64_t hub_held(const struct hub *hub, enum cluster_scope scope);
+bool hub_lacks(const struct hub *hub);
 
 /* Names of a subscription, borrowed while it lives. */
 struct bytes hub_sub_cache(const struct sub *sub);

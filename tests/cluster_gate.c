@@ -153,19 +153,104 @@ static void other_regions_are_waited_for_on_request(void **state)
     sim_free(sim);
 }
 
-/* 1000 subscribes of one turn: one delta to each peer, one answer. */
+/* Subscribes of one turn: one delta to each peer, in as many messages as it
+ * takes, and at most one answer to each message. */
 static void subscribes_of_a_turn_share_one_delta(void **state)
 {
-    struct sim *sim = nodes(3, 1);
-    uint64_t before = sim->report.control_bytes;
+    static const uint64_t turns[] = {1000, 100000};
 
     (void)state;
-    sim_want_many(sim, 0, 0, 1000, true);
+    for (size_t i = 0; i < ARRAY_LEN(turns); i++) {
+        struct sim *sim = nodes(3, 1);
+        sim_run(sim, 500);
+        uint64_t before = sim->report.control_bytes;
+        sim_want_many(sim, 0, 0, turns[i], true);
+        sim_run(sim, 20);
+        uint64_t bytes = sim->report.control_bytes - before;
+        uint64_t messages = 2 * (turns[i] / PEER_RECORDS_MAX + 1);
+        assert_in_range(bytes, 2 * turns[i] * 12,
+                        2 * turns[i] * 12 + messages * 60 + 200);
+        assert_int_equal(cluster_held(sim_cluster(sim, 0), R), turns[i]);
+        sim_free(sim);
+    }
+}
+
+/* A joining node that has not taken our log yet takes no publishes either. */
+static void a_peer_that_takes_a_long_snapshot_is_not_waited_for(void **state)
+{
+    struct sim *sim = sim_new(&(struct sim_options){.seed = 1, .nodes = 3});
+    bool partial;
+
+    (void)state;
+    sim_start(sim, 0);
+    sim_start(sim, 1);
+    sim_until(sim, sim_is_whole, 5000);
+    sim_want_many(sim, 0, 0, 300000, true);
+    sim_until(sim, sim_is_whole, 5000);
+    sim_start(sim, 2);
+    while (sim_events(sim, 0, CLUSTER_LINKED) < 2) {
+        assert_true(sim_now_ms(sim) < 10000);
+        sim_run(sim, 1);
+    }
+    sim_cut(sim, 2, 0); /* nothing of it arrives for a while */
+    assert_false(cluster_is_ready(sim_cluster(sim, 2)));
+    sim_want(sim, 0, 1, true);
+    sim_run(sim, 500);
+    assert_in_range(sim_acked_ms(sim, 0, 1, R, &partial), 0, 5);
+    assert_false(partial);
+    assert_false(cluster_is_ready(sim_cluster(sim, 2)));
+    sim_heal(sim);
+    sim_until(sim, sim_is_whole, 5000);
+    sim_free(sim);
+}
+
+/* It may be alive and take publishes; its link says how long it takes. */
+static void a_suspect_is_waited_for_while_its_link_stands(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+    bool partial;
+
+    (void)state;
+    sim_set_loss(sim, 1000); /* packets; the links stand */
+    while (sim_events(sim, 0, CLUSTER_SUSPECT) < 2) {
+        assert_true(sim_now_ms(sim) < 8000);
+        sim_run(sim, 10);
+    }
+    sim_want(sim, 0, 1, true);
     sim_run(sim, 5);
-    uint64_t bytes = sim->report.control_bytes - before;
-    assert_in_range(bytes, 2 * 1000 * 12, 2 * 1000 * 12 + 200);
-    assert_int_equal(cluster_held(sim_cluster(sim, 0), CLUSTER_SCOPE_REGION),
-                     1000);
+    assert_in_range(sim_acked_ms(sim, 0, 1, R, &partial), 0, 2);
+    assert_false(partial);
+    sim_set_loss(sim, 0);
+    sim_until(sim, sim_is_whole, 8000);
+    sim_free(sim);
+}
+
+/* The last subscriber goes and another one comes in the same turn: the wish
+ * never goes, and the newcomer waits for the version that brought it back. */
+static void who_comes_as_the_last_one_goes_misses_nothing(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+
+    (void)state;
+    sim_want(sim, 0, 1, true);
+    sim_run(sim, 10);
+    for (size_t ms = 0; ms < 500; ms++) {
+        sim_publish(sim, 1, 1);
+        sim_publish(sim, 2, 1);
+        if (ms % 10 == 5) {
+            (void)cluster_want(sim_cluster(sim, 0), sim_hash(1), false);
+            (void)cluster_want(sim_cluster(sim, 0), sim_hash(1), true);
+            sim_settle(sim, 0);
+        }
+        sim_run(sim, 1);
+    }
+    sim_run(sim, 100);
+    items_count(sim);
+    assert_int_equal(sim->report.missed, 0);
+    assert_int_equal(sim->report.delivered, 1000);
+    uint64_t version = cluster_version(sim_cluster(sim, 0));
+    assert_int_equal(version, 1 + 2 * 50);
+    assert_int_equal(cluster_held(sim_cluster(sim, 0), R), version);
     sim_free(sim);
 }
 
@@ -310,6 +395,9 @@ int main(void)
         cmocka_unit_test(a_peer_that_joins_takes_back_nothing),
         cmocka_unit_test(other_regions_are_waited_for_on_request),
         cmocka_unit_test(subscribes_of_a_turn_share_one_delta),
+        cmocka_unit_test(a_peer_that_takes_a_long_snapshot_is_not_waited_for),
+        cmocka_unit_test(a_suspect_is_waited_for_while_its_link_stands),
+        cmocka_unit_test(who_comes_as_the_last_one_goes_misses_nothing),
         cmocka_unit_test(a_joining_node_answers_partially),
         cmocka_unit_test(silent_seeds_leave_a_node_alone_after_3_s),
         cmocka_unit_test(the_first_publish_of_a_new_node_is_heard_by_all),

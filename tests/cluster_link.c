@@ -9,7 +9,7 @@
 #include "tests/sim/inside.h"
 
 enum {
-    MANY = 120 /* links say hello every 2 s */
+    MANY = 102 /* links say hello every 2 s */
 };
 
 static struct sim *nodes(size_t len)

@@ -32,6 +32,12 @@ bool cluster_member_at(const struct cluster *cluster, size_t index,
     return index < cluster->len;
 }
 
+size_t cluster_late(const struct cluster *cluster)
+{
+    (void)cluster;
+    return 0;
+}
+
 bool cluster_is_alone(const struct cluster *cluster)
 {
     return cluster->len == 1;

@@ -26,6 +26,11 @@ bool cluster_member_at(const struct cluster *cluster, size_t index,
     return true;
 }
 
+size_t cluster_late(const struct cluster *cluster)
+{
+    return cluster->len > 1;
+}
+
 bool cluster_is_alone(const struct cluster *cluster)
 {
     return cluster->alone;

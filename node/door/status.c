@@ -136,6 +136,8 @@ static unsigned write_readyz(struct buf *out, const struct core *core)
     buf_add_str(out, alone ? ",\"alone\":true" : ",\"alone\":false");
     buf_add_str(out,
                 core->draining ? ",\"draining\":true" : ",\"draining\":false");
+    json_add_name(out, true, "unlinked");
+    buf_add_u64(out, core->cluster != NULL ? cluster_late(core->cluster) : 0);
     json_add_name(out, true, "why");
     json_add_string(out, bytes_str(why));
     buf_add_str(out, "}\n");

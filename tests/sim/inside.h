@@ -86,7 +86,7 @@ struct sim_node {
     size_t pipes_len;
     struct sim_inlet *inlets; /* by index */
     struct sim_wish wishes[SIM_WISHES];
-    size_t events[CLUSTER_SEED_SILENT + 1];
+    size_t events[CLUSTER_LATE + 1];
     uint64_t *gaps_ms;
     size_t gaps_len;
     size_t gaps_cap;
