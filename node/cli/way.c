@@ -270,7 +270,7 @@ static void take_event(const struct way_reader *reader, struct bytes event)
 
     if (contains(event, "event: discontinuity")) {
         tell_gap(reader);
-    } else if (data != NULL) {
+    } else if (data != NULL && !contains(event, "event: ")) {
         reader->on_value(reader->data,
                          bytes_skip(event, (size_t)(data - event.p) + 6));
     } else if (contains(event, "id: ")) {

@@ -11,7 +11,7 @@ import os from 'node:os';
 import path from 'node:path';
 
 export const program = process.env.STARLING || path.resolve('build/starling');
-const running = new Set();
+export const running = new Set();
 process.on('exit', () => { for (const child of running) child.kill('SIGKILL'); });
 
 export const sleep = (ms) => new Promise((done) => { setTimeout(done, ms); });
@@ -82,16 +82,21 @@ export class Node {
     return node;
   }
 
-  spawn() {
-    const { name, region = 'eu', port, join = [], args = [], env = {} } = this.options;
+  // The words that start it.
+  words() {
+    const { name, region = 'eu', port, join = [], args = [] } = this.options;
     const seeds = join.flatMap((node) => ['--join', `127.0.0.1:${node.port + 1}`]);
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
+    return [program, 'node', '--name', name, '--region', region, '--listen', `127.0.0.1:${port}`,
+      '--cluster', `127.0.0.1:${port + 1}`, '--endpoint', this.url, ...seeds, ...args];
+  }
+
+  spawn() {
+    const [first, ...rest] = this.words();
     this.code = null;
-    this.process = spawn(program, ['node', '--name', name, '--region', region,
-      '--listen', `127.0.0.1:${port}`, '--cluster', `127.0.0.1:${port + 1}`,
-      '--endpoint', this.url, ...seeds, ...args],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } });
+    this.process = spawn(first, rest,
+      { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...this.options.env } });
     running.add(this.process);
     this.process.stderr.on('data', (data) => { this.log += data; });
     this.ended = new Promise((done) => {
