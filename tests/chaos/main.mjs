@@ -6,12 +6,14 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { clients } from './clients.mjs';
 import { links } from './links.mjs';
 import { processes } from './processes.mjs';
+import { upgrades } from './upgrades.mjs';
 import { Trial } from './trial.mjs';
 import { hasWire } from './world.mjs';
 
-const all = [...processes, ...links].sort((a, b) => a.id - b.id);
+const all = [...processes, ...links, ...clients, ...upgrades].sort((a, b) => a.id - b.id);
 const columns = ['#', 'what was done', 'delivered', 'told', 'untold', 'cannot be told', 'duplicate', 'disorder',
   'lost after ack', 'measured', 'verdict'];
 const row = (cells) => console.log(`| ${cells.join(' | ')} |`);

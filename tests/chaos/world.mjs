@@ -127,8 +127,9 @@ export class Member extends Node {
 }
 
 export class World {
-  // regions: one node for each. places: room for that many nodes.
-  static async start(regions, { folder, places = regions.length, seed = 1, seeds, args, env, before } = {}) {
+  // regions: one node for each. places: room for that many nodes. each: further
+  // options of a node, by its name and the folder of the world.
+  static async start(regions, { folder, places = regions.length, seed = 1, each } = {}) {
     const world = new World();
     world.members = [];
     world.keys = path.join(folder, 'keys');
@@ -137,7 +138,8 @@ export class World {
     world.token = await world.mint('--scope', 'admin:read', '--ttl', '30d');
     if (hasWire) world.wire = await Wire.start(places, seed);
     for (const [i, region] of regions.entries()) {
-      await world.add(`n${i + 1}`, region, { place: i + 1, join: seeds, args, env, before, ready: false });
+      const name = `n${i + 1}`;
+      await world.add(name, region, { place: i + 1, ready: false, ...each?.(name, folder) });
     }
     for (const member of world.members) await member.ready();
     await world.isWhole();
