@@ -166,7 +166,8 @@ int membership_start(struct node *node)
         return ERR_NOMEM;
     }
     node->core.cluster = node->cluster;
-    rc = seeds_open(&node->seeds, node->loop, &node->config, on_seeds, node);
+    rc = seeds_open(&node->seeds, node->loop, &node->config, &node->log,
+                    on_seeds, node);
     if (rc == 0) {
         node_tell_cluster(node, &(struct cluster_news){.type = CLUSTER_TICK});
     }

@@ -17,10 +17,12 @@ struct name {
     const char *text; /* HOST:PORT */
     struct addr found[ADDRS_OF_NAME_MAX];
     size_t found_len;
+    int told; /* the answer in the log: 0, or libuv's error */
 };
 
 struct seeds {
     uv_timer_t timer;
+    struct log *log;
     struct name names[CONFIG_SEEDS_MAX];
     size_t names_len;
     size_t asked; /* names whose answer is still to come */
@@ -53,6 +55,42 @@ static void tell(struct seeds *s)
     s->on_found(s->data, all, len);
 }
 
+/* Once for each change: a name that is wrong, or a resolver that is down. */
+static void log_answer(struct name *name, int status)
+{
+    if (status != 0 && status != name->told) {
+        log_line(name->seeds->log, LOG_WARN, "seed-unresolved",
+                 "seed=%s why=\"%s\"", name->text, uv_strerror(status));
+    } else if (status == 0 && name->told != 0) {
+        log_line(name->seeds->log, LOG_INFO, "seed-resolved", "seed=%s",
+                 name->text);
+    }
+    name->told = status;
+}
+
+static void take_addresses(struct name *name, const struct addrinfo *answer)
+{
+    name->found_len = 0;
+    for (const struct addrinfo *a = answer;
+         a != NULL && name->found_len < ADDRS_OF_NAME_MAX; a = a->ai_next) {
+        struct addr addr = sockaddr_read(a->ai_addr);
+        if (!addr_is_none(&addr)) {
+            name->found[name->found_len++] = addr;
+        }
+    }
+}
+
+/* Nothing is known of a name: it is wanted sooner. */
+static bool is_lost(const struct seeds *s)
+{
+    for (size_t i = 0; i < s->names_len; i++) {
+        if (s->names[i].found_len == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_answer(uv_getaddrinfo_t *request, int status,
                       struct addrinfo *answer)
 {
@@ -60,21 +98,20 @@ static void on_answer(uv_getaddrinfo_t *request, int status,
     struct seeds *s = name->seeds;
 
     if (status == 0) {
-        name->found_len = 0;
-        for (struct addrinfo *a = answer;
-             a != NULL && name->found_len < ADDRS_OF_NAME_MAX; a = a->ai_next) {
-            struct addr addr = sockaddr_read(a->ai_addr);
-            if (!addr_is_none(&addr)) {
-                name->found[name->found_len++] = addr;
-            }
-        }
+        take_addresses(name, answer);
     }
     uv_freeaddrinfo(answer);
     s->asked--;
     if (s->closing) {
         free_when_done(s);
-    } else if (s->asked == 0) {
+        return;
+    }
+    log_answer(name, status);
+    if (s->asked == 0) {
         tell(s);
+        uv_timer_set_repeat(&s->timer,
+                            is_lost(s) ? SEEDS_SOON_MS : SEEDS_EVERY_MS);
+        uv_timer_again(&s->timer);
     }
 }
 
@@ -110,7 +147,7 @@ static void on_timer(uv_timer_t *timer)
 }
 
 int seeds_open(struct seeds **seeds, uv_loop_t *loop,
-               const struct config *config,
+               const struct config *config, struct log *log,
                void (*on_found)(void *data, const struct addr *found,
                                 size_t len),
                void *data)
@@ -123,6 +160,7 @@ int seeds_open(struct seeds **seeds, uv_loop_t *loop,
     if (s == NULL) {
         return ERR_NOMEM;
     }
+    s->log = log;
     s->on_found = on_found;
     s->data = data;
     s->names_len = config->join_len;

@@ -11,9 +11,11 @@
 
 #include "cluster/cluster.h"
 #include "node/config.h"
+#include "node/log.h"
 
 enum {
-    SEEDS_EVERY_MS = 10000
+    SEEDS_EVERY_MS = 10000,
+    SEEDS_SOON_MS = 1000, /* while nothing is known of a name */
 };
 
 struct seeds;
@@ -21,10 +23,10 @@ struct seeds;
 /* Resolves at once and then every SEEDS_EVERY_MS, beside the loop. on_found is
  * called on the loop thread with all addresses known, at most
  * CLUSTER_SEEDS_MAX, each time all names were asked; a name that does not
- * resolve keeps what it had. Nothing to resolve: *seeds is NULL. `config` is
- * borrowed. Errors: ERR_NOMEM. */
+ * resolve keeps what it had, and is in the log once. Nothing to resolve: *seeds
+ * is NULL. `config` is borrowed. Errors: ERR_NOMEM. */
 int seeds_open(struct seeds **seeds, uv_loop_t *loop,
-               const struct config *config,
+               const struct config *config, struct log *log,
                void (*on_found)(void *data, const struct addr *found,
                                 size_t len),
                void *data);

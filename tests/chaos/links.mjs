@@ -34,7 +34,6 @@ export const links = [{
   name: 'one-way',
   what: 'n1 to n2 cut for 12 s, n2 to n1 open',
   needsWire: true,
-  selected: true,
   async run(t) {
     const { n1, n2, n3, world } = t;
     const load = await t.load({ seconds: 22 });

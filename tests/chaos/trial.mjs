@@ -35,16 +35,17 @@ export class Trial {
     }
   }
 
-  // From `since` until the member logged the event, in ms.
-  logged(member, event, part, since, most) {
-    const line = member.logged(event, part, since);
-    this.time(`${member.name} ${event} ${part}`.trim(), line ? line.at - since : NaN, most);
+  // From `since` until the member logged the event about a peer, in ms.
+  logged(member, event, peer, since, most) {
+    const line = member.logged(event, ` peer=${peer} `, since);
+    this.time(`${member.name}: ${event} ${peer}`, line ? line.at - since : NaN, most);
   }
 
-  never(members, event, part = '', since = this.began) {
+  // About no peer, or not about the one that is named.
+  never(members, event, peer, since = this.began) {
     for (const member of members) {
-      const count = member.count(event, part, since);
-      this.expect(count === 0, `${member.name} logged ${event} ${part} ${count} times`);
+      const count = member.count(event, peer ? ` peer=${peer} ` : '', since);
+      this.expect(count === 0, `${member.name} logged ${event} ${peer || ''} ${count} times`);
     }
   }
 
