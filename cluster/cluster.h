@@ -214,7 +214,7 @@ struct cluster_member {
     bool linked;    /* data flows both ways */
     bool duplicate; /* another living member has the same name */
     uint16_t slot;
-    uint32_t rtt_us;    /* last probe, 0 unknown */
+    uint32_t rtt_us;    /* smoothed, in steps of 125; 0 unknown */
     uint64_t version;   /* of its log, as held here */
     uint64_t interests; /* topics it wants */
 };

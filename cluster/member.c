@@ -7,6 +7,9 @@
 #include "proto/err.h"
 #include "proto/hash.h"
 
+static struct member_key key_of(const struct peer_node *node, uint16_t row);
+static uint64_t name_print(struct bytes name);
+static uint64_t addr_print(const struct addr *addr);
 static int id_order(const struct node_id *a, const struct node_id *b);
 static void count(struct member_table *table, const struct member *member,
                   int by);
@@ -82,7 +85,7 @@ struct member *member_add(struct member_table *table,
     size_t place = member_after(table, &node->id);
     memmove(table->order + place + 1, table->order + place,
             (table->order_len - place) * sizeof *table->order);
-    table->order[place] = row;
+    table->order[place] = key_of(&m->node, row);
     table->order_len++;
     count(table, m, 1);
     return m;
@@ -145,11 +148,35 @@ void member_forget(struct member_table *table, struct member *member)
     size_t place = member_after(table, &member->node.id) - 1;
 
     assert(!member_is_living(member));
-    assert(table->order[place] == member->row);
+    assert(table->order[place].row == member->row);
     table->order_len--;
     memmove(table->order + place, table->order + place + 1,
             (table->order_len - place) * sizeof *table->order);
     table->free[table->free_len++] = member->row;
+}
+
+static struct member_key key_of(const struct peer_node *node, uint16_t row)
+{
+    return (struct member_key){.id = node_id_u64(&node->id),
+                               .name = name_print(node->name),
+                               .addr = addr_print(&node->cluster),
+                               .row = row};
+}
+
+static uint64_t name_print(struct bytes name)
+{
+    uint64_t print = name.len;
+
+    for (size_t i = 0; i < name.len; i++) {
+        print = print * 31 + name.p[i];
+    }
+    return print;
+}
+
+static uint64_t addr_print(const struct addr *addr)
+{
+    return hash_mix(bytes_u64be(addr->ip) ^ addr->port) ^
+           bytes_u64be(addr->ip + 8);
 }
 
 static int id_order(const struct node_id *a, const struct node_id *b)
@@ -159,12 +186,16 @@ static int id_order(const struct node_id *a, const struct node_id *b)
 
 size_t member_after(const struct member_table *table, const struct node_id *id)
 {
+    uint64_t first = node_id_u64(id);
     size_t low = 0;
     size_t high = table->order_len;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (id_order(&member_at(table, middle)->node.id, id) <= 0) {
+        uint64_t at = table->order[middle].id;
+        if (at < first ||
+            (at == first &&
+             id_order(&member_at(table, middle)->node.id, id) <= 0)) {
             low = middle + 1;
         } else {
             high = middle;
@@ -187,14 +218,20 @@ struct member *member_find(const struct member_table *table,
 
 struct member *member_at(const struct member_table *table, size_t index)
 {
-    return index < table->order_len ? &table->rows[table->order[index]] : NULL;
+    return index < table->order_len ? &table->rows[table->order[index].row]
+                                    : NULL;
 }
 
 struct member *member_by_addr(const struct member_table *table,
                               const struct addr *addr,
                               const struct node_id *except)
 {
+    uint64_t print = addr_print(addr);
+
     for (size_t i = 0; i < table->order_len; i++) {
+        if (table->order[i].addr != print) {
+            continue;
+        }
         struct member *m = member_at(table, i);
         if (member_is_living(m) && addr_eq(&m->node.cluster, addr) &&
             !node_id_eq(&m->node.id, except)) {
@@ -208,14 +245,17 @@ bool member_mark_duplicates(struct member_table *table, struct bytes name,
                             struct bytes self_name)
 {
     size_t bearers = bytes_eq(name, self_name) ? 1 : 0;
+    uint64_t print = name_print(name);
 
     for (size_t i = 0; i < table->order_len; i++) {
-        const struct member *m = member_at(table, i);
-        bearers += member_is_living(m) && bytes_eq(m->node.name, name);
+        if (table->order[i].name == print) {
+            const struct member *m = member_at(table, i);
+            bearers += member_is_living(m) && bytes_eq(m->node.name, name);
+        }
     }
     for (size_t i = 0; i < table->order_len; i++) {
         struct member *m = member_at(table, i);
-        if (bytes_eq(m->node.name, name)) {
+        if (table->order[i].name == print && bytes_eq(m->node.name, name)) {
             m->duplicate = member_is_living(m) && bearers > 1;
         }
     }
@@ -247,7 +287,11 @@ void member_table_check(const struct member_table *table,
     assert(table->order_len - table->living_len <= table->dead_max);
     for (size_t i = 0; i < table->order_len; i++) {
         const struct member *m = member_at(table, i);
-        assert(m->row == table->order[i]);
+        struct member_key key = key_of(&m->node, m->row);
+        assert(key.row == table->order[i].row);
+        assert(key.id == table->order[i].id);
+        assert(key.name == table->order[i].name);
+        assert(key.addr == table->order[i].addr);
         assert(i == 0 ||
                id_order(&member_at(table, i - 1)->node.id, &m->node.id) < 0);
         assert(gossip_node_is_valid(&m->node));

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cluster/timing.h"
 #include "proto/addr.h"
 #include "proto/bytes.h"
 #include "proto/gossip.h"
@@ -46,14 +47,12 @@ struct member {
     uint16_t row;
     bool far;        /* in another region than this node */
     bool duplicate;  /* another living member, or this node, has its name */
-    uint32_t rtt_ms; /* smoothed; 0 = unknown or under 1 ms */
+    uint32_t rtt_us; /* smoothed; 0 = unknown */
     struct member_log log; /* as of its last ping or ack */
     uint64_t changed_ms;   /* when `state` changed */
 
     /* The rest is swim's own. */
-    bool rtt_known;
-    uint32_t rtt_8th_ms;    /* 8 times the smoothed round trip */
-    uint32_t rtt_spread_ms; /* 4 times its mean deviation */
+    struct timing_rtt rtt;
     uint64_t link_lost_ms;  /* when a pipe to it broke last */
     bool link_lost;         /* and no answer since */
     bool probe_wanted;      /* out of turn, as soon as there is room */
@@ -67,10 +66,19 @@ struct member {
     uint8_t text[MEMBER_TEXT_LEN];
 };
 
+/* What members are looked for by, close together: the members themselves are
+ * large. */
+struct member_key {
+    uint64_t id;   /* its first half */
+    uint64_t name; /* a print of it */
+    uint64_t addr; /* likewise, of the cluster address */
+    uint16_t row;
+};
+
 struct member_table {
     struct member *rows;
-    uint16_t *order; /* rows in use, by id */
-    uint16_t *free;  /* rows not in use */
+    struct member_key *order; /* rows in use, by id */
+    uint16_t *free;           /* rows not in use */
     uint16_t living_max;
     uint16_t dead_max;
     uint16_t order_len;

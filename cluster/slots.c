@@ -293,7 +293,7 @@ static void describe(const struct cluster *cluster, const struct member *from,
         .state = state_of[from->state],
         .duplicate = from->duplicate,
         .slot = slot,
-        .rtt_us = from->rtt_ms * 1000,
+        .rtt_us = from->rtt_us,
     };
     if (slot == CLUSTER_SLOT_NONE) {
         return;

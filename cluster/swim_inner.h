@@ -53,6 +53,7 @@ struct turns {
 struct probe {
     bool active;
     bool in_turn; /* no: a link broke, or someone suspects it */
+    bool again;   /* pinged a second time */
     bool asked;   /* the helpers */
     bool late;    /* pinged for the last time */
     uint8_t helpers;
@@ -61,6 +62,7 @@ struct probe {
     uint16_t row;
     uint64_t seq;
     uint64_t sent_ms;
+    uint64_t again_ms;
     uint64_t ask_ms;
     uint64_t late_ms;
     uint64_t end_ms;
@@ -117,8 +119,11 @@ struct swim {
     struct turns turns[RUMOUR_LANES]; /* near, far */
     struct probe probes[PROBES_MAX];
     struct relay relays[RELAYS_MAX];
+    size_t probes_top; /* none active from here on */
+    size_t relays_top;
     bool probes_wanted; /* by some member */
     uint64_t seq;
+    struct timing_rtt near_rtt; /* of all members of the region */
     unsigned health;
     uint64_t deaf_until_ms; /* we stood still: condemn nobody before */
 

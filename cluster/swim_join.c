@@ -301,7 +301,10 @@ static const struct addr *contact_at(const struct swim *s, size_t i)
 static void contact_next(struct swim *s)
 {
     struct contact *c = &s->contact;
-    size_t places = (size_t)c->seeds_len + c->lost_len + s->table.order_len;
+    size_t dead = s->table.order_len == s->table.living_len
+                      ? 0
+                      : s->table.order_len; /* those among them */
+    size_t places = (size_t)c->seeds_len + c->lost_len + dead;
 
     for (size_t i = 0, looks = 0; i < places && looks < CONTACT_LOOKS_MAX;
          i++) {
@@ -322,6 +325,9 @@ static void forget_old(struct swim *s)
 {
     size_t forgotten = 0;
 
+    if (s->table.order_len == s->table.living_len) {
+        return;
+    }
     for (size_t i = 0; i < s->table.order_len && forgotten < FORGETS_MAX; i++) {
         struct member *m = member_at(&s->table, i);
         if (!member_is_living(m) &&

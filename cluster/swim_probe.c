@@ -2,12 +2,14 @@
  *
  * One probe
  *
- *   0      ask                       late     end
- *   |- PING -|- PING_FOR x 3 and PING -|- PING -|--> suspect
+ *   0      again    ask                       late     end
+ *   |- PING -|- PING -|- PING_FOR x 3 and PING -|- PING -|--> suspect
  *
- * An ACK on any way ends it. Helpers answer NACK when the target has not
- * answered them: a missing NACK says that we are the ones who hear badly, so
- * our health gets worse, and a worse health makes all of this slower.
+ * An ACK on any way ends it. Most probes that fail at first only lost a packet:
+ * asking again costs two packets, asking helpers fourteen. Helpers answer NACK
+ * when the target has not answered them: a missing NACK says that we are the
+ * ones who hear badly, so our health gets worse, and a worse health makes all
+ * of this slower.
  */
 #include "cluster/swim_inner.h"
 
@@ -18,8 +20,9 @@ enum {
     NACK_MS = 150,
     FAR_NACK_MS = 500,
     RELAY_MS = 1000,
-    WANTED_END_MS = 300, /* of a probe out of turn */
-    FAR_END_LEAST_MS = 600,
+    SPAN_LEAST_MS = 400,  /* from its start until it has failed */
+    WANTED_SPAN_MS = 300, /* of a probe out of turn */
+    FAR_SPAN_LEAST_MS = 600,
     LAG_MS = 100,
     DEAF_LEAST_MS = 300,
     DEAF_MOST_MS = 2000,
@@ -88,6 +91,7 @@ static struct probe *probe_free(struct swim *s)
 {
     for (size_t i = 0; i < PROBES_MAX; i++) {
         if (!s->probes[i].active) {
+            s->probes_top = i < s->probes_top ? s->probes_top : i + 1;
             return &s->probes[i];
         }
     }
@@ -102,7 +106,7 @@ void swim_want_probe(struct swim *s, struct member *m)
 
 void swim_probe_forget(struct swim *s, const struct member *m)
 {
-    for (size_t i = 0; i < PROBES_MAX; i++) {
+    for (size_t i = 0; i < s->probes_top; i++) {
         if (s->probes[i].row == m->row) {
             s->probes[i].active = false;
         }
@@ -111,7 +115,7 @@ void swim_probe_forget(struct swim *s, const struct member *m)
 
 static bool is_probed(const struct swim *s, const struct member *m)
 {
-    for (size_t i = 0; i < PROBES_MAX; i++) {
+    for (size_t i = 0; i < s->probes_top; i++) {
         if (s->probes[i].active && s->probes[i].row == m->row) {
             return true;
         }
@@ -119,30 +123,44 @@ static bool is_probed(const struct swim *s, const struct member *m)
     return false;
 }
 
+/* How long in all, by how long an answer may take: a nack of a helper has to
+ * come in time, and in its turn a member may be a little slower. */
+static uint32_t probe_span(const struct member *m, uint32_t answer_ms,
+                           bool in_turn)
+{
+    if (m->far) {
+        return 3 * answer_ms < FAR_SPAN_LEAST_MS ? FAR_SPAN_LEAST_MS
+                                                 : 3 * answer_ms;
+    }
+    if (!in_turn) {
+        return WANTED_SPAN_MS;
+    }
+    uint32_t ms = SPAN_LEAST_MS + 2 * (answer_ms - TIMING_ANSWER_LEAST_MS);
+    return ms < TIMING_PROBE_MS ? ms : (uint32_t)TIMING_PROBE_MS;
+}
+
 static void probe_start(struct swim *s, struct member *m, bool in_turn)
 {
     struct probe *p = probe_free(s);
     uint32_t slow = s->health + 1;
-    uint32_t answer_ms = timing_answer_ms(m->rtt_known, m->rtt_8th_ms,
-                                          m->rtt_spread_ms, m->far);
-    uint32_t end_ms = in_turn ? TIMING_PROBE_MS : WANTED_END_MS;
+    /* Of its region most is known before we asked it ourselves. */
+    uint32_t answer_ms = timing_answer_ms(
+        m->rtt.known || m->far ? &m->rtt : &s->near_rtt, m->far);
+    uint32_t span_ms = probe_span(m, answer_ms, in_turn);
+    uint32_t ask_ms = 2 * answer_ms < span_ms * 3 / 5 ? 2 * answer_ms
+                                                      : span_ms * 3 / 5;
 
     if (p == NULL || is_probed(s, m)) {
         return; /* its turn comes again */
-    }
-    if (m->far) {
-        end_ms = 3 * answer_ms < FAR_END_LEAST_MS ? FAR_END_LEAST_MS
-                                                  : 3 * answer_ms;
-    } else if (!in_turn && answer_ms > end_ms / 2) {
-        answer_ms = end_ms / 2;
     }
     *p = (struct probe){.active = true,
                         .in_turn = in_turn,
                         .row = m->row,
                         .seq = ++s->seq,
                         .sent_ms = s->now_ms,
-                        .ask_ms = s->now_ms + answer_ms * slow,
-                        .end_ms = s->now_ms + end_ms * slow};
+                        .again_ms = s->now_ms + ask_ms / 2 * slow,
+                        .ask_ms = s->now_ms + ask_ms * slow,
+                        .end_ms = s->now_ms + span_ms * slow};
     ping(s, m, p->seq);
 }
 
@@ -173,7 +191,7 @@ static void probe_ask(struct swim *s, struct probe *p)
     struct gossip_packet ask = swim_head(s, GOSSIP_PING_FOR, p->seq);
     const struct member *asked[HELPERS];
 
-    p->asked = true;
+    p->asked = p->again = true;
     p->late_ms = s->now_ms + 1 + (probe_end(s, p) - s->now_ms) / 2;
     ask.target = target->node.id;
     for (int i = 0; i < HELPER_TRIES && p->helpers < HELPERS; i++) {
@@ -209,6 +227,9 @@ static void probe_step(struct swim *s, struct probe *p)
         probe_fail(s, p);
     } else if (!p->asked && s->now_ms >= p->ask_ms) {
         probe_ask(s, p);
+    } else if (!p->again && s->now_ms >= p->again_ms) {
+        p->again = true;
+        ping(s, &s->table.rows[p->row], p->seq);
     } else if (p->asked && !p->late && s->now_ms >= p->late_ms) {
         p->late = true;
         ping(s, &s->table.rows[p->row], p->seq);
@@ -248,13 +269,19 @@ static void start_in_turn(struct swim *s, enum rumour_lane lane)
 
 void swim_probe_tick(struct swim *s)
 {
-    for (size_t i = 0; i < PROBES_MAX; i++) {
+    for (size_t i = 0; i < s->probes_top; i++) {
         if (s->probes[i].active) {
             probe_step(s, &s->probes[i]);
         }
     }
-    for (size_t i = 0; i < RELAYS_MAX; i++) {
+    for (size_t i = 0; i < s->relays_top; i++) {
         relay_step(s, &s->relays[i]);
+    }
+    while (s->probes_top > 0 && !s->probes[s->probes_top - 1].active) {
+        s->probes_top--;
+    }
+    while (s->relays_top > 0 && !s->relays[s->relays_top - 1].active) {
+        s->relays_top--;
     }
     start_wanted(s);
     start_in_turn(s, RUMOUR_NEAR);
@@ -270,15 +297,16 @@ uint64_t swim_probe_wake(const struct swim *s)
             wake = swim_earlier(wake, s->turns[lane].next_ms);
         }
     }
-    for (size_t i = 0; i < PROBES_MAX; i++) {
+    for (size_t i = 0; i < s->probes_top; i++) {
         const struct probe *p = &s->probes[i];
         if (p->active) {
-            wake = swim_earlier(wake, !p->asked  ? p->ask_ms
-                                      : !p->late ? p->late_ms
-                                                 : probe_end(s, p));
+            wake = swim_earlier(wake, !p->again   ? p->again_ms
+                                      : !p->asked ? p->ask_ms
+                                      : !p->late  ? p->late_ms
+                                                  : probe_end(s, p));
         }
     }
-    for (size_t i = 0; i < RELAYS_MAX; i++) {
+    for (size_t i = 0; i < s->relays_top; i++) {
         const struct relay *r = &s->relays[i];
         if (r->active) {
             wake = swim_earlier(wake, r->nacked ? r->end_ms : r->nack_ms);
@@ -310,22 +338,6 @@ void swim_on_ping(struct swim *s, const struct member *m, uint64_t seq)
     answer(s, GOSSIP_ACK, seq, m);
 }
 
-static void rtt_learn(struct member *m, uint32_t ms)
-{
-    uint32_t smooth = m->rtt_8th_ms / 8;
-    uint32_t off = ms > smooth ? ms - smooth : smooth - ms;
-
-    if (!m->rtt_known) {
-        m->rtt_known = true;
-        m->rtt_8th_ms = 8 * ms;
-        m->rtt_spread_ms = 2 * ms;
-    } else {
-        m->rtt_8th_ms = m->rtt_8th_ms - smooth + ms;
-        m->rtt_spread_ms = m->rtt_spread_ms - m->rtt_spread_ms / 4 + off;
-    }
-    m->rtt_ms = m->rtt_8th_ms / 8;
-}
-
 static void relay_ack(struct swim *s, struct relay *r)
 {
     const struct member *asker = member_find(&s->table, &r->asker);
@@ -336,15 +348,24 @@ static void relay_ack(struct swim *s, struct relay *r)
     }
 }
 
+static void learn(struct swim *s, struct member *m, uint32_t ms)
+{
+    timing_learn(&m->rtt, ms);
+    m->rtt_us = timing_rtt_us(&m->rtt);
+    if (!m->far) {
+        timing_learn(&s->near_rtt, ms);
+    }
+}
+
 void swim_on_ack(struct swim *s, struct member *m, uint64_t seq)
 {
-    for (size_t i = 0; i < RELAYS_MAX; i++) {
+    for (size_t i = 0; i < s->relays_top; i++) {
         if (s->relays[i].active && s->relays[i].seq == seq) {
             relay_ack(s, &s->relays[i]);
             return;
         }
     }
-    for (size_t i = 0; i < PROBES_MAX; i++) {
+    for (size_t i = 0; i < s->probes_top; i++) {
         struct probe *p = &s->probes[i];
         if (!p->active || p->seq != seq) {
             continue;
@@ -354,8 +375,8 @@ void swim_on_ack(struct swim *s, struct member *m, uint64_t seq)
         if (p->in_turn) {
             swim_health_add(s, -1);
         }
-        if (!p->asked && m->row == p->row) {
-            rtt_learn(m, (uint32_t)(s->now_ms - p->sent_ms));
+        if (!p->again && m->row == p->row) {
+            learn(s, m, (uint32_t)(s->now_ms - p->sent_ms));
         }
         return;
     }
@@ -363,7 +384,7 @@ void swim_on_ack(struct swim *s, struct member *m, uint64_t seq)
 
 void swim_on_nack(struct swim *s, uint64_t seq)
 {
-    for (size_t i = 0; i < PROBES_MAX; i++) {
+    for (size_t i = 0; i < s->probes_top; i++) {
         struct probe *p = &s->probes[i];
         if (p->active && p->seq == seq && p->nacks < p->nackers) {
             p->nacks++;
@@ -384,6 +405,7 @@ void swim_on_ping_for(struct swim *s, const struct member *m,
         if (r->active) {
             continue;
         }
+        s->relays_top = i < s->relays_top ? s->relays_top : i + 1;
         *r = (struct relay){
             .active = true,
             .asker = m->node.id,

@@ -8,7 +8,8 @@
 
 enum {
     CONFIRMERS_MAX = 3,
-    SUSPICION_MULT = 3,    /* probe intervals, times log10 of the size */
+    SUSPICION_MULT = 2,    /* probe intervals, times log10 of the size ... */
+    SUSPICION_MORE = 1000, /* ... and thousandths of one more */
     SUSPICION_LONGEST = 6, /* times the shortest */
     RUMOUR_MULT = 4,
 };
@@ -54,8 +55,8 @@ uint32_t timing_suspicion_ms(uint32_t n, unsigned confirmed)
         {0, 631, 1000, 1000},
         {0, 500, 792, 1000},
     };
-    uint32_t shortest = SUSPICION_MULT * TIMING_PROBE_MS *
-                        log10_thousandths(n) / 1000;
+    uint32_t probes = SUSPICION_MULT * log10_thousandths(n) + SUSPICION_MORE;
+    uint32_t shortest = TIMING_PROBE_MS * probes / 1000;
     uint32_t span = shortest * (SUSPICION_LONGEST - 1);
     unsigned c = confirmed > CONFIRMERS_MAX ? CONFIRMERS_MAX : confirmed;
 
@@ -72,14 +73,37 @@ unsigned timing_rumour_limit(uint32_t n)
     return RUMOUR_MULT * digits;
 }
 
-uint32_t timing_answer_ms(bool known, uint32_t rtt_8th_ms,
-                          uint32_t rtt_spread_ms, bool far)
+void timing_learn(struct timing_rtt *rtt, uint32_t ms)
 {
-    uint32_t least = far ? 150 : 50;
-    uint32_t most = far ? 1000 : 300;
-    uint32_t ms = rtt_8th_ms / 8 + rtt_spread_ms;
+    uint32_t smooth = rtt->smooth_8th_ms / 8;
+    uint32_t off = ms > smooth ? ms - smooth : smooth - ms;
 
-    if (!known) {
+    if (!rtt->known) {
+        rtt->known = true;
+        rtt->smooth_8th_ms = 8 * ms;
+        rtt->spread_4th_ms = 2 * ms;
+        return;
+    }
+    rtt->smooth_8th_ms = rtt->smooth_8th_ms - smooth + ms;
+    rtt->spread_4th_ms = rtt->spread_4th_ms - rtt->spread_4th_ms / 4 + off;
+}
+
+uint32_t timing_rtt_us(const struct timing_rtt *rtt)
+{
+    uint32_t eighths = rtt->smooth_8th_ms == 0 ? 1 : rtt->smooth_8th_ms;
+
+    return rtt->known ? eighths * 125 : 0;
+}
+
+uint32_t timing_answer_ms(const struct timing_rtt *rtt, bool far)
+{
+    uint32_t least = far ? 150 : TIMING_ANSWER_LEAST_MS;
+    uint32_t most = far ? 1000 : 300;
+    /* The 99th percentile is about three mean deviations off. */
+    uint32_t p99_ms = rtt->smooth_8th_ms / 8 + 3 * rtt->spread_4th_ms / 4;
+    uint32_t ms = 3 * p99_ms;
+
+    if (!rtt->known) {
         return far ? most : most / 2;
     }
     return ms < least ? least : ms > most ? most : ms;

@@ -21,6 +21,7 @@ enum {
     TIMING_GOSSIP_NEAR = 3,     /* members told in a round */
     TIMING_FAR_GOSSIP_MS = 500,
     TIMING_GOSSIP_FAR = 2,
+    TIMING_ANSWER_LEAST_MS = 50, /* awaited so long in the region */
     TIMING_LINK_LOST_MS = 300,
     TIMING_FAR_LINK_LOST_MS = 1000,
 };
@@ -31,9 +32,22 @@ uint32_t timing_suspicion_ms(uint32_t n, unsigned confirmed);
 /* How often each node passes a rumour on in its region. */
 unsigned timing_rumour_limit(uint32_t n);
 
-/* How long to wait for an answer before others are asked: the round trip and
- * four times its spread (both as kept in struct member), within bounds. */
-uint32_t timing_answer_ms(bool known, uint32_t rtt_8th_ms,
-                          uint32_t rtt_spread_ms, bool far);
+/* Round trips as learned: 8 times their smoothed value and 4 times their mean
+ * deviation (RFC 6298). */
+struct timing_rtt {
+    bool known;
+    uint32_t smooth_8th_ms;
+    uint32_t spread_4th_ms;
+};
+
+void timing_learn(struct timing_rtt *rtt, uint32_t ms);
+/* In steps of 125 us out of a clock of milliseconds: at least one step once it
+ * is known, 0 before. */
+uint32_t timing_rtt_us(const struct timing_rtt *rtt);
+
+/* How long to wait for an answer before it is asked for again: three times the
+ * 99th percentile of the round trip, within 50 to 300 ms in the region and 150
+ * to 1000 ms beyond. */
+uint32_t timing_answer_ms(const struct timing_rtt *rtt, bool far);
 
 #endif

@@ -405,8 +405,8 @@ static void regions_meet_and_see_a_crash_on_the_other_side(void **state)
     const struct member *m = swim_find(w->nodes[0].swim, &w->nodes[1].id);
     assert_true(m->far);
     world_run(w, 20000);
-    assert_in_range(swim_find(w->nodes[0].swim, &w->nodes[1].id)->rtt_ms, 80,
-                    160);
+    assert_in_range(swim_find(w->nodes[0].swim, &w->nodes[1].id)->rtt_us, 80000,
+                    160000);
     world_kill(w, victim);
     world_until(w, world_buried, &victim, 5000);
     world_free(w);

@@ -72,8 +72,8 @@ static void suspicions_last_by_size_and_confirmations(void **state)
     } cases[] = {
         {2, 0, 1500},  {3, 0, 9000},     {3, 1, 1500},   {4, 1, 4268},
         {10, 0, 9000}, {10, 1, 5250},    {10, 2, 3060},  {10, 3, 1500},
-        {10, 9, 1500}, {100, 0, 18000},  {100, 3, 3000}, {1000, 3, 4500},
-        {15, 3, 1725}, {99999, 3, 6000},
+        {10, 9, 1500}, {100, 0, 15000},  {100, 3, 2500}, {1000, 3, 3500},
+        {15, 3, 1650}, {99999, 3, 4500},
     };
     (void)state;
 
@@ -100,12 +100,39 @@ static void answers_are_awaited_by_round_trip_within_bounds(void **state)
 {
     (void)state;
 
-    assert_int_equal(timing_answer_ms(false, 0, 0, false), 150);
-    assert_int_equal(timing_answer_ms(false, 0, 0, true), 1000);
-    assert_int_equal(timing_answer_ms(true, 8, 2, false), 50);
-    assert_int_equal(timing_answer_ms(true, 8 * 100, 20, false), 120);
-    assert_int_equal(timing_answer_ms(true, 8 * 900, 20, false), 300);
-    assert_int_equal(timing_answer_ms(true, 8 * 900, 200, true), 1000);
+    static const struct {
+        struct timing_rtt rtt;
+        bool far;
+        uint32_t ms;
+    } cases[] = {
+        {{false, 0, 0}, false, 150},       {{false, 0, 0}, true, 1000},
+        {{true, 8, 2}, false, 50},         {{true, 8 * 40, 4}, false, 129},
+        {{true, 8 * 900, 20}, false, 300}, {{true, 8 * 900, 200}, true, 1000},
+        {{true, 8 * 80, 8}, true, 258},    {{true, 8, 2}, true, 150},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(timing_answer_ms(&cases[i].rtt, cases[i].far),
+                         cases[i].ms);
+    }
+}
+
+/* The mean of what a clock of milliseconds shows is finer than that clock. */
+static void round_trips_are_never_nothing_once_known(void **state)
+{
+    struct timing_rtt rtt = {0};
+    (void)state;
+
+    assert_int_equal(timing_rtt_us(&rtt), 0);
+    for (int i = 0; i < 100; i++) {
+        timing_learn(&rtt, 0);
+    }
+    assert_int_equal(timing_rtt_us(&rtt), 125);
+    for (int i = 0; i < 100; i++) {
+        timing_learn(&rtt, 20);
+    }
+    assert_in_range(timing_rtt_us(&rtt), 19000, 20000);
+    assert_in_range(timing_answer_ms(&rtt, false), 57, 70);
 }
 
 static uint16_t next(struct rumours *rumours)
@@ -233,6 +260,7 @@ int main(void)
         cmocka_unit_test(suspicions_last_by_size_and_confirmations),
         cmocka_unit_test(limits_grow_with_the_digits),
         cmocka_unit_test(answers_are_awaited_by_round_trip_within_bounds),
+        cmocka_unit_test(round_trips_are_never_nothing_once_known),
         cmocka_unit_test(
             what_became_goes_first_then_the_seldom_sent_then_the_newer),
         cmocka_unit_test(a_rumour_ends_when_both_lanes_have_had_enough),
