@@ -21,12 +21,22 @@ struct world *world_new(uint64_t seed)
 void world_free(struct world *w)
 {
     for (size_t i = 0; i < w->nodes_len; i++) {
-        swim_free(w->nodes[i].swim);
+        struct world_node *n = &w->nodes[i];
+        swim_free(n->swim);
+        for (size_t j = 0; j < n->waiting_len; j++) {
+            free(n->waiting[j]);
+        }
+        free(n->waiting);
     }
-    for (size_t i = 0; i < w->heap_len; i++) {
-        free(w->heap[i]);
+    for (size_t i = 0; i < WORLD_PACKET_MS; i++) {
+        for (size_t j = 0; j < w->packets[i].len; j++) {
+            free(w->packets[i].list[j]);
+        }
+        free(w->packets[i].list);
     }
-    free(w->heap);
+    for (size_t i = 0; i < WORLD_WAKE_MS; i++) {
+        free(w->wakes[i].nodes);
+    }
     free(w);
 }
 
@@ -44,52 +54,59 @@ struct addr world_addr(uint16_t place)
 /* --- the network
  * --------------------------------------------------------------- */
 
-static bool is_before(const struct world_packet *a,
-                      const struct world_packet *b)
+static struct world_packets *packets_at(struct world *w, uint64_t ms)
 {
-    return a->at_ms != b->at_ms ? a->at_ms < b->at_ms : a->number < b->number;
+    return &w->packets[ms % WORLD_PACKET_MS];
 }
 
-static void heap_push(struct world *w, struct world_packet *p)
+static struct world_wakes *wakes_at(struct world *w, uint64_t ms)
 {
-    if (w->heap_len == w->heap_cap) {
-        w->heap_cap = w->heap_cap == 0 ? 256 : 2 * w->heap_cap;
-        w->heap = realloc(w->heap, w->heap_cap * sizeof *w->heap);
-        assert_non_null(w->heap);
-    }
-    size_t i = w->heap_len++;
-    while (i > 0 && is_before(p, w->heap[(i - 1) / 2])) {
-        w->heap[i] = w->heap[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    w->heap[i] = p;
+    return &w->wakes[ms % WORLD_WAKE_MS];
 }
 
-static struct world_packet *heap_pop(struct world *w)
+static void packet_add(struct world_packets *packets, struct world_packet *p)
 {
-    struct world_packet *first = w->heap[0];
-    struct world_packet *last = w->heap[--w->heap_len];
-    size_t i = 0;
+    if (packets->len == packets->cap) {
+        packets->cap = packets->cap == 0 ? 16 : 2 * packets->cap;
+        packets->list = realloc(packets->list,
+                                packets->cap * sizeof *packets->list);
+        assert_non_null(packets->list);
+    }
+    packets->list[packets->len++] = p;
+}
 
-    for (;;) {
-        size_t child = 2 * i + 1;
-        if (child >= w->heap_len) {
-            break;
-        }
-        if (child + 1 < w->heap_len &&
-            is_before(w->heap[child + 1], w->heap[child])) {
-            child++;
-        }
-        if (is_before(last, w->heap[child])) {
-            break;
-        }
-        w->heap[i] = w->heap[child];
-        i = child;
+static void wake_add(struct world *w, size_t node, uint64_t at_ms)
+{
+    struct world_wakes *wakes = wakes_at(w, at_ms);
+
+    if (wakes->len == wakes->cap) {
+        wakes->cap = wakes->cap == 0 ? 16 : 2 * wakes->cap;
+        wakes->nodes = realloc(wakes->nodes, wakes->cap * sizeof *wakes->nodes);
+        assert_non_null(wakes->nodes);
     }
-    if (w->heap_len > 0) {
-        w->heap[i] = last;
+    wakes->nodes[wakes->len++] = (uint16_t)node;
+    w->nodes[node].wake_at_ms = at_ms;
+}
+
+/* When its step is due, or a little before: then it is only looked at. */
+static void schedule(struct world *w, size_t node)
+{
+    struct world_node *n = &w->nodes[node];
+    uint64_t at_ms = swim_wake_ms(n->swim);
+
+    if (at_ms <= w->now_ms) {
+        at_ms = w->now_ms + 1;
+    } else if (at_ms >= w->now_ms + WORLD_WAKE_MS) {
+        at_ms = w->now_ms + WORLD_WAKE_MS - 1;
     }
-    return first;
+    if (n->wake_at_ms == 0 || at_ms < n->wake_at_ms) {
+        wake_add(w, node, at_ms);
+    }
+}
+
+size_t world_index(const struct world *w, const struct addr *addr)
+{
+    return w->at_place[addr->ip[14] << 8 | addr->ip[15]] - (size_t)1;
 }
 
 static bool is_torn(const struct world *w, size_t a, size_t b)
@@ -98,41 +115,43 @@ static bool is_torn(const struct world *w, size_t a, size_t b)
            (a == w->torn[1] && b == w->torn[0]);
 }
 
+static void trace(struct world *w, struct bytes bytes)
+{
+    w->digest = hash_mix(w->digest ^ w->now_ms);
+    for (size_t i = 0; i < bytes.len; i++) {
+        w->digest = hash_mix(w->digest ^ bytes.p[i]);
+    }
+}
+
 static void send_out(struct world *w, struct world_node *from,
                      const struct swim_out *out)
 {
-    size_t to = w->nodes_len;
+    size_t to = world_index(w, &out->to);
 
     from->bytes_out += out->bytes.len + WORLD_SEAL_LEN;
     from->packets_out++;
-    w->digest = hash_mix(w->digest ^ w->now_ms);
-    for (size_t i = 0; i < out->bytes.len; i++) {
-        w->digest = hash_mix(w->digest ^ out->bytes.p[i]);
+    if (w->check) {
+        trace(w, out->bytes);
     }
-    for (size_t i = 0; i < w->nodes_len; i++) {
-        if (w->nodes[i].running && addr_eq(&w->nodes[i].addr, &out->to)) {
-            to = i;
-        }
-    }
-    if (to == w->nodes_len || w->nodes[to].side != from->side ||
+    if (to >= w->nodes_len || !w->nodes[to].running ||
+        w->nodes[to].side != from->side ||
         is_torn(w, (size_t)(from - w->nodes), to) ||
-        rng_below(&w->rng, 100) < w->loss_percent) {
+        (w->loss_percent > 0 && rng_below(&w->rng, 100) < w->loss_percent)) {
         return;
     }
     uint32_t delay = strcmp(from->region, w->nodes[to].region) == 0
                          ? w->delay_ms
                          : w->far_delay_ms;
-    struct world_packet *p = malloc(sizeof *p);
+    struct world_packet *p = malloc(sizeof *p + out->bytes.len);
     assert_non_null(p);
-    assert_true(out->bytes.len <= sizeof p->bytes);
-    p->at_ms = w->now_ms + delay + rng_below(&w->rng, delay + 1);
-    p->number = ++w->numbers;
+    assert_true(2 * delay < WORLD_PACKET_MS);
     p->node = to;
     p->dst = out->dst;
     p->from = from->addr;
-    p->len = (uint16_t)out->bytes.len;
+    p->len = out->bytes.len;
     memcpy(p->bytes, out->bytes.p, out->bytes.len);
-    heap_push(w, p);
+    packet_add(packets_at(w, w->now_ms + delay + rng_below(&w->rng, delay + 1)),
+               p);
 }
 
 static void drain(struct world *w, struct world_node *node)
@@ -143,13 +162,19 @@ static void drain(struct world *w, struct world_node *node)
         node->events[out.type]++;
         if (out.type == SWIM_SEND) {
             send_out(w, node, &out);
-        } else if (out.text != NULL) {
+            continue;
+        }
+        if (out.text != NULL) {
             node->text = out.text;
+        }
+        if (w->on_event != NULL) {
+            w->on_event(w->data, (size_t)(node - w->nodes), &out);
         }
     }
     if (w->check) {
         swim_check(node->swim);
     }
+    schedule(w, (size_t)(node - w->nodes));
 }
 
 void world_news(struct world *w, size_t node, const struct swim_news *news)
@@ -179,56 +204,59 @@ static void deliver(struct world *w, struct world_packet *p)
         return;
     }
     if (node->paused) {
-        p->at_ms = w->now_ms + 1; /* waits in the socket */
-        heap_push(w, p);
+        if (node->waiting_len < WORLD_SOCKET_LEN) {
+            node->waiting[node->waiting_len++] = p;
+        } else {
+            free(p);
+        }
         return;
     }
     world_inject(w, p->node, &p->from, bytes_of(p->bytes, p->len), !for_all);
     free(p);
 }
 
-static uint64_t next_ms(const struct world *w)
+static void wake(struct world *w, size_t node)
 {
-    uint64_t next = w->heap_len > 0 ? w->heap[0]->at_ms : UINT64_MAX;
+    struct world_node *n = &w->nodes[node];
 
-    for (size_t i = 0; i < w->nodes_len; i++) {
-        const struct world_node *n = &w->nodes[i];
-        if (n->running && !n->paused && swim_wake_ms(n->swim) < next) {
-            next = swim_wake_ms(n->swim);
-        }
+    if (n->wake_at_ms != w->now_ms) {
+        return; /* it was woken before, or will be */
     }
-    return next;
-}
-
-/* Everything that is due now, and the clock to the next thing. */
-static void advance(struct world *w, uint64_t until_ms)
-{
-    uint64_t next = next_ms(w);
-
-    if (next > until_ms) {
-        w->now_ms = until_ms;
+    n->wake_at_ms = 0;
+    if (!n->running || n->paused) {
         return;
     }
-    if (next > w->now_ms) {
-        w->now_ms = next;
+    if (swim_wake_ms(n->swim) <= w->now_ms) {
+        world_news(w, node, &(struct swim_news){.type = SWIM_TICK});
+    } else {
+        schedule(w, node);
     }
-    while (w->heap_len > 0 && w->heap[0]->at_ms <= w->now_ms) {
-        deliver(w, heap_pop(w));
+}
+
+/* Everything that is due now. */
+static void run_now(struct world *w)
+{
+    struct world_packets *packets = packets_at(w, w->now_ms);
+    struct world_wakes *wakes = wakes_at(w, w->now_ms);
+
+    for (size_t i = 0; i < packets->len; i++) {
+        deliver(w, packets->list[i]);
     }
-    for (size_t i = 0; i < w->nodes_len; i++) {
-        struct world_node *n = &w->nodes[i];
-        if (n->running && !n->paused && swim_wake_ms(n->swim) <= w->now_ms) {
-            world_news(w, i, &(struct swim_news){.type = SWIM_TICK});
-        }
+    packets->len = 0;
+    for (size_t i = 0; i < wakes->len; i++) {
+        wake(w, wakes->nodes[i]);
     }
+    wakes->len = 0;
 }
 
 void world_run(struct world *w, uint64_t ms)
 {
     uint64_t until_ms = w->now_ms + ms;
 
+    run_now(w);
     while (w->now_ms < until_ms) {
-        advance(w, until_ms);
+        w->now_ms++;
+        run_now(w);
     }
 }
 
@@ -241,7 +269,7 @@ uint64_t world_until(struct world *w, world_test test, const void *data,
         if (w->now_ms - start_ms >= limit_ms) {
             fail_msg("not within %" PRIu64 " ms", limit_ms);
         }
-        advance(w, w->now_ms + 10);
+        world_run(w, 10 - w->now_ms % 10);
     }
     return w->now_ms - start_ms;
 }
@@ -281,6 +309,8 @@ size_t world_start(struct world *w, uint16_t place, const char *name,
     bytes_put_u64be(options.cookie_key.b, a + b);
     n->swim = swim_new(&options, w->now_ms);
     assert_non_null(n->swim);
+    w->at_place[place] = (uint16_t)(index + 1);
+    schedule(w, index);
     return index;
 }
 
@@ -313,7 +343,20 @@ void world_reset_links(struct world *w, size_t node)
 
 void world_pause(struct world *w, size_t node, bool paused)
 {
-    w->nodes[node].paused = paused;
+    struct world_node *n = &w->nodes[node];
+
+    n->paused = paused;
+    if (paused) {
+        n->waiting = realloc(n->waiting,
+                             WORLD_SOCKET_LEN * sizeof(struct world_packet *));
+        assert_non_null(n->waiting);
+        return;
+    }
+    for (size_t i = 0; i < n->waiting_len; i++) {
+        packet_add(packets_at(w, w->now_ms), n->waiting[i]);
+    }
+    n->waiting_len = 0;
+    wake_add(w, node, w->now_ms);
 }
 
 int world_state(const struct world *w, size_t at, size_t about)
@@ -321,6 +364,17 @@ int world_state(const struct world *w, size_t at, size_t about)
     const struct member *m = swim_find(w->nodes[at].swim, &w->nodes[about].id);
 
     return m == NULL ? -1 : (int)m->state;
+}
+
+static bool holds_all_alive(const struct world *w, size_t at)
+{
+    for (size_t j = 0; j < w->nodes_len; j++) {
+        if (j != at && w->nodes[j].running &&
+            world_state(w, at, j) != GOSSIP_ALIVE) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool world_agrees(const struct world *w, const void *unused)
@@ -331,19 +385,15 @@ bool world_agrees(const struct world *w, const void *unused)
     for (size_t i = 0; i < w->nodes_len; i++) {
         running += w->nodes[i].running;
     }
-    for (size_t i = 0; i < w->nodes_len; i++) {
-        const struct world_node *n = &w->nodes[i];
-        if (!n->running) {
-            continue;
-        }
-        if (swim_living(n->swim) != running - 1) {
+    for (size_t i = 0; i < w->nodes_len; i++) { /* the cheap question first */
+        if (w->nodes[i].running &&
+            swim_living(w->nodes[i].swim) != running - 1) {
             return false;
         }
-        for (size_t j = 0; j < w->nodes_len; j++) {
-            if (j != i && w->nodes[j].running &&
-                world_state(w, i, j) != GOSSIP_ALIVE) {
-                return false;
-            }
+    }
+    for (size_t i = 0; i < w->nodes_len; i++) {
+        if (w->nodes[i].running && !holds_all_alive(w, i)) {
+            return false;
         }
     }
     return true;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A small network of swim machines for tests: virtual clock, one heap of
- * packets in the order of (time, number), loss, delay, cuts. A packet arrives
- * only where its destination id lives, as the seal would have it.
+ * A small network of swim machines for tests: virtual clock, loss, delay, cuts.
+ * A packet arrives only where its destination id lives, as the seal would have
+ * it. Two rings hold what is due in each coming millisecond, packets and nodes
+ * to wake, in the order in which they came: an hour of a hundred nodes takes
+ * seconds.
  */
 #ifndef TESTS_SWIM_WORLD_H
 #define TESTS_SWIM_WORLD_H
@@ -16,6 +18,10 @@
 enum {
     WORLD_NODES_MAX = 1024,
     WORLD_SEAL_LEN = 50 + 28, /* envelope, UDP and IP */
+    WORLD_SOCKET_LEN = 1024,  /* packets that wait for a paused node */
+    WORLD_PACKET_MS = 256,    /* no packet is under way for so long */
+    WORLD_WAKE_MS = 1024,     /* nodes that sleep longer are looked at then */
+    WORLD_PLACES = 1 << 16,
 };
 
 struct world_node {
@@ -25,8 +31,11 @@ struct world_node {
     char name[16];
     char region[8];
     bool running;
-    bool paused;   /* packets wait in its socket */
-    unsigned side; /* of a partition */
+    bool paused;         /* packets wait in its socket */
+    unsigned side;       /* of a partition */
+    uint64_t wake_at_ms; /* of its one valid place in `wakes`; 0: none */
+    struct world_packet **waiting;
+    size_t waiting_len;
     uint64_t bytes_out;
     uint64_t packets_out;
     unsigned events[SWIM_HEARD + 1];
@@ -34,13 +43,23 @@ struct world_node {
 };
 
 struct world_packet {
-    uint64_t at_ms;
-    uint64_t number;
     size_t node;
     struct node_id dst;
     struct addr from;
-    uint16_t len;
-    uint8_t bytes[CLUSTER_PACKET_LEN_MAX];
+    size_t len;
+    uint8_t bytes[];
+};
+
+/* What is due in one millisecond. */
+struct world_packets {
+    struct world_packet **list;
+    size_t len;
+    size_t cap;
+};
+struct world_wakes {
+    uint16_t *nodes;
+    size_t len;
+    size_t cap;
 };
 
 struct world {
@@ -48,16 +67,18 @@ struct world {
     struct rng rng;
     struct world_node nodes[WORLD_NODES_MAX];
     size_t nodes_len;
-    struct world_packet **heap;
-    size_t heap_len;
-    size_t heap_cap;
-    uint64_t numbers;
+    uint16_t at_place[WORLD_PLACES]; /* index + 1 of who runs there */
+    struct world_packets packets[WORLD_PACKET_MS];
+    struct world_wakes wakes[WORLD_WAKE_MS];
     uint32_t loss_percent;
     uint32_t delay_ms;     /* each way, plus 0..delay_ms */
     uint32_t far_delay_ms; /* between regions */
     size_t torn[2];  /* two nodes that cannot reach each other; equal: none */
     bool check;      /* every machine after each of its steps */
-    uint64_t digest; /* of all packets sent */
+    uint64_t digest; /* of all packets sent while `check` */
+    /* Told of each output but packets; may be NULL. */
+    void (*on_event)(void *data, size_t node, const struct swim_out *out);
+    void *data;
     uint16_t peers_max;
     uint16_t dead_max; /* 0 = default; both for nodes started from now on */
     uint64_t print;    /* of the hash key, likewise */
@@ -97,5 +118,7 @@ bool world_agrees(const struct world *world, const void *unused);
 bool world_buried(const struct world *world, const void *data);
 unsigned world_events(const struct world *world, enum swim_out_type type);
 struct addr world_addr(uint16_t place);
+/* The node that runs at this address, or ran there last. */
+size_t world_index(const struct world *world, const struct addr *addr);
 
 #endif
