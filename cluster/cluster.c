@@ -257,6 +257,18 @@ const char *cluster_why_not_ready(const struct cluster *cluster)
     return cluster->gate.ready ? "" : cluster->why;
 }
 
+void cluster_refused(const struct cluster *cluster,
+                     struct cluster_refused *refused)
+{
+    const struct swim_refused *swim = swim_refused(cluster->swim);
+
+    *refused = (struct cluster_refused){.malformed = swim->malformed,
+                                        .version = swim->version,
+                                        .unknown = swim->unknown,
+                                        .join = swim->join,
+                                        .control = cluster->wrong};
+}
+
 size_t cluster_interest_bytes(const struct cluster *cluster)
 {
     return interest_bytes(&cluster->interest);
@@ -290,6 +302,7 @@ void cluster_wrong(struct cluster *cluster, uint16_t slot)
 {
     struct peer *peer = cluster->peers[slot];
 
+    cluster->wrong++;
     if (!peer->wrong) {
         peer->wrong = true;
         cluster_say(cluster, CLUSTER_REFUSED, peer,
@@ -489,8 +502,11 @@ static void take_swim(struct cluster *cluster, const struct swim_out *out)
         [SWIM_REFUSED] = CLUSTER_REFUSED,
         [SWIM_SEED_SILENT] = CLUSTER_SEED_SILENT,
     };
-    struct cluster_effect effect = {
-        .to = out->to, .dst = out->dst, .text = out->text};
+    struct cluster_effect effect = {.to = out->to,
+                                    .dst = out->dst,
+                                    .text = out->text,
+                                    .speaks = out->version,
+                                    .speaks_least = out->least};
     struct outbox_span span = {0};
 
     if (out->type == SWIM_HEARD) {

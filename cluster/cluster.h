@@ -120,7 +120,8 @@ enum cluster_event {
     CLUSTER_LINKED, /* link up both ways, hello confirmed */
     CLUSTER_UNLINKED,
     CLUSTER_DUPLICATE,   /* the same name elsewhere: both stay */
-    CLUSTER_REFUSED,     /* other hash key or version: text says which */
+    CLUSTER_REFUSED,     /* other hash key or version: text says which; to, or
+                          * peer: who */
     CLUSTER_DIVERGED,    /* equal version, unequal digest: a bug, repaired */
     CLUSTER_SEED_SILENT, /* no seed answers */
     CLUSTER_LATE,        /* alive, of this region, and cannot be linked */
@@ -140,6 +141,8 @@ struct cluster_effect {
     const struct peer_node *peer; /* valid until the next step */
     enum cluster_event event;
     const char *text; /* a fixed sentence or NULL */
+    uint8_t speaks;   /* CLUSTER_REFUSED for another version: it speaks ... */
+    uint8_t speaks_least; /* ... speaks_least to speaks; else 0 */
     enum cluster_scope scope;
     uint64_t version;
     bool partial;
@@ -148,6 +151,17 @@ struct cluster_effect {
 
 /* Takes the next effect; false when there are none. */
 bool cluster_next(struct cluster *cluster, struct cluster_effect *effect);
+
+/* What members of the seal said so far and was refused. */
+struct cluster_refused {
+    uint64_t malformed; /* gossip: makes no sense */
+    uint64_t version;   /* gossip: another version of the protocol */
+    uint64_t unknown;   /* gossip: speaks as a member and is none */
+    uint64_t join;      /* gossip: another hash key, or no room */
+    uint64_t control;   /* control messages that make no sense */
+};
+void cluster_refused(const struct cluster *cluster,
+                     struct cluster_refused *refused);
 
 /* --- what this node wants --- */
 

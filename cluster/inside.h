@@ -144,6 +144,7 @@ struct cluster {
     bool end_due;      /* any peer may have something to be said at its end */
     uint16_t end_slot; /* this one may */
     const char *why;   /* the gate is shut */
+    uint64_t wrong;    /* control messages that made no sense */
     size_t blocked_at; /* index of a member that keeps it shut */
 
     struct buf scratch; /* records or ids of a message being made */

@@ -274,8 +274,12 @@ static void on_packet(struct swim *s, const struct swim_news *news)
     struct gossip_packet p;
     int rc = gossip_packet_read(news->bytes, &p);
 
-    if ((rc != 0 && rc != ERR_VERSION) || node_id_eq(&p.source, &s->self.id)) {
+    if (rc != 0 && rc != ERR_VERSION) {
+        s->refused.malformed++;
         return;
+    }
+    if (node_id_eq(&p.source, &s->self.id)) {
+        return; /* we called ourselves */
     }
     if (rc == ERR_VERSION) {
         swim_on_other_version(s, news, &p);
@@ -286,7 +290,8 @@ static void on_packet(struct swim *s, const struct swim_news *news)
         return;
     }
     if (!news->sealed_for_me) {
-        return; /* only a join may lack a destination */
+        s->refused.malformed++; /* only a join may lack a destination */
+        return;
     }
     if (p.type == GOSSIP_COOKIE || p.type == GOSSIP_WELCOME ||
         p.type == GOSSIP_REFUSE) {
@@ -295,6 +300,7 @@ static void on_packet(struct swim *s, const struct swim_news *news)
     }
     struct member *m = member_find(&s->table, &p.source);
     if (m == NULL) {
+        s->refused.unknown++;
         if (p.type != GOSSIP_UNKNOWN) {
             swim_tell_unknown(s, &news->from, &p);
         }
@@ -329,6 +335,8 @@ bool swim_next(struct swim *s, struct swim_out *out)
         .bytes = bytes_of(s->arena + slot->at, slot->len),
         .member = slot->row == MEMBER_NONE ? NULL : &s->table.rows[slot->row],
         .text = slot->text,
+        .version = slot->version,
+        .least = slot->least,
     };
     return true;
 }
@@ -336,6 +344,11 @@ bool swim_next(struct swim *s, struct swim_out *out)
 uint64_t swim_wake_ms(const struct swim *s)
 {
     return s->wake_ms;
+}
+
+const struct swim_refused *swim_refused(const struct swim *s)
+{
+    return &s->refused;
 }
 
 void swim_set_log(struct swim *s, uint64_t version, uint64_t digest)

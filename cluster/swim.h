@@ -101,7 +101,8 @@ enum swim_out_type {
     SWIM_DEAD,      /* member; text says "replaced ..." when by a new life */
     SWIM_SAID_LEFT, /* the member left: member */
     SWIM_DUPLICATE, /* member has the name of another, or ours; once each */
-    SWIM_REFUSED,   /* to = the other side, text = why; at most one in 5 s */
+    SWIM_REFUSED,   /* to = the other side, text = why, or the versions it
+                     * speaks; at most one in 5 s */
     SWIM_SEED_SILENT, /* 3 s and no seed answered; once until one does */
     SWIM_HEARD,       /* ping or ack: member->log is what it says of its log */
 };
@@ -113,10 +114,21 @@ struct swim_out {
     struct bytes bytes;          /* valid until the next step */
     const struct member *member; /* valid until the next step */
     const char *text;            /* a fixed sentence or NULL */
+    uint8_t version;             /* SWIM_REFUSED for another version: it ... */
+    uint8_t least;               /* ... speaks least to version; else 0 */
 };
 
 /* Takes the next output; false when there are none. */
 bool swim_next(struct swim *swim, struct swim_out *out);
+
+/* Packets so far that were sealed with our key and not heard. */
+struct swim_refused {
+    uint64_t malformed; /* makes no sense, or lacks a destination */
+    uint64_t version;   /* of another version of the protocol */
+    uint64_t unknown;   /* speaks as a member and is none: told to join */
+    uint64_t join;      /* another hash key, or no room */
+};
+const struct swim_refused *swim_refused(const struct swim *swim);
 
 /* What the next pings and acks say of our own log. */
 void swim_set_log(struct swim *swim, uint64_t version, uint64_t digest);

@@ -40,6 +40,8 @@ struct out_slot {
     uint32_t len;
     uint16_t row;
     const char *text;
+    uint8_t version;
+    uint8_t least;
 };
 
 /* Members in shuffled order, each probed once a round. */
@@ -132,6 +134,7 @@ struct swim {
     struct pull pull;
 
     struct contact contact;
+    struct swim_refused refused;
     bool met;
     bool duplicate;
     bool leaving;

@@ -85,7 +85,9 @@ static void join_send(struct swim *s, const struct addr *to,
 /* --- a stranger asks
  * ---------------------------------------------------------- */
 
-static void refused(struct swim *s, const struct addr *who, const char *why)
+/* `spoken` is of another version, or NULL. */
+static void refused(struct swim *s, const struct addr *who, const char *why,
+                    const struct gossip_packet *spoken)
 {
     if (s->now_ms < s->contact.told_refused_ms) {
         return;
@@ -93,6 +95,10 @@ static void refused(struct swim *s, const struct addr *who, const char *why)
     s->contact.told_refused_ms = s->now_ms + REFUSED_EVERY_MS;
     swim_event(s, SWIM_REFUSED, NULL, why);
     s->outs[s->outs_len - 1].to = *who;
+    if (spoken != NULL) {
+        s->outs[s->outs_len - 1].version = spoken->version;
+        s->outs[s->outs_len - 1].least = spoken->least;
+    }
 }
 
 static const char *reason_text(uint8_t reason)
@@ -109,8 +115,9 @@ static const char *reason_text(uint8_t reason)
     }
 }
 
-static void refuse(struct swim *s, const struct swim_news *news,
-                   const struct gossip_packet *p, enum gossip_reason reason)
+static void answer_refuse(struct swim *s, const struct swim_news *news,
+                          const struct gossip_packet *p,
+                          enum gossip_reason reason)
 {
     struct gossip_packet answer = swim_head(s, GOSSIP_REFUSE, p->seq);
 
@@ -119,7 +126,14 @@ static void refuse(struct swim *s, const struct swim_news *news,
     if (s->scratch.len <= news->bytes.len) {
         swim_post(s, &news->from, &p->source);
     }
-    refused(s, &news->from, reason_text((uint8_t)reason));
+}
+
+static void refuse(struct swim *s, const struct swim_news *news,
+                   const struct gossip_packet *p, enum gossip_reason reason)
+{
+    s->refused.join++;
+    answer_refuse(s, news, p, reason);
+    refused(s, &news->from, reason_text((uint8_t)reason), NULL);
 }
 
 static void offer_cookie(struct swim *s, const struct swim_news *news,
@@ -196,11 +210,11 @@ void swim_on_join(struct swim *s, const struct swim_news *news,
 void swim_on_other_version(struct swim *s, const struct swim_news *news,
                            const struct gossip_packet *p)
 {
+    s->refused.version++;
     if (p->type == GOSSIP_JOIN) {
-        refuse(s, news, p, GOSSIP_OTHER_VERSION);
-    } else {
-        refused(s, &news->from, reason_text(GOSSIP_OTHER_VERSION));
+        answer_refuse(s, news, p, GOSSIP_OTHER_VERSION);
     }
+    refused(s, &news->from, reason_text(GOSSIP_OTHER_VERSION), p);
 }
 
 void swim_tell_unknown(struct swim *s, const struct addr *from,
@@ -228,7 +242,7 @@ void swim_on_answer(struct swim *s, const struct addr *from,
         return;
     }
     if (p->type == GOSSIP_REFUSE) {
-        refused(s, from, reason_text(p->reason));
+        refused(s, from, reason_text(p->reason), NULL);
         return;
     }
     bool refuted = swim_hear_all(s, p->records, NULL, false);

@@ -90,6 +90,7 @@ bool swim_hear_all(struct swim *s, struct bytes records,
     while (gossip_record_read(&records, &r) == 1) {
         swim_hear(s, &r, teller, slice);
     }
+    s->refused.malformed += records.len > 0;
     return s->incarnation != incarnation;
 }
 

@@ -27,6 +27,7 @@ struct gossip_packet swim_head(const struct swim *s, enum gossip_type type,
                                uint64_t seq)
 {
     return (struct gossip_packet){.version = GOSSIP_VERSION,
+                                  .least = GOSSIP_VERSION_MIN,
                                   .type = (uint8_t)type,
                                   .source = s->self.id,
                                   .incarnation = s->incarnation,

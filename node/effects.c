@@ -10,6 +10,7 @@
 #include "node/membership.h"
 #include "node/question.h"
 #include "proto/err.h"
+#include "proto/gossip.h"
 
 enum {
     GAP_LOG_MS = 1000
@@ -42,6 +43,24 @@ void node_drain_effects(struct node *node)
 
 /* --- events --- */
 
+/* One that is no member. */
+static void log_refused(struct node *node, const struct cluster_effect *effect)
+{
+    char addr[ADDR_TEXT_MAX];
+
+    addr_text(&effect->to, addr);
+    if (effect->speaks == 0) {
+        log_line(&node->log, LOG_WARN, "peer-refused", "address=%s why=\"%s\"",
+                 addr, effect->text);
+        return;
+    }
+    log_line(&node->log, LOG_WARN, "peer-refused",
+             "address=%s why=\"it speaks versions %u to %u of the cluster "
+             "protocol, this node %d to %d\"",
+             addr, effect->speaks_least, effect->speaks, GOSSIP_VERSION_MIN,
+             GOSSIP_VERSION);
+}
+
 static void log_event(struct node *node, const struct cluster_effect *effect)
 {
     static const struct {
@@ -72,6 +91,10 @@ static void log_event(struct node *node, const struct cluster_effect *effect)
         return;
     }
     assert((size_t)effect->event < ARRAY_LEN(events));
+    if (effect->event == CLUSTER_REFUSED && peer == NULL) {
+        log_refused(node, effect);
+        return;
+    }
     if (peer == NULL) {
         log_line(&node->log, events[effect->event].level,
                  events[effect->event].name, "why=%s", text);

@@ -39,6 +39,7 @@ static int start(struct gossip *gossip);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_packet(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf,
                       const struct sockaddr *from, unsigned flags);
+static void count_refused(struct stats *stats, int rc);
 static int open_packet(struct gossip *gossip, const struct addr *from,
                        struct bytes sealed, bool *for_me);
 static void log_unknown_key(struct gossip *gossip, const struct addr *from,
@@ -132,15 +133,45 @@ static void on_packet(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf,
         return; /* nothing left, or an error of an earlier send */
     }
     struct addr addr = sockaddr_read(from);
-    if (is_too_fast(gossip) || (flags & UV_UDP_PARTIAL) != 0 ||
-        open_packet(gossip, &addr, bytes_of(buf->base, (size_t)len), &for_me) !=
-            0) {
-        gossip->options.stats->gossip_refused++;
+    int rc = ERR_TOO_BIG;
+    if (is_too_fast(gossip)) {
+        rc = ERR_LIMIT;
+    } else if ((flags & UV_UDP_PARTIAL) == 0) {
+        rc = open_packet(gossip, &addr, bytes_of(buf->base, (size_t)len),
+                         &for_me);
+    }
+    if (rc != 0) {
+        count_refused(gossip->options.stats, rc);
         return;
     }
     gossip->options.stats->gossip_in++;
     gossip->options.on_packet(gossip->options.data, &addr,
                               buf_bytes(&gossip->plain), for_me);
+}
+
+static void count_refused(struct stats *stats, int rc)
+{
+    switch (rc) {
+    case ERR_DENIED:
+        stats->gossip_foreign++;
+        break;
+    case ERR_LIMIT:
+        stats->gossip_flood++;
+        break;
+    case ERR_TOO_BIG:
+        stats->gossip_oversized++;
+        break;
+    case ERR_FORGED:
+        stats->gossip_forged++;
+        break;
+    case ERR_REPLAYED:
+        stats->gossip_replayed++;
+        break;
+    case ERR_NOMEM: /* lost, as packets are */
+        break;
+    default:
+        stats->gossip_garbage++;
+    }
 }
 
 /* Into gossip->plain. Only what opened may make an entry for its sender. */

@@ -2,7 +2,8 @@
  *
  * The UDP side of membership: seals and sends what the cluster wants sent,
  * opens and hands over what arrives. Packets that do not open, repeat or come
- * too fast are counted and dropped; nothing is ever answered here.
+ * too fast are counted by reason (node/stats.h) and dropped; nothing is ever
+ * answered here.
  */
 #ifndef NODE_GOSSIP_H
 #define NODE_GOSSIP_H

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "node/pipe_table.h"
-#include "node/pull.h"
 #include "proto/err.h"
 
 /* Our way to one slot on one lane. */
@@ -42,6 +41,7 @@ struct lanes {
     bool woken;
     struct way *news; /* that the loop has not looked at */
     struct pipe_table pipes;
+    uint64_t ends[PULL_ENDS];
 };
 
 static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane);
@@ -55,7 +55,7 @@ static void wake(struct lanes *lanes);
 static void on_way_news(void *data);
 static void on_inlet_news(void *data);
 static bool admit(void *data, uint32_t pipe, const uint8_t ip[16]);
-static void left(void *data, uint32_t pipe);
+static void left(void *data, uint32_t pipe, enum pull_end why);
 
 static struct way *way_at(const struct lanes *lanes, uint16_t slot,
                           enum peer_lane lane)
@@ -187,12 +187,12 @@ void lanes_cut(struct lanes *lanes, enum peer_lane lane, uint32_t pipe)
     pull_cut(lanes->inlets[lane].pull, pipe);
 }
 
-uint64_t lanes_refused(struct lanes *lanes)
+void lanes_refused(struct lanes *lanes, struct lanes_refused *refused)
 {
     uv_mutex_lock(&lanes->mutex);
-    uint64_t refused = lanes->pipes.refused;
+    refused->crowded = lanes->pipes.refused;
+    memcpy(refused->ends, lanes->ends, sizeof refused->ends);
     uv_mutex_unlock(&lanes->mutex);
-    return refused;
 }
 
 static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane)
@@ -372,11 +372,12 @@ static bool admit(void *data, uint32_t pipe, const uint8_t ip[16])
     return admitted;
 }
 
-static void left(void *data, uint32_t pipe)
+static void left(void *data, uint32_t pipe, enum pull_end why)
 {
     struct lanes *lanes = ((struct inlet *)data)->lanes;
 
     uv_mutex_lock(&lanes->mutex);
     pipe_table_remove(&lanes->pipes, key_of(data, pipe));
+    lanes->ends[why]++;
     uv_mutex_unlock(&lanes->mutex);
 }

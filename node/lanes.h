@@ -19,6 +19,7 @@
 
 #include <uv.h>
 
+#include "node/pull.h"
 #include "node/push.h"
 #include "proto/addr.h"
 #include "proto/peer.h"
@@ -69,7 +70,11 @@ void lanes_send(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
 void lanes_trust(struct lanes *lanes, enum peer_lane lane, uint32_t pipe);
 void lanes_cut(struct lanes *lanes, enum peer_lane lane, uint32_t pipe);
 
-/* Pipes refused so far. */
-uint64_t lanes_refused(struct lanes *lanes);
+/* Pipes so far that were not let in, and why others ended. */
+struct lanes_refused {
+    uint64_t crowded; /* node/pipe_table.h */
+    uint64_t ends[PULL_ENDS];
+};
+void lanes_refused(struct lanes *lanes, struct lanes_refused *refused);
 
 #endif

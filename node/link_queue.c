@@ -27,7 +27,10 @@ void link_queue_init(struct link_queue *q, enum peer_lane lane,
                      uint64_t ms_max)
 {
     *q = (struct link_queue){
-        .head = {.src = *src, .version = PEER_VERSION, .lane = (uint8_t)lane},
+        .head = {.src = *src,
+                 .version = PEER_VERSION,
+                 .least = PEER_VERSION_MIN,
+                 .lane = (uint8_t)lane},
         .len_max = len_max,
         .ms_max = ms_max,
     };

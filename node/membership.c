@@ -279,6 +279,20 @@ static void tell_dropped(struct node *node)
     }
 }
 
+/* Counted by the cluster itself, which knows no stats. */
+static void count_refused(struct node *node)
+{
+    struct stats *stats = &node->core.stats;
+    struct cluster_refused refused;
+
+    cluster_refused(node->cluster, &refused);
+    stats->gossip_malformed = refused.malformed;
+    stats->gossip_version = refused.version;
+    stats->gossip_unknown = refused.unknown;
+    stats->gossip_join = refused.join;
+    stats->link_control = refused.control;
+}
+
 void membership_end_turn(struct node *node)
 {
     uint64_t now_ms = uv_now(node->loop);
@@ -293,6 +307,7 @@ void membership_end_turn(struct node *node)
     cluster_flush(node->cluster, now_ms);
     node_drain_effects(node);
     mesh_flush(node->mesh, now_ms);
+    count_refused(node);
 }
 
 uint64_t membership_wake_ms(const struct node *node)

@@ -6,16 +6,14 @@
 
 #include "node/lanes.h"
 #include "node/link_queue.h"
+#include "node/opener.h"
 #include "node/peer_index.h"
-#include "node/replay.h"
 #include "node/sequence.h"
 #include "proto/err.h"
 
 enum {
-    NONCE_AT = SEAL_HEAD_LEN - SEAL_NONCE_LEN,
     /* What a batch is longer than its largest record. */
     FRAME_EXTRA = PEER_HEADER_LEN_MAX + SEAL_OVERHEAD + 4096,
-    LOG_AGAIN_MS = 10000,
 };
 
 static_assert((int)CLUSTER_PEERS_MAX <= LANES_SLOTS_MAX, "a slot is a slot");
@@ -53,10 +51,7 @@ struct mesh {
     struct lanes *lanes;
     uint64_t counter; /* of the last nonce */
     uint64_t epoch;   /* of the last pipe that came up */
-    struct replay heard[PEER_LANES];
-    struct buf plain; /* the batch that was opened last */
-    uint64_t refused; /* pipes, as lanes counted them */
-    uint64_t log_ms;  /* when a stranger was last worth a line */
+    struct opener opener;
     struct peer_link *links[CLUSTER_PEERS_MAX];
     size_t slots_len; /* no link beyond */
     struct peer_link *dirty;
@@ -73,9 +68,6 @@ static void link_redial(struct peer_link *link);
 static void on_way(void *data, uint16_t slot, enum peer_lane lane);
 static void on_frame(void *data, enum peer_lane lane, struct bytes frame,
                      uint32_t pipe);
-static int open_frame(struct mesh *mesh, enum peer_lane lane,
-                      struct bytes frame, struct peer_batch *head,
-                      struct bytes *body);
 static void take_batch(struct link_lane *lane, const struct peer_batch *head,
                        struct bytes body);
 
@@ -170,10 +162,11 @@ int mesh_open(struct mesh **out, const struct mesh_options *options)
     }
     mesh->options = *options;
     lanes.listen[PEER_DATA].port = options->data_port;
-    int rc = replay_init(&mesh->heard[PEER_CONTROL]);
-    if (rc == 0) {
-        rc = replay_init(&mesh->heard[PEER_DATA]);
-    }
+    mesh->opener = (struct opener){.ring = options->ring,
+                                   .stats = options->stats,
+                                   .log = options->log,
+                                   .self = options->self};
+    int rc = opener_init(&mesh->opener);
     if (rc == 0) {
         rc = lanes_open(&mesh->lanes, &lanes);
     }
@@ -196,10 +189,7 @@ void mesh_close(struct mesh *mesh)
 
 static void mesh_free(struct mesh *mesh)
 {
-    for (int i = 0; i < PEER_LANES; i++) {
-        replay_fini(&mesh->heard[i]);
-    }
-    buf_fini(&mesh->plain);
+    opener_fini(&mesh->opener);
     free(mesh);
 }
 
@@ -295,13 +285,24 @@ void mesh_send(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
     link_dirty(link);
 }
 
+static void count_pipes(const struct mesh *mesh)
+{
+    struct stats *stats = mesh->options.stats;
+    struct lanes_refused refused;
+
+    lanes_refused(mesh->lanes, &refused);
+    stats->link_crowded = refused.crowded;
+    stats->link_greeting = refused.ends[PULL_END_GREETING];
+    stats->link_oversized = refused.ends[PULL_END_OVERSIZED];
+    stats->link_truncated = refused.ends[PULL_END_TRUNCATED];
+    stats->link_silent = refused.ends[PULL_END_SILENT];
+}
+
 void mesh_flush(struct mesh *mesh, uint64_t now_ms)
 {
-    uint64_t refused = lanes_refused(mesh->lanes);
     struct peer_link *link = mesh->dirty;
 
-    mesh->options.stats->link_refused += refused - mesh->refused;
-    mesh->refused = refused;
+    count_pipes(mesh);
     mesh->dirty = NULL;
     while (link != NULL) {
         struct peer_link *next = link->dirty_next;
@@ -474,15 +475,13 @@ static void on_frame(void *data, enum peer_lane lane, struct bytes frame,
     struct bytes body;
 
     mesh->options.stats->link_bytes_in += frame.len;
-    int rc = open_frame(mesh, lane, frame, &head, &body);
-    if (rc != 0) {
-        mesh->options.stats->link_refused++;
-        lanes_cut(mesh->lanes, lane, pipe); /* no member says such things */
+    if (!opener_open(&mesh->opener, lane, frame, now_of(mesh), &head, &body)) {
+        lanes_cut(mesh->lanes, lane, pipe);
         return;
     }
     uint16_t slot = peer_index_find(&mesh->index, &head.src);
     if (slot == CLUSTER_SLOT_NONE) {
-        mesh->options.stats->link_refused++;
+        mesh->options.stats->link_unknown++;
         lanes_trust(mesh->lanes, lane, pipe);
         return; /* it knows us before we know it */
     }
@@ -492,39 +491,6 @@ static void on_frame(void *data, enum peer_lane lane, struct bytes frame,
         lanes_trust(mesh->lanes, lane, pipe);
     }
     take_batch(in, &head, body);
-}
-
-/* Opens the envelope into mesh->plain and reads the header. */
-static int open_frame(struct mesh *mesh, enum peer_lane lane,
-                      struct bytes frame, struct peer_batch *head,
-                      struct bytes *body)
-{
-    const struct mesh_options *options = &mesh->options;
-    uint64_t counter;
-
-    int rc = seal_read(options->ring, SEAL_LINK, &options->self, frame,
-                       &mesh->plain, &counter);
-    if (rc != 0) {
-        return rc;
-    }
-    if (!replay_accept(&mesh->heard[lane], frame.p + NONCE_AT, counter)) {
-        return ERR_REPLAYED;
-    }
-    ptrdiff_t n = peer_batch_read(buf_bytes(&mesh->plain), head);
-    if (n == ERR_VERSION && now_of(mesh) >= mesh->log_ms) {
-        mesh->log_ms = now_of(mesh) + LOG_AGAIN_MS;
-        log_line(options->log, LOG_WARN, "link-version",
-                 "theirs=%u ours=%d least=%d", head->version, PEER_VERSION,
-                 PEER_VERSION_MIN);
-    }
-    if (n <= 0) {
-        return n == 0 ? ERR_SYNTAX : (int)n;
-    }
-    if (head->lane != lane || !node_id_eq(&head->dst, &options->self)) {
-        return ERR_SYNTAX;
-    }
-    *body = bytes_skip(buf_bytes(&mesh->plain), (size_t)n);
-    return 0;
 }
 
 /* Of the control lane the cluster learns by the epoch, and repairs. */
@@ -548,7 +514,7 @@ static void take_items(const struct link_lane *lane, enum peer_hop hop,
         struct item item;
         ptrdiff_t n = item_read(body, &item);
         if (n <= 0) { /* a bug of the peer: what follows cannot be found */
-            options->stats->link_refused++;
+            options->stats->link_malformed++;
             tell_hole(lane);
             return;
         }
@@ -566,7 +532,7 @@ static void take_batch(struct link_lane *lane, const struct peer_batch *head,
     int rc = sequence_take(&lane->in, head->epoch, head->seq);
 
     if (rc < 0) {
-        link->mesh->options.stats->link_refused++;
+        link->mesh->options.stats->link_stale++;
         return;
     }
     if (rc == SEQUENCE_HOLE) {

@@ -36,6 +36,7 @@ struct pipe {
     nng_stream *stream;
     nng_aio *aio;
     enum state state;
+    enum pull_end end;
     bool busy;
     bool broken; /* the stream is closed; dead when not busy */
     bool trusted;
@@ -87,14 +88,7 @@ static void pipe_go_on(struct pipe *pipe, bool good);
 static void start(struct pipe *pipe);
 static bool unpark(struct pipe *pipe);
 static void on_pipe(void *arg);
-static bool take_bytes(struct pipe *pipe, size_t len);
-static bool take_frame_bytes(struct pipe *pipe, size_t len);
 static bool take_frames(struct pipe *pipe);
-static bool fill_body(struct pipe *pipe);
-static size_t take_ahead(struct pipe *pipe, uint8_t *to, size_t room);
-static bool take_head(struct pipe *pipe);
-static bool body_room(struct pipe *pipe);
-static bool deliver(struct pipe *pipe);
 static void break_off(struct pipe *pipe);
 static void pipe_free(struct pipe *pipe);
 
@@ -194,7 +188,7 @@ void pull_take(struct pull *pull,
     uv_mutex_unlock(&pull->mutex);
     while (dead != NULL) {
         struct pipe *next = dead->next;
-        pull->to.left(pull->to.data, dead->id);
+        pull->to.left(pull->to.data, dead->id, dead->end);
         pipe_free(dead);
         dead = next;
     }
@@ -375,63 +369,100 @@ static void start(struct pipe *pipe)
     }
 }
 
-static void on_pipe(void *arg)
-{
-    struct pipe *pipe = arg;
-    struct pull *pull = pipe->pull;
-
-    uv_mutex_lock(&pull->mutex);
-    bool idle = pull->inbox_len == 0 && pull->dead == NULL;
-    pipe->busy = false;
-    int result = nng_aio_result(pipe->aio);
-    /* Trusted while a stranger's read was under way: silence is permitted. */
-    bool quiet = result == NNG_ETIMEDOUT && pipe->trusted;
-    pipe_go_on(pipe, quiet || (result == 0 && !pipe->broken &&
-                               take_bytes(pipe, nng_aio_count(pipe->aio))));
-    bool news = idle && (pull->inbox_len > 0 || pull->dead != NULL);
-    uv_mutex_unlock(&pull->mutex);
-    if (news) {
-        pull->to.on_news(pull->to.data);
-    }
-}
-
-/* false: the other end is no pusher, or says too much. */
-static bool take_bytes(struct pipe *pipe, size_t len)
-{
-    if (pipe->state == FRAMES) {
-        return take_frame_bytes(pipe, len);
-    }
-    pipe->at += len;
-    if (pipe->at < GREETING_LEN) {
-        return true;
-    }
-    pipe->at = 0;
-    if (pipe->state == GREETING_OUT) {
-        pipe->state = GREETING_IN;
-        return true;
-    }
-    pipe->state = FRAMES;
-    return memcmp(pipe->head, greeting_push, GREETING_LEN) == 0;
-}
-
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-/* They lie in the body, in the head, and in `ahead`, in this order. */
-static bool take_frame_bytes(struct pipe *pipe, size_t len)
+static bool offends(struct pipe *pipe, enum pull_end end)
 {
-    if (pipe->body != NULL) {
-        size_t body = least(len, pipe->body_len - pipe->body_at);
-        pipe->body_at += body;
-        len -= body;
+    pipe->end = end;
+    return false;
+}
+
+static size_t take_ahead(struct pipe *pipe, uint8_t *to, size_t room)
+{
+    size_t n = least(pipe->ahead_len - pipe->ahead_at, room);
+
+    memcpy(to, pipe->ahead + pipe->ahead_at, n);
+    pipe->ahead_at += n;
+    return n;
+}
+
+/* Twice the memory when it is full: it grows with what came. */
+static bool body_room(struct pipe *pipe)
+{
+    if (pipe->body != NULL && pipe->body_at < pipe->body_cap) {
+        return true;
     }
-    size_t head = least(len, HEAD_LEN - pipe->at);
-    pipe->at += head;
-    pipe->ahead_at = 0;
-    pipe->ahead_len = len - head;
-    return take_frames(pipe);
+    size_t cap = pipe->trusted ? pipe->body_len : 2 * pipe->body_cap;
+    cap = cap < BODY_CAP_MIN ? BODY_CAP_MIN : cap;
+    cap = cap > pipe->body_len ? pipe->body_len : cap;
+    uint8_t *body = realloc(pipe->body, cap);
+    if (body == NULL) {
+        return false; /* the pipe goes: its sender tries again */
+    }
+    pipe->body = body;
+    pipe->body_cap = cap;
+    return true;
+}
+
+/* From what was read ahead; false: memory is short. */
+static bool fill_body(struct pipe *pipe)
+{
+    while (pipe->body_at < pipe->body_len) {
+        if (!body_room(pipe)) {
+            return false;
+        }
+        size_t n = take_ahead(pipe, pipe->body + pipe->body_at,
+                              pipe->body_cap - pipe->body_at);
+        if (n == 0) {
+            break;
+        }
+        pipe->body_at += n;
+    }
+    return true;
+}
+
+/* Begins the next frame if its head is whole. An empty one is nonsense. */
+static bool take_head(struct pipe *pipe)
+{
+    const struct pull *pull = pipe->pull;
+    uint64_t len = bytes_u64be(pipe->head);
+
+    if (pipe->at < HEAD_LEN) {
+        return true;
+    }
+    if (len == 0 || len > pull->frame_max) {
+        return offends(pipe, PULL_END_OVERSIZED);
+    }
+    if (len > PULL_STRANGER_LEN && !pipe->trusted) {
+        pipe->held = pipe->heard; /* its first frame is being judged */
+        return pipe->held || offends(pipe, PULL_END_OVERSIZED);
+    }
+    pipe->at = 0;
+    pipe->body_len = (size_t)len;
+    pipe->body_at = 0;
+    pipe->body_cap = 0;
+    return body_room(pipe);
+}
+
+/* Puts the whole frame into the inbox; false: there is no room. */
+static bool deliver(struct pipe *pipe)
+{
+    struct pull *pull = pipe->pull;
+
+    if (pull->inbox_len == PULL_INBOX_MAX ||
+        (pull->inbox_len > 0 &&
+         pull->inbox_bytes + pipe->body_len > PULL_INBOX_LEN)) {
+        return false;
+    }
+    pull->inbox[pull->inbox_len++] = (struct letter){
+        .frame = pipe->body, .len = pipe->body_len, .pipe = pipe->id};
+    pull->inbox_bytes += pipe->body_len;
+    pipe->body = NULL;
+    pipe->heard = true;
+    return true;
 }
 
 /* Delivers each frame that is whole; all that was read ahead is then taken,
@@ -460,30 +491,70 @@ static bool take_frames(struct pipe *pipe)
     return true;
 }
 
-/* From what was read ahead; false: memory is short. */
-static bool fill_body(struct pipe *pipe)
+/* They lie in the body, in the head, and in `ahead`, in this order. */
+static bool take_frame_bytes(struct pipe *pipe, size_t len)
 {
-    while (pipe->body_at < pipe->body_len) {
-        if (!body_room(pipe)) {
-            return false;
-        }
-        size_t n = take_ahead(pipe, pipe->body + pipe->body_at,
-                              pipe->body_cap - pipe->body_at);
-        if (n == 0) {
-            break;
-        }
-        pipe->body_at += n;
+    if (pipe->body != NULL) {
+        size_t body = least(len, pipe->body_len - pipe->body_at);
+        pipe->body_at += body;
+        len -= body;
     }
-    return true;
+    size_t head = least(len, HEAD_LEN - pipe->at);
+    pipe->at += head;
+    pipe->ahead_at = 0;
+    pipe->ahead_len = len - head;
+    return take_frames(pipe);
 }
 
-static size_t take_ahead(struct pipe *pipe, uint8_t *to, size_t room)
+/* false: the other end is no pusher, or says too much. */
+static bool take_bytes(struct pipe *pipe, size_t len)
 {
-    size_t n = least(pipe->ahead_len - pipe->ahead_at, room);
+    if (pipe->state == FRAMES) {
+        return take_frame_bytes(pipe, len);
+    }
+    pipe->at += len;
+    if (pipe->at < GREETING_LEN) {
+        return true;
+    }
+    pipe->at = 0;
+    if (pipe->state == GREETING_OUT) {
+        pipe->state = GREETING_IN;
+        return true;
+    }
+    pipe->state = FRAMES;
+    return memcmp(pipe->head, greeting_push, GREETING_LEN) == 0 ||
+           offends(pipe, PULL_END_GREETING);
+}
 
-    memcpy(to, pipe->ahead + pipe->ahead_at, n);
-    pipe->ahead_at += n;
-    return n;
+static enum pull_end stranger_end(const struct pipe *pipe, int result)
+{
+    return result == NNG_ETIMEDOUT              ? PULL_END_SILENT
+           : pipe->state != FRAMES              ? PULL_END_GREETING
+           : pipe->at > 0 || pipe->body != NULL ? PULL_END_TRUNCATED
+                                                : PULL_END_CLOSED;
+}
+
+static void on_pipe(void *arg)
+{
+    struct pipe *pipe = arg;
+    struct pull *pull = pipe->pull;
+
+    uv_mutex_lock(&pull->mutex);
+    bool idle = pull->inbox_len == 0 && pull->dead == NULL;
+    pipe->busy = false;
+    int result = nng_aio_result(pipe->aio);
+    /* Trusted while a stranger's read was under way: silence is permitted. */
+    bool quiet = result == NNG_ETIMEDOUT && pipe->trusted;
+    if (result != 0 && !pipe->trusted && !pipe->broken) {
+        pipe->end = stranger_end(pipe, result);
+    }
+    pipe_go_on(pipe, quiet || (result == 0 && !pipe->broken &&
+                               take_bytes(pipe, nng_aio_count(pipe->aio))));
+    bool news = idle && (pull->inbox_len > 0 || pull->dead != NULL);
+    uv_mutex_unlock(&pull->mutex);
+    if (news) {
+        pull->to.on_news(pull->to.data);
+    }
 }
 
 /* The inbox has room again. True when it now has something. */
@@ -494,65 +565,6 @@ static bool unpark(struct pipe *pipe)
     }
     pipe->parked = false;
     pipe_go_on(pipe, take_frames(pipe));
-    return true;
-}
-
-/* Begins the next frame if its head is whole. An empty one is nonsense. */
-static bool take_head(struct pipe *pipe)
-{
-    const struct pull *pull = pipe->pull;
-    uint64_t len = bytes_u64be(pipe->head);
-
-    if (pipe->at < HEAD_LEN) {
-        return true;
-    }
-    if (len == 0 || len > pull->frame_max) {
-        return false;
-    }
-    if (len > PULL_STRANGER_LEN && !pipe->trusted) {
-        pipe->held = pipe->heard; /* its first frame is being judged */
-        return pipe->held;
-    }
-    pipe->at = 0;
-    pipe->body_len = (size_t)len;
-    pipe->body_at = 0;
-    pipe->body_cap = 0;
-    return body_room(pipe);
-}
-
-/* Twice the memory when it is full: it grows with what came. */
-static bool body_room(struct pipe *pipe)
-{
-    if (pipe->body != NULL && pipe->body_at < pipe->body_cap) {
-        return true;
-    }
-    size_t cap = pipe->trusted ? pipe->body_len : 2 * pipe->body_cap;
-    cap = cap < BODY_CAP_MIN ? BODY_CAP_MIN : cap;
-    cap = cap > pipe->body_len ? pipe->body_len : cap;
-    uint8_t *body = realloc(pipe->body, cap);
-    if (body == NULL) {
-        return false; /* the pipe goes: its sender tries again */
-    }
-    pipe->body = body;
-    pipe->body_cap = cap;
-    return true;
-}
-
-/* Puts the whole frame into the inbox; false: there is no room. */
-static bool deliver(struct pipe *pipe)
-{
-    struct pull *pull = pipe->pull;
-
-    if (pull->inbox_len == PULL_INBOX_MAX ||
-        (pull->inbox_len > 0 &&
-         pull->inbox_bytes + pipe->body_len > PULL_INBOX_LEN)) {
-        return false;
-    }
-    pull->inbox[pull->inbox_len++] = (struct letter){
-        .frame = pipe->body, .len = pipe->body_len, .pipe = pipe->id};
-    pull->inbox_bytes += pipe->body_len;
-    pipe->body = NULL;
-    pipe->heard = true;
     return true;
 }
 

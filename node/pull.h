@@ -36,13 +36,23 @@ enum {
 
 struct pull;
 
+/* Why a pipe ended. */
+enum pull_end {
+    PULL_END_CLOSED = 0, /* by either side, as may be */
+    PULL_END_GREETING,   /* it is no pusher */
+    PULL_END_OVERSIZED,  /* announced a frame too long, or empty */
+    PULL_END_TRUNCATED,  /* a stranger ended within a frame */
+    PULL_END_SILENT,     /* a stranger said nothing for stranger_ms */
+    PULL_ENDS
+};
+
 /* Called by nng's threads; they must not call this header back. */
 struct pull_to {
     void *data;
     void (*on_news)(void *data); /* call pull_take() */
     bool (*admit)(void *data, uint32_t pipe, const uint8_t ip[16]);
     /* An admitted one was closed; called by pull_take(). */
-    void (*left)(void *data, uint32_t pipe);
+    void (*left)(void *data, uint32_t pipe, enum pull_end why);
 };
 
 struct pull_options {

@@ -3,6 +3,9 @@
  * The numbers of a node: one table that feeds /metrics, the console, `starling
  * top` and docs/OPERATIONS.md. Counters only grow; gauges are set. Written on
  * the loop thread only. No label names a topic or a client.
+ *
+ * What is refused on the cluster's ports is counted by reason: the metrics
+ * starling_gossip_refused_total and starling_link_refused_total.
  */
 #ifndef NODE_STATS_H
 #define NODE_STATS_H
@@ -61,14 +64,10 @@
       "Items dropped in a full or old link queue")                         \
     X(link_holes, counter, "starling_link_holes_total",                    \
       "Holes found in the batches of a peer")                              \
-    X(link_refused, counter, "starling_link_refused_total",                \
-      "Pipes and batches of strangers, refused")                           \
     X(gossip_in, counter, "starling_gossip_packets_received_total",        \
       "Gossip packets accepted")                                           \
     X(gossip_out, counter, "starling_gossip_packets_sent_total",           \
       "Gossip packets sent")                                               \
-    X(gossip_refused, counter, "starling_gossip_refused_total",            \
-      "Gossip packets that did not open or were replayed")                 \
     X(calls_unanswered, counter, "starling_calls_unanswered_total",        \
       "Peers that did not answer a question of this node")                 \
     X(barrier_partial, counter, "starling_barrier_partial_total",          \
@@ -77,9 +76,41 @@
     X(loop_lag_ms, gauge, "starling_loop_lag_milliseconds",                \
       "Longest recent turn of the event loop")
 
+/* X(field, reason, what it means) */
+#define STATS_GOSSIP_REFUSED(X)                                               \
+    X(gossip_foreign, "foreign", "from another host, to a node without keys") \
+    X(gossip_flood, "flood", "came faster than they are looked at")           \
+    X(gossip_oversized, "oversized", "longer than any packet of ours")        \
+    X(gossip_garbage, "garbage", "is no envelope")                            \
+    X(gossip_forged, "forged", "no key of ours opens it for this node")       \
+    X(gossip_replayed, "replayed", "was heard before, or is too old to know") \
+    X(gossip_malformed, "malformed", "opened, and makes no sense")            \
+    X(gossip_version, "version", "of another version of the protocol")        \
+    X(gossip_unknown, "unknown", "of a node that is no member")               \
+    X(gossip_join, "join", "a join: another hash key, or no room")
+
+#define STATS_LINK_REFUSED(X)                                              \
+    X(link_crowded, "crowded", "one connection too many of an address")    \
+    X(link_greeting, "greeting", "a connection that is no pusher")         \
+    X(link_oversized, "oversized", "announces a frame too long, or empty") \
+    X(link_truncated, "truncated", "a stranger ended within a frame")      \
+    X(link_silent, "silent", "a stranger who said nothing for too long")   \
+    X(link_garbage, "garbage", "is no envelope")                           \
+    X(link_forged, "forged", "no key of ours opens it for this node")      \
+    X(link_replayed, "replayed", "was heard before")                       \
+    X(link_malformed, "malformed", "opened, and makes no sense")           \
+    X(link_control, "control", "control messages that make no sense")      \
+    X(link_version, "version", "of another version of the protocol")       \
+    X(link_unknown, "unknown", "of a node that is no member")              \
+    X(link_stale, "stale", "of an older life of the link")
+
 struct stats {
 #define X(field, kind, metric, help) uint64_t field;
     STATS_TABLE(X)
+#undef X
+#define X(field, reason, meaning) uint64_t field;
+    STATS_GOSSIP_REFUSED(X)
+    STATS_LINK_REFUSED(X)
 #undef X
 };
 

@@ -6,7 +6,7 @@
 #include "proto/topic.h"
 
 enum {
-    HEAD_FIELDS = 5,      /* the same in every version */
+    HEAD_FIELDS = 6,      /* the same in every version */
     HEAD_FIELDS_MAX = 32, /* of any version */
     NODE_FIELDS = 7,
     STATE_FIELDS = 3,
@@ -113,6 +113,7 @@ void gossip_packet_write(const struct gossip_packet *packet, struct buf *out)
 {
     mp_put_array(out, fields_of(packet->type));
     mp_put_u64(out, packet->version);
+    mp_put_u64(out, packet->least);
     mp_put_u64(out, packet->type);
     id_write(&packet->source, out);
     mp_put_u64(out, packet->incarnation);
@@ -196,6 +197,7 @@ int gossip_packet_read(struct bytes in, struct gossip_packet *packet)
     uint32_t fields = mp_take_array(&mp);
 
     p.version = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
+    p.least = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
     p.type = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
     mp_take_fixed(&mp, p.source.b, sizeof p.source.b);
     p.incarnation = (uint32_t)mp_take_u64_max(&mp, GOSSIP_INCARNATION_MAX);

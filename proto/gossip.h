@@ -3,8 +3,8 @@
  * What nodes say about each other over UDP: one packet, and the records in it.
  *
  *   packet = head | records
- *     head     msgpack array [version, type, source, incarnation, seq, ...]:
- *              these five are the same in every version, the rest by type
+ *     head     msgpack array [version, least, type, source, incarnation, seq,
+ *              ...]: these six are the same in every version, the rest by type
  *     records  msgpack arrays, one after another, to the end of the packet
  *
  *   record = [state, incarnation, id]                     what became of it
@@ -77,6 +77,7 @@ enum gossip_reason {
 
 struct gossip_packet {
     uint8_t version;
+    uint8_t least; /* the oldest version its sender reads */
     uint8_t type;
     struct node_id source;
     uint32_t incarnation; /* of the source */
@@ -110,7 +111,7 @@ void gossip_record_write(const struct gossip_record *record, struct buf *out);
 
 /* Reads a head and sets records to the rest. Returns 0; ERR_SYNTAX for what is
  * cut, of a wrong type or length, or an invalid node; ERR_VERSION, with the
- * first five fields set, for another version. Types of the own version that
+ * first six fields set, for another version. Types of the own version that
  * are not known are ERR_SYNTAX. */
 int gossip_packet_read(struct bytes in, struct gossip_packet *packet);
 

@@ -9,7 +9,7 @@
 /* Elements of each array. Where a reader accepts more, a newer node may have
  * added some; they are skipped. */
 enum {
-    BATCH_FIELDS = 7,
+    BATCH_FIELDS = 8,
     RECORD_FIELDS = 3, /* of any type: type, removed, hash */
     PATTERN_FIELDS = 6,
 };
@@ -50,6 +50,7 @@ void peer_batch_write(const struct peer_batch *batch, struct buf *out)
 {
     mp_put_array(out, BATCH_FIELDS);
     mp_put_u64(out, batch->version);
+    mp_put_u64(out, batch->least);
     mp_put_u64(out, batch->lane);
     mp_put_u64(out, batch->hop);
     mp_put_bin(out, id_bytes(&batch->src));
@@ -62,9 +63,10 @@ ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch)
 {
     struct mp mp = mp_of(in);
     struct peer_batch read = {0};
-    uint32_t fields = take_head(&mp, 1);
+    uint32_t fields = take_head(&mp, 2);
 
     read.version = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
+    read.least = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
     if (mp.state == 0 &&
         (read.version < PEER_VERSION_MIN || read.version > PEER_VERSION)) {
         *batch = read; /* what the log line names */

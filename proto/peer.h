@@ -15,9 +15,10 @@
  * ERR_SYNTAX. Arrays may be longer than this version knows (but for the header
  * of a batch): what a newer node added behind is skipped.
  *
- * Versions: a batch names the protocol version of its sender. A version outside
- * [PEER_VERSION_MIN, PEER_VERSION] is ERR_VERSION; the link is closed and the
- * log line names both ranges. Unknown message types are skipped.
+ * Versions: a batch names the protocol version it is written in, and the oldest
+ * its sender reads. A version outside [PEER_VERSION_MIN, PEER_VERSION] is
+ * ERR_VERSION; the link is closed and the log line names both ranges. Unknown
+ * message types are skipped.
  *
  * Source: DESIGN 5 (links, log), CLUSTER 6.1 (header).
  */
@@ -85,12 +86,13 @@ struct peer_batch {
     uint64_t epoch; /* life of this link at the sender, grows on reconnect */
     uint64_t seq;   /* 1, 2, 3 ... within (src, dst, lane, epoch) */
     uint8_t version;
-    uint8_t lane; /* enum peer_lane */
-    uint8_t hop;  /* enum peer_hop; data lane only */
+    uint8_t least; /* the oldest version its sender reads */
+    uint8_t lane;  /* enum peer_lane */
+    uint8_t hop;   /* enum peer_hop; data lane only */
 };
 
 void peer_batch_write(const struct peer_batch *batch, struct buf *out);
-/* On ERR_VERSION batch->version is what the peer speaks. */
+/* On ERR_VERSION batch->version and ->least are what the peer speaks. */
 ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch);
 
 /* --- records of a node's replicated log --- */

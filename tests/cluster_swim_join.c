@@ -150,7 +150,8 @@ static void another_version_is_refused(void **state)
     world_start(w, 1, "n1", "r0", 0);
     struct peer_node node = stranger(1);
     struct gossip_packet join = join_of(&node);
-    join.version = GOSSIP_VERSION + 1;
+    join.version = GOSSIP_VERSION + 2;
+    join.least = GOSSIP_VERSION + 1;
     assert_true(ask(w, &join, false, &there, &answer));
     assert_int_equal(answer.type, GOSSIP_REFUSE);
     assert_int_equal(answer.reason, GOSSIP_OTHER_VERSION);

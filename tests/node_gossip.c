@@ -76,11 +76,21 @@ static void pair_end(struct pair *pair)
     loop_end(&pair->loop);
 }
 
+static uint64_t refused(const struct stats *stats)
+{
+    uint64_t sum = 0;
+
+#define X(field, reason, meaning) sum += stats->field;
+    STATS_GOSSIP_REFUSED(X)
+#undef X
+    return sum;
+}
+
 static bool b_looked(void *data)
 {
     const struct pair *pair = data;
 
-    return pair->b.stats.gossip_in + pair->b.stats.gossip_refused == pair->want;
+    return pair->b.stats.gossip_in + refused(&pair->b.stats) == pair->want;
 }
 
 static void wait_for(struct pair *pair, uint64_t packets)
@@ -141,7 +151,7 @@ static void what_is_for_another_node_is_refused(void **state)
     pair_start(&pair, "one");
     gossip_send(pair.a.gossip, &pair.b.at, &id_a, BYTES("not for b"));
     wait_for(&pair, 1);
-    assert_int_equal(pair.b.stats.gossip_refused, 1);
+    assert_int_equal(pair.b.stats.gossip_forged, 1);
     pair_end(&pair);
 }
 
@@ -154,7 +164,7 @@ static void another_cluster_is_refused(void **state)
     gossip_send(pair.a.gossip, &pair.b.at, &id_b, BYTES("x"));
     gossip_send(pair.a.gossip, &pair.b.at, NULL, BYTES("x"));
     wait_for(&pair, 2);
-    assert_int_equal(pair.b.stats.gossip_refused, 2);
+    assert_int_equal(pair.b.stats.gossip_forged, 2);
     pair_end(&pair);
 }
 
@@ -176,7 +186,7 @@ static void a_key_that_is_not_here_is_named_in_the_log(void **state)
     wait_for(&pair, 2);
     fclose(pair.b.log.to);
     pair.b.log.to = NULL;
-    assert_int_equal(pair.b.stats.gossip_refused, 2);
+    assert_int_equal(pair.b.stats.gossip_forged, 2);
     snprintf(key, sizeof key, "key=%016llx",
              (unsigned long long)pair.a.ring.keys[0].print);
     assert_non_null(strstr(line, "warn key-unknown"));
@@ -199,7 +209,7 @@ static void a_replay_is_refused(void **state)
     }
     wait_for(&pair, 3);
     assert_int_equal(pair.b.stats.gossip_in, 1);
-    assert_int_equal(pair.b.stats.gossip_refused, 2);
+    assert_int_equal(pair.b.stats.gossip_replayed, 2);
     buf_fini(&sealed);
     pair_end(&pair);
 }
@@ -240,7 +250,8 @@ static void garbage_is_refused(void **state)
     send_raw(&pair.b.at, BYTES("GET / HTTP/1.1\r\n\r\n"));
     send_raw(&pair.b.at, bytes_of(huge, sizeof huge));
     wait_for(&pair, 3);
-    assert_int_equal(pair.b.stats.gossip_refused, 3);
+    assert_int_equal(pair.b.stats.gossip_garbage, 2);
+    assert_int_equal(pair.b.stats.gossip_oversized, 1);
     gossip_send(pair.a.gossip, &pair.b.at, &id_b, BYTES("still here"));
     wait_for(&pair, 1);
     assert_string_equal(pair.b.last, "still here");

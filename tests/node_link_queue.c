@@ -78,6 +78,7 @@ static void items_share_a_batch_until_it_is_taken(void **state)
     assert_int_equal(head.lane, PEER_DATA);
     assert_int_equal(head.hop, PEER_HOP_LAST);
     assert_int_equal(head.version, PEER_VERSION);
+    assert_int_equal(head.least, PEER_VERSION_MIN);
     assert_true(node_id_eq(&head.src, &src));
     assert_true(node_id_eq(&head.dst, &dst));
     assert_true(link_queue_is_empty(&q));

@@ -104,7 +104,7 @@ static bool has_refused(void *data)
 {
     const struct world *world = data;
 
-    return world->stats.link_refused >= world->want;
+    return world->stats.link_replayed >= world->want;
 }
 
 /* A batch of theirs with one item, as it is on the wire. */
@@ -116,6 +116,7 @@ static void write_batch(const struct world *world, uint64_t epoch, uint64_t seq,
                               .epoch = epoch,
                               .seq = seq,
                               .version = PEER_VERSION,
+                              .least = PEER_VERSION_MIN,
                               .lane = PEER_DATA};
     struct item item = {.cache = BYTES("c"),
                         .topic = BYTES("topic"),

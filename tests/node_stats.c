@@ -26,6 +26,25 @@ static void metrics_have_help_type_and_value(void **state)
     buf_fini(&out);
 }
 
+static void what_is_refused_is_labelled_by_reason(void **state)
+{
+    struct stats stats = {.gossip_flood = 7, .link_stale = 9};
+    struct buf out = {0};
+    (void)state;
+
+    stats_write(&stats, &out);
+    buf_add_u8(&out, '\0');
+    assert_false(out.failed);
+    const char *text = (const char *)out.p;
+    assert_non_null(
+        strstr(text, "\n# TYPE starling_gossip_refused_total counter\n"
+                     "starling_gossip_refused_total{reason=\"foreign\"} 0\n"
+                     "starling_gossip_refused_total{reason=\"flood\"} 7\n"));
+    assert_non_null(
+        strstr(text, "\nstarling_link_refused_total{reason=\"stale\"} 9\n"));
+    buf_fini(&out);
+}
+
 static void every_field_appears_and_counters_say_total(void **state)
 {
     struct stats stats = {0};
@@ -41,6 +60,7 @@ static void every_field_appears_and_counters_say_total(void **state)
         if (strncmp(line, "# TYPE ", 7) == 0) {
             bool counter = strstr(line, " counter") != NULL;
             assert_true(counter == (strstr(line, "_total ") != NULL));
+        } else if (line[0] != '#') {
             metrics++;
         }
     }
@@ -52,6 +72,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_have_help_type_and_value),
+        cmocka_unit_test(what_is_refused_is_labelled_by_reason),
         cmocka_unit_test(every_field_appears_and_counters_say_total),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

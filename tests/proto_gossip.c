@@ -21,6 +21,7 @@ static struct peer_node a_node(void)
 static struct gossip_packet a_packet(uint8_t type)
 {
     struct gossip_packet p = {.version = GOSSIP_VERSION,
+                              .least = GOSSIP_VERSION_MIN,
                               .type = type,
                               .source = a_node().id,
                               .incarnation = 3,
@@ -252,7 +253,8 @@ static void each_wrong_attribute_is_refused(void **state)
     assert_int_equal(read_whole(&right), 1);
 }
 
-/* The head by hand: [fields, version, type, source, incarnation, seq]. */
+/* The head by hand: [fields, version, least, type, source, incarnation, seq].
+ */
 static int read_head(uint32_t fields, uint64_t version, uint64_t type,
                      uint64_t incarnation, struct gossip_packet *p)
 {
@@ -261,6 +263,7 @@ static int read_head(uint32_t fields, uint64_t version, uint64_t type,
 
     mp_put_array(&out, fields);
     mp_put_u64(&out, version);
+    mp_put_u64(&out, version == 0 ? 0 : version - 1);
     mp_put_u64(&out, type);
     mp_put_bin(&out, bytes_of(id.b, sizeof id.b));
     mp_put_u64(&out, incarnation);
@@ -275,32 +278,33 @@ static void a_wrong_head_is_refused(void **state)
     struct gossip_packet p;
     (void)state;
 
-    assert_int_equal(read_head(5, 1, GOSSIP_RUMOUR, 0, &p), 0);
-    assert_int_equal(read_head(4, 1, GOSSIP_RUMOUR, 0, &p), ERR_SYNTAX);
-    assert_int_equal(read_head(6, 1, GOSSIP_RUMOUR, 0, &p), ERR_SYNTAX);
-    assert_int_equal(read_head(5, 1, GOSSIP_PING, 0, &p), ERR_SYNTAX);
-    assert_int_equal(read_head(5, 1, 0, 0, &p), ERR_SYNTAX);
-    assert_int_equal(read_head(5, 1, GOSSIP_RUMOUR + 1, 0, &p), ERR_SYNTAX);
-    assert_int_equal(read_head(5, 1, 256, 0, &p), ERR_SYNTAX);
+    assert_int_equal(read_head(6, 1, GOSSIP_RUMOUR, 0, &p), 0);
+    assert_int_equal(read_head(5, 1, GOSSIP_RUMOUR, 0, &p), ERR_SYNTAX);
+    assert_int_equal(read_head(7, 1, GOSSIP_RUMOUR, 0, &p), ERR_SYNTAX);
+    assert_int_equal(read_head(6, 1, GOSSIP_PING, 0, &p), ERR_SYNTAX);
+    assert_int_equal(read_head(6, 1, 0, 0, &p), ERR_SYNTAX);
+    assert_int_equal(read_head(6, 1, GOSSIP_RUMOUR + 1, 0, &p), ERR_SYNTAX);
+    assert_int_equal(read_head(6, 1, 256, 0, &p), ERR_SYNTAX);
     assert_int_equal(
-        read_head(5, 1, GOSSIP_RUMOUR, GOSSIP_INCARNATION_MAX + 1u, &p),
+        read_head(6, 1, GOSSIP_RUMOUR, GOSSIP_INCARNATION_MAX + 1u, &p),
         ERR_SYNTAX);
-    assert_int_equal(read_head(5, 256, GOSSIP_RUMOUR, 0, &p), ERR_SYNTAX);
+    assert_int_equal(read_head(6, 256, GOSSIP_RUMOUR, 0, &p), ERR_SYNTAX);
 }
 
-/* A later version may have more fields; its first five are as ours. */
+/* A later version may have more fields; its first six are as ours. */
 static void another_version_shows_who_speaks(void **state)
 {
     struct gossip_packet p;
     (void)state;
 
-    assert_int_equal(read_head(7, GOSSIP_VERSION + 1, 99, 4, &p), ERR_VERSION);
+    assert_int_equal(read_head(8, GOSSIP_VERSION + 1, 99, 4, &p), ERR_VERSION);
     assert_int_equal(p.version, GOSSIP_VERSION + 1);
+    assert_int_equal(p.least, GOSSIP_VERSION);
     assert_int_equal(p.type, 99);
     assert_int_equal(p.incarnation, 4);
     assert_int_equal(p.seq, 9);
     assert_memory_equal(p.source.b, a_node().id.b, NODE_ID_LEN);
-    assert_int_equal(read_head(5, 0, 1, 0, &p), ERR_VERSION);
+    assert_int_equal(read_head(6, 0, 1, 0, &p), ERR_VERSION);
 }
 
 static int read_record(uint32_t fields, uint64_t what, uint64_t incarnation)

@@ -34,6 +34,7 @@ static struct peer_batch sample_batch(void)
         .epoch = UINT64_MAX,
         .seq = 1,
         .version = PEER_VERSION,
+        .least = PEER_VERSION_MIN,
         .lane = PEER_DATA,
         .hop = PEER_HOP_INGRESS,
     };
@@ -66,13 +67,15 @@ static void another_version_is_named(void **state)
     struct peer_batch back = {0};
     (void)state;
 
-    batch.version = PEER_VERSION + 1;
+    batch.version = PEER_VERSION + 2;
+    batch.least = PEER_VERSION + 1;
     peer_batch_write(&batch, &out);
     assert_int_equal(peer_batch_read(buf_bytes(&out), &back), ERR_VERSION);
-    assert_int_equal(back.version, PEER_VERSION + 1);
-    /* Whatever shape a later version has, the number comes first. */
-    assert_int_equal(read_batch(BYTES("\x92\x09\xc0")), ERR_VERSION);
-    assert_int_equal(read_batch(BYTES("\x97\x00")), ERR_VERSION);
+    assert_int_equal(back.version, PEER_VERSION + 2);
+    assert_int_equal(back.least, PEER_VERSION + 1);
+    /* Whatever shape a later version has, the two come first. */
+    assert_int_equal(read_batch(BYTES("\x93\x09\x08\xc0")), ERR_VERSION);
+    assert_int_equal(read_batch(BYTES("\x97\x00\x00")), ERR_VERSION);
     buf_fini(&out);
 }
 
@@ -82,18 +85,19 @@ static void each_wrong_header_field_is_refused(void **state)
         size_t at; /* in the sample's bytes */
         uint8_t byte;
     } cases[] = {
-        {0, 0x96},  /* six elements */
-        {0, 0x98},  /* eight: the header has no room for more */
-        {0, 0x87},  /* a map */
+        {0, 0x97},  /* seven elements */
+        {0, 0x99},  /* nine: the header has no room for more */
+        {0, 0x88},  /* a map */
         {1, 0xc0},  /* version: nil */
-        {2, 2},     /* lane */
-        {3, 2},     /* hop */
-        {4, 0xa1},  /* source: text */
-        {5, 15},    /* source: 15 bytes */
-        {22, 0xc5}, /* destination: another length form, then too long */
-        {40, 0xc0}, /* epoch */
-        {49, 0},    /* sequence 0 */
-        {49, 0xff}, /* negative */
+        {2, 0xc0},  /* the oldest version: nil */
+        {3, 2},     /* lane */
+        {4, 2},     /* hop */
+        {5, 0xa1},  /* source: text */
+        {6, 15},    /* source: 15 bytes */
+        {23, 0xc5}, /* destination: another length form, then too long */
+        {41, 0xc0}, /* epoch */
+        {50, 0},    /* sequence 0 */
+        {50, 0xff}, /* negative */
     };
     struct peer_batch batch = sample_batch();
     (void)state;

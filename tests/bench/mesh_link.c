@@ -173,10 +173,10 @@ static void flow(uint64_t per_turn, size_t value_len, double seconds)
     printf("{\"mode\":\"flow\",\"items_per_turn\":%" PRIu64 ",\"value\":%zu,"
            "\"items_per_s\":%.0f,\"cpu_ns_per_item\":%.0f,"
            "\"MB_per_s\":%.0f,\"dropped\":%" PRIu64 ",\"holes\":%" PRIu64
-           ",\"refused\":%" PRIu64 "}\n",
+           ",\"stale\":%" PRIu64 "}\n",
            per_turn, value_len, items / wall, cpu / items * 1e9,
            items / wall * (double)value_len / 1e6, a->stats.link_dropped,
-           b->stats.link_holes, b->stats.link_refused);
+           b->stats.link_holes, b->stats.link_stale);
 }
 
 static int by_value(const void *a, const void *b)

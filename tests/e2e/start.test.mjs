@@ -78,7 +78,7 @@ test('another key cannot join, and harms nobody', { timeout: 30000 }, async () =
   const cluster = JSON.parse((await get(`${member.url}/v1/cluster`, { headers: { Authorization: token } })).text);
   assert.deepEqual(cluster.members.map((m) => m.name), ['member']);
   const metrics = (await get(`${member.url}/metrics`, { headers: { Authorization: `Bearer ${token}` } })).text;
-  assert.match(metrics, /starling_gossip_refused_total [1-9]/);
+  assert.match(metrics, /starling_gossip_refused_total\{reason="forged"\} [1-9]/);
 });
 
 test('one name twice: both stay, told apart', { timeout: 30000 }, async () => {
