@@ -119,7 +119,8 @@ enum cluster_event {
     CLUSTER_LEFT,
     CLUSTER_LINKED, /* link up both ways, hello confirmed */
     CLUSTER_UNLINKED,
-    CLUSTER_DUPLICATE,   /* the same name elsewhere: both stay */
+    CLUSTER_DUPLICATE,   /* the same name elsewhere: both stay; with text: the
+                          * same address */
     CLUSTER_REFUSED,     /* other hash key or version: text says which; to, or
                           * peer: who */
     CLUSTER_DIVERGED,    /* equal version, unequal digest: a bug, repaired */

@@ -241,6 +241,22 @@ struct member *member_by_addr(const struct member_table *table,
     return NULL;
 }
 
+bool member_has_namesake(const struct member_table *table,
+                         const struct member *member)
+{
+    uint64_t print = name_print(member->node.name);
+
+    for (size_t i = 0; i < table->order_len; i++) {
+        const struct member *m = member_at(table, i);
+        if (table->order[i].name == print && m != member &&
+            m->state == GOSSIP_ALIVE &&
+            bytes_eq(m->node.name, member->node.name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool member_mark_duplicates(struct member_table *table, struct bytes name,
                             struct bytes self_name)
 {

@@ -53,13 +53,15 @@ struct member {
 
     /* The rest is swim's own. */
     struct timing_rtt rtt;
-    uint64_t link_lost_ms;  /* when a pipe to it broke last */
-    bool link_lost;         /* and no answer since */
-    bool probe_wanted;      /* out of turn, as soon as there is room */
-    uint64_t tell_ms;       /* not again before, that we hold it dead */
-    uint64_t again_ms;      /* a suspect that we accuse is probed again */
-    uint8_t accusers_len;   /* who suspects it, at this incarnation */
-    uint8_t accusers_lost;  /* how many of them lost their link too */
+    uint64_t link_lost_ms; /* when a pipe to it broke last */
+    bool link_lost;        /* and no answer since */
+    bool probe_wanted;     /* out of turn, as soon as there is room */
+    uint64_t tell_ms;      /* not again before, that we hold it dead */
+    uint64_t again_ms;     /* a suspect that we accuse is probed again */
+    uint64_t name_told_ms; /* then we warn of its name; 0: no need, or done */
+    uint8_t returns;       /* from the dead, while another was at its address */
+    uint8_t accusers_len;  /* who suspects it, at this incarnation */
+    uint8_t accusers_lost; /* how many of them lost their link too */
     uint64_t accusers[MEMBER_ACCUSERS_MAX];
     bool accusers_link[MEMBER_ACCUSERS_MAX];
 
@@ -124,6 +126,9 @@ static inline bool member_is_living(const struct member *member)
     return member->state == GOSSIP_ALIVE || member->state == GOSSIP_SUSPECT;
 }
 
+/* A member that is alive and not suspected has its name. */
+bool member_has_namesake(const struct member_table *table,
+                         const struct member *member);
 /* Sets `duplicate` of all living members of this name; true when there are
  * two or more, self (its name as given) counted. */
 bool member_mark_duplicates(struct member_table *table, struct bytes name,

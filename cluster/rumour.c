@@ -67,17 +67,15 @@ void rumours_begin(struct rumours *rumours)
 }
 
 struct rumour *rumour_next(struct rumours *rumours, enum rumour_lane lane,
-                           unsigned limit)
+                           unsigned limit, bool whole)
 {
     struct rumour *best = NULL;
 
     for (size_t i = 0; i < rumours->len; i++) {
         struct rumour *r = &rumours->list[i];
-        if (r->fill == rumours->fill || r->sent[lane] >= limit) {
-            continue;
-        }
-        if (best == NULL || (best->whole && !r->whole) ||
-            (best->whole == r->whole && r->sent[lane] < best->sent[lane])) {
+        if (r->whole == whole && r->fill != rumours->fill &&
+            r->sent[lane] < limit &&
+            (best == NULL || r->sent[lane] < best->sent[lane])) {
             best = r;
         }
     }
@@ -85,6 +83,11 @@ struct rumour *rumour_next(struct rumours *rumours, enum rumour_lane lane,
         best->fill = rumours->fill;
     }
     return best;
+}
+
+void rumour_put_back(struct rumour *rumour)
+{
+    rumour->fill = 0;
 }
 
 void rumours_sweep(struct rumours *rumours, const unsigned limits[RUMOUR_LANES])

@@ -4,9 +4,10 @@
  * first. A rumour names a row only; what it says is read from the member when
  * it is sent, so nothing outdated is ever spread.
  *
- * Within a packet what *became* of members goes before whole new members, the
- * seldom sent before the often sent, the newer before the older: a death never
- * starves behind a thousand joins.
+ * There are two classes: what *became* of members, and whole new members. Each
+ * has its share of a packet, so that a death never starves behind a thousand
+ * joins, nor a join behind a thousand suspicions. Within a class the seldom
+ * sent goes before the often sent, the newer before the older.
  */
 #ifndef CLUSTER_RUMOUR_H
 #define CLUSTER_RUMOUR_H
@@ -44,12 +45,14 @@ void rumours_fini(struct rumours *rumours);
 void rumour_add(struct rumours *rumours, uint16_t row, bool whole);
 void rumour_remove(struct rumours *rumours, uint16_t row);
 
-/* Begins a packet; then rumour_next() gives each rumour once, best first, that
- * was sent fewer than `limit` times in the lane. The caller that could send it
- * counts it (sent[lane]++). */
+/* Begins a packet; then rumour_next() gives each rumour of a class once, best
+ * first, that was sent fewer than `limit` times in the lane. The caller that
+ * could send it counts it (sent[lane]++), the one that wants it again in this
+ * packet puts it back. */
 void rumours_begin(struct rumours *rumours);
 struct rumour *rumour_next(struct rumours *rumours, enum rumour_lane lane,
-                           unsigned limit);
+                           unsigned limit, bool whole);
+void rumour_put_back(struct rumour *rumour);
 
 /* Drops what has been sent often enough in both lanes. */
 void rumours_sweep(struct rumours *rumours,

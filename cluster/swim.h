@@ -100,7 +100,8 @@ enum swim_out_type {
     SWIM_REFUTED,   /* suspected, and alive after all: member */
     SWIM_DEAD,      /* member; text says "replaced ..." when by a new life */
     SWIM_SAID_LEFT, /* the member left: member */
-    SWIM_DUPLICATE, /* member has the name of another, or ours; once each */
+    SWIM_DUPLICATE, /* member has the name of another, or ours, and both live
+                     * on; once each. With text: the address of another */
     SWIM_REFUSED,   /* to = the other side, text = why, or the versions it
                      * speaks; at most one in 5 s */
     SWIM_SEED_SILENT, /* 3 s and no seed answered; once until one does */

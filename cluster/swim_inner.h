@@ -137,6 +137,7 @@ struct swim {
     struct swim_refused refused;
     bool met;
     bool duplicate;
+    bool names_wait; /* some member has a name_told_ms */
     bool leaving;
     uint64_t leave_ms; /* silent from then on */
 
@@ -217,6 +218,7 @@ void swim_bury(struct swim *s, struct member *m, enum gossip_state state,
 void swim_tell(struct swim *s, struct member *m, bool now);
 void swim_forget(struct swim *s, struct member *m);
 void swim_suspects_tick(struct swim *s);
+void swim_names_tick(struct swim *s);
 uint64_t swim_suspects_wake(const struct swim *s);
 
 /* --- swim_probe.c -----------------------------------------------------------

@@ -149,12 +149,12 @@ static void offer_cookie(struct swim *s, const struct swim_news *news,
 }
 
 /* A new life at an address ends the old ones there. */
-static void replace(struct swim *s, const struct member *by)
+static void replace(struct swim *s, const struct peer_node *by)
 {
     struct member *old;
 
     for (int i = 0; i < REPLACED_MAX; i++) {
-        old = member_by_addr(&s->table, &by->node.cluster, &by->node.id);
+        old = member_by_addr(&s->table, &by->cluster, &by->id);
         if (old == NULL) {
             return;
         }
@@ -194,12 +194,12 @@ void swim_on_join(struct swim *s, const struct swim_news *news,
         return;
     }
     if (m == NULL) {
+        replace(s, &p->node); /* makes room, in a full cluster */
         m = swim_admit(s, &p->node, p->incarnation);
         if (m == NULL) {
             refuse(s, news, p, GOSSIP_FULL);
             return;
         }
-        replace(s, m);
     }
     swim_hear_alive(s, m, p->incarnation);
     if (m->state != GOSSIP_LEFT) {
@@ -377,6 +377,7 @@ void swim_contact_tick(struct swim *s)
         return;
     }
     mind_being_alone(s);
+    swim_names_tick(s);
     forget_old(s);
     contact_next(s);
     bool soon = !s->met && s->now_ms - c->alone_ms < CONTACT_SOON_FOR_MS;

@@ -13,8 +13,10 @@ enum {
     BUDDIES = 8,      /* of all members, look for themselves at a suspect */
     BURIALS_MAX = 64, /* in one step */
     LINK_LOST_FOR_MS = 5000,
-    TELL_MS = 100,  /* between notices of its death to one member */
-    AGAIN_MS = 500, /* between probes of a suspect */
+    TELL_MS = 100,       /* between notices of its death to one member */
+    AGAIN_MS = 500,      /* between probes of a suspect */
+    NAME_TOLD_MS = 3000, /* who is gone is suspected by then */
+    RETURNS_MAX = 1,
 };
 
 static void hear_of_self(struct swim *s, const struct gossip_record *r);
@@ -44,9 +46,52 @@ static void enter(struct swim *s, struct member *m)
     swim_event(s, SWIM_JOINED, m, NULL);
     mark_duplicates(s, m->node.name);
     if (m->duplicate) {
-        swim_event(s, SWIM_DUPLICATE, m, NULL);
+        m->name_told_ms = s->now_ms + NAME_TOLD_MS;
+        s->names_wait = true;
     }
     s->pull.differ_ms = SWIM_NEVER;
+}
+
+/* After a plain restart the old life has its name for a while longer: we warn
+ * only of two that both live on. */
+void swim_names_tick(struct swim *s)
+{
+    bool wait = false;
+
+    if (!s->names_wait) {
+        return;
+    }
+    for (size_t i = 0; i < s->table.order_len; i++) {
+        struct member *m = member_at(&s->table, i);
+        if (m->name_told_ms == 0) {
+            continue;
+        }
+        if (!m->duplicate) {
+            m->name_told_ms = 0;
+        } else if (s->now_ms >= m->name_told_ms && m->state == GOSSIP_ALIVE &&
+                   (bytes_eq(m->node.name, s->self.name) ||
+                    member_has_namesake(&s->table, m))) {
+            m->name_told_ms = 0;
+            swim_event(s, SWIM_DUPLICATE, m, NULL);
+        }
+        wait = wait || m->name_told_ms != 0;
+    }
+    s->names_wait = wait;
+}
+
+/* Back from the dead again and again while another one lives at its address:
+ * only one of the two can hear us there. */
+static void mind_address(struct swim *s, struct member *m)
+{
+    if (m->returns > RETURNS_MAX ||
+        member_by_addr(&s->table, &m->node.cluster, &m->node.id) == NULL) {
+        return;
+    }
+    m->returns++;
+    if (m->returns > RETURNS_MAX) {
+        swim_event(s, SWIM_DUPLICATE, m,
+                   "another living node says it is at its address");
+    }
 }
 
 struct member *swim_admit(struct swim *s, const struct peer_node *node,
@@ -74,6 +119,7 @@ void swim_hear_alive(struct swim *s, struct member *m, uint32_t incarnation)
     member_move(&s->table, m, GOSSIP_ALIVE, incarnation, s->now_ms);
     if (was == GOSSIP_DEAD) {
         enter(s, m);
+        mind_address(s, m);
     } else if (was == GOSSIP_SUSPECT) {
         swim_event(s, SWIM_REFUTED, m, NULL);
     }

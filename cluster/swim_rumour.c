@@ -11,6 +11,9 @@ enum {
     PULL_QUIET_MS = 500, /* rumours in flight may still level a difference */
     PULL_LATEST_MS = 5000,
     SETTLED_BY = 4, /* members with an equal digest */
+    /* The rest of a packet is for whole members, if there are any. */
+    STATES_LEN_MAX = PACKET_LEN_MAX - GOSSIP_RECORD_LEN_MAX,
+    RECORD_LEN_LEAST = 20,
 };
 
 static const struct node_id id_first;
@@ -119,6 +122,21 @@ static bool put_self(struct swim *s, bool whole)
     return swim_put(s, &r);
 }
 
+/* Whether it fits into so many bytes of the packet. */
+static bool put_rumour(struct swim *s, const struct rumour *r, size_t max)
+{
+    size_t len = s->scratch.len;
+    bool fits = r->row == ROW_SELF
+                    ? put_self(s, r->whole)
+                    : put_member(s, &s->table.rows[r->row], r->whole);
+
+    if (fits && s->scratch.len > max) {
+        s->scratch.len = len;
+        fits = false;
+    }
+    return fits;
+}
+
 void swim_put_rumours(struct swim *s, bool far)
 {
     enum rumour_lane lane = far ? RUMOUR_FAR : RUMOUR_NEAR;
@@ -126,14 +144,18 @@ void swim_put_rumours(struct swim *s, bool far)
     struct rumour *r;
 
     rumours_begin(&s->rumours);
-    while ((r = rumour_next(&s->rumours, lane, limit)) != NULL) {
-        bool fits = r->row == ROW_SELF
-                        ? put_self(s, r->whole)
-                        : put_member(s, &s->table.rows[r->row], r->whole);
-        if (fits) {
-            r->sent[lane]++;
-        } else if (PACKET_LEN_MAX - s->scratch.len < 64) {
-            break; /* not even a small one would fit */
+    while ((r = rumour_next(&s->rumours, lane, limit, false)) != NULL) {
+        if (!put_rumour(s, r, STATES_LEN_MAX)) {
+            rumour_put_back(r); /* perhaps into what whole members leave */
+            break;
+        }
+        r->sent[lane]++;
+    }
+    for (int whole = 1; whole >= 0; whole--) {
+        while (PACKET_LEN_MAX - s->scratch.len >= RECORD_LEN_LEAST &&
+               (r = rumour_next(&s->rumours, lane, limit, whole)) != NULL) {
+            r->sent[lane] = (uint8_t)(r->sent[lane] +
+                                      put_rumour(s, r, PACKET_LEN_MAX));
         }
     }
 }

@@ -359,6 +359,44 @@ static void the_same_name_elsewhere_stays_and_is_told_once(void **state)
     world_free(w);
 }
 
+/* At another address too: its host died, and it was started on the next. */
+static void a_plain_restart_is_no_duplicate(void **state)
+{
+    static const uint16_t places[] = {5, 30};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        struct world *w = settled(30 + i, 20);
+        world_kill(w, 4);
+        size_t life = world_start(w, places[i], "n0005", "r0", 1);
+        world_run(w, 60000);
+        assert_int_equal(world_state(w, 0, life), GOSSIP_ALIVE);
+        assert_int_equal(world_events(w, SWIM_DUPLICATE), 0);
+        world_free(w);
+    }
+}
+
+/* It hears nothing that is sent there, so it dies and comes back for ever. */
+static void who_says_it_is_where_another_is_is_named_once(void **state)
+{
+    struct world *w = settled(32, 5);
+    (void)state;
+
+    w->says_place = 3;
+    world_start(w, 9, "liar", "r0", 1);
+    world_run(w, 120000);
+    assert_true(world_events(w, SWIM_DEAD) > 20); /* it flaps */
+    for (size_t i = 0; i < 5; i++) {
+        if (i != 2) { /* who is there has nothing against it */
+            assert_int_equal(w->nodes[i].events[SWIM_DUPLICATE], 1);
+            assert_string_equal(
+                w->nodes[i].text,
+                "another living node says it is at its address");
+        }
+    }
+    world_free(w);
+}
+
 static void another_hash_key_is_refused_with_a_sentence(void **state)
 {
     struct world *w = settled(9, 2);
@@ -490,6 +528,8 @@ int main(void)
         cmocka_unit_test(joining_survives_loss),
         cmocka_unit_test(who_leaves_is_neither_dead_nor_missed),
         cmocka_unit_test(the_same_name_elsewhere_stays_and_is_told_once),
+        cmocka_unit_test(a_plain_restart_is_no_duplicate),
+        cmocka_unit_test(who_says_it_is_where_another_is_is_named_once),
         cmocka_unit_test(another_hash_key_is_refused_with_a_sentence),
         cmocka_unit_test(a_silent_seed_is_told_once),
         cmocka_unit_test(regions_meet_and_see_a_crash_on_the_other_side),

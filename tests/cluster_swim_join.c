@@ -242,6 +242,63 @@ static void the_word_of_a_dead_member_does_not_count(void **state)
     world_free(w);
 }
 
+/* From number `first` on, `len` records as node 1 would tell them. */
+static void tell(struct world *w, unsigned first, unsigned len, bool dead)
+{
+    struct buf out = {0};
+
+    for (unsigned i = first; i < first + len; i++) {
+        struct gossip_packet p = join_of(
+            &(struct peer_node){.id = w->nodes[1].id});
+        struct gossip_record r = {.state = dead ? GOSSIP_DEAD : GOSSIP_ALIVE,
+                                  .whole = !dead,
+                                  .node = stranger((uint8_t)i)};
+        r.node.cluster = world_addr((uint16_t)(300 + i));
+        p.type = GOSSIP_RUMOUR;
+        buf_reset(&out);
+        gossip_packet_write(&p, &out);
+        gossip_record_write(&r, &out);
+        world_inject(w, 0, &w->nodes[1].addr, buf_bytes(&out), true);
+    }
+    buf_fini(&out);
+}
+
+static void each_class_of_rumours_has_its_share_of_a_packet(void **state)
+{
+    struct world *w = world_new(23);
+    struct gossip_packet p = {0};
+    struct gossip_record r;
+    struct swim_out out;
+    unsigned counts[2] = {0};
+    (void)state;
+
+    world_start_many(w, 2, 1);
+    world_until(w, world_agrees, NULL, 3000);
+    tell(w, 10, 100, false);
+    world_run(w, 8000); /* and these rumours are spent */
+    tell(w, 10, 80, true);
+    tell(w, 150, 20, false);
+    for (uint64_t ms = 1; p.type != GOSSIP_RUMOUR; ms++) {
+        swim_step(w->nodes[0].swim, &(struct swim_news){.type = SWIM_TICK},
+                  w->now_ms + ms);
+        while (swim_next(w->nodes[0].swim, &out)) {
+            struct gossip_packet said;
+            if (out.type != SWIM_SEND ||
+                gossip_packet_read(out.bytes, &said) != 0 ||
+                said.type != GOSSIP_RUMOUR || p.type == GOSSIP_RUMOUR) {
+                continue;
+            }
+            p = said;
+            while (gossip_record_read(&said.records, &r) == 1) {
+                counts[r.whole]++;
+            }
+        }
+    }
+    assert_in_range(counts[0], 15, 40);
+    assert_in_range(counts[1], 3, 12);
+    world_free(w);
+}
+
 /* A member may be broken: whatever it says, all invariants hold. */
 static void nonsense_of_a_member_breaks_nothing(void **state)
 {
@@ -300,6 +357,7 @@ int main(void)
         cmocka_unit_test(
             the_dead_are_remembered_within_bounds_and_then_forgotten),
         cmocka_unit_test(the_word_of_a_dead_member_does_not_count),
+        cmocka_unit_test(each_class_of_rumours_has_its_share_of_a_packet),
         cmocka_unit_test(nonsense_of_a_member_breaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,7 +293,8 @@ size_t world_start(struct world *w, uint16_t place, const char *name,
     strncpy(n->region, region, sizeof n->region - 1);
     struct swim_options options = {
         .self = {.id = n->id,
-                 .cluster = n->addr,
+                 .cluster = w->says_place == 0 ? n->addr
+                                               : world_addr(w->says_place),
                  .data_port = 7402,
                  .name = bytes_str(n->name),
                  .region = bytes_str(n->region),

@@ -80,8 +80,9 @@ struct world {
     void (*on_event)(void *data, size_t node, const struct swim_out *out);
     void *data;
     uint16_t peers_max;
-    uint16_t dead_max; /* 0 = default; both for nodes started from now on */
-    uint64_t print;    /* of the hash key, likewise */
+    uint16_t dead_max;   /* 0 = default; both for nodes started from now on */
+    uint64_t print;      /* of the hash key, likewise */
+    uint16_t says_place; /* likewise: where they say they are; 0: the truth */
 };
 
 struct world *world_new(uint64_t seed);
