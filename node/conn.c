@@ -2,6 +2,7 @@
 #include "node/conn.h"
 
 #include "node/client.h"
+#include "node/sockaddr.h"
 #include "node/tcp.h"
 #include "proto/err.h"
 
@@ -15,6 +16,19 @@ static void on_closed(uv_handle_t *handle);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static void offer(struct tcp *tcp, struct bytes in);
+
+struct addr conn_local(const struct conn *conn)
+{
+    const struct tcp *tcp = (const struct tcp *)(const void *)conn;
+    struct sockaddr_storage sockaddr = {0};
+    int len = sizeof sockaddr;
+
+    if (uv_tcp_getsockname(&tcp->handle, (struct sockaddr *)&sockaddr, &len) !=
+        0) {
+        return (struct addr){0};
+    }
+    return sockaddr_read((struct sockaddr *)&sockaddr);
+}
 
 void conn_set_carrier(struct conn *conn, const struct carrier *carrier,
                       void *state)

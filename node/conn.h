@@ -76,6 +76,10 @@ static inline struct conn *conn_of_deadline(struct deadline *deadline)
  * asks nobody. */
 bool conn_is_known(const struct conn *conn);
 
+/* The address of this side, as the peer connected to it; none when the socket
+ * is gone. */
+struct addr conn_local(const struct conn *conn);
+
 /* Changes the carrier in the middle of the stream (sniffed, upgraded). */
 void conn_set_carrier(struct conn *conn, const struct carrier *carrier,
                       void *state);

@@ -31,6 +31,7 @@ int core_init(struct core *core, const struct core_options *options)
     core->log = options->log;
     core->hash_key = options->hash_key;
     core->cluster = options->cluster;
+    core->id = options->id;
     core->node_u64 = node_id_u64(&options->id);
     copy_text(core->name, sizeof core->name, options->name);
     copy_text(core->region, sizeof core->region, options->region);

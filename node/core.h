@@ -54,7 +54,8 @@ struct core {
     uint64_t clients_made;  /* gives ids */
     uint64_t items_made;    /* gives item numbers */
     struct buf scratch;     /* one acknowledgement or head at a time */
-    uint64_t node_u64;      /* origin of items published here */
+    struct node_id id;      /* of this life */
+    uint64_t node_u64;      /* the same in short: origin of items of here */
     char name[65];          /* this node's */
     char region[65];
     char endpoint[257]; /* URL that clients use, may be empty */

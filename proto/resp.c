@@ -264,6 +264,32 @@ static int next_word(struct bytes *line, struct bytes *word)
     return 1;
 }
 
+/* --- slots --- */
+
+static struct bytes hash_tag(struct bytes key)
+{
+    ptrdiff_t open = bytes_find(key, '{');
+    struct bytes rest = bytes_skip(key, open < 0 ? 0 : (size_t)open + 1);
+    ptrdiff_t close = bytes_find(rest, '}');
+
+    return open < 0 || close <= 0 ? key : bytes_of(rest.p, (size_t)close);
+}
+
+uint16_t resp_slot(struct bytes key)
+{
+    struct bytes tag = hash_tag(key);
+    unsigned crc = 0;
+
+    for (size_t i = 0; i < tag.len; i++) {
+        crc ^= (unsigned)tag.p[i] << 8;
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc << 1) ^ ((crc & 0x8000u) != 0 ? 0x1021u : 0);
+        }
+        crc &= 0xffffu;
+    }
+    return (uint16_t)(crc % RESP_SLOTS);
+}
+
 /* --- answers --- */
 
 static void add_crlf(struct buf *out)

@@ -31,6 +31,7 @@ enum {
     RESP_INLINE_LEN_MAX = 64 << 10,
     RESP_OVERHEAD_MAX = 64 << 10, /* of a request, beyond its largest value */
     RESP_ECHO_LEN_MAX = 128,      /* of a client's bytes in an error text */
+    RESP_SLOTS = 16384,           /* of a Redis cluster */
 };
 
 struct resp_bounds {
@@ -72,6 +73,10 @@ ptrdiff_t resp_read(struct resp_reader *reader,
 
 /* Takes the next argument; false when there are none. */
 bool resp_next(struct resp_request *request, struct bytes *arg);
+
+/* The slot of a key in a Redis cluster: CRC16 (XMODEM) of what stands between
+ * the first { and the next }, if that is something, else of the whole key. */
+uint16_t resp_slot(struct bytes key);
 
 /* --- answers, appended --- */
 

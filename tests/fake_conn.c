@@ -14,6 +14,15 @@ static struct fake_conn *fake_of(struct conn *conn)
 
 /* --- node/conn.c, without a socket --- */
 
+struct addr conn_local(const struct conn *conn)
+{
+    struct addr addr = {0};
+
+    (void)conn;
+    assert_int_equal(addr_read(BYTES("127.0.0.1:7400"), 0, &addr), 0);
+    return addr;
+}
+
 void conn_set_carrier(struct conn *conn, const struct carrier *carrier,
                       void *state)
 {

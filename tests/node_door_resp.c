@@ -373,17 +373,21 @@ static void tools_get_their_answers(void **state)
          }},
         {"command",
          {
-             {BYTES("COMMAND COUNT\r\n"), ":23\r\n"},
+             {BYTES("COMMAND COUNT\r\n"), ":24\r\n"},
              {BYTES("COMMAND INFO Publish nope\r\n"),
               "*2\r\n*6\r\n$7\r\npublish\r\n:3\r\n*1\r\n+pubsub\r\n:0\r\n"
               ":0\r\n:0\r\n$-1\r\n"},
+             {BYTES("COMMAND INFO spublish ssubscribe\r\n"),
+              "*2\r\n*6\r\n$8\r\nspublish\r\n:3\r\n*1\r\n+pubsub\r\n:1\r\n"
+              ":1\r\n:1\r\n*6\r\n$10\r\nssubscribe\r\n:-2\r\n*1\r\n"
+              "+pubsub\r\n:1\r\n:-1\r\n:1\r\n"},
              {BYTES("COMMAND DOCS ping\r\n"), "*0\r\n"},
          }},
         {"info",
          {
              {BYTES("INFO replication Cluster\r\n"),
               "$80\r\n# Replication\r\nrole:master\r\n"
-              "connected_slaves:0\r\n\r\n# Cluster\r\ncluster_enabled:0\r\n"
+              "connected_slaves:0\r\n\r\n# Cluster\r\ncluster_enabled:1\r\n"
               "\r\n"},
              {BYTES("INFO nope\r\n"), "$0\r\n\r\n"},
              {BYTES("HELLO 3\r\n"), HELLO_3},

@@ -51,9 +51,10 @@ static void say_token(struct fake_conn *conn, const char *before,
 static void a_stranger_may_only_log_in(void **state)
 {
     static const char *const refused[] = {
-        "PING\r\n",        "SUBSCRIBE a\r\n", "PUBLISH a x\r\n",
-        "INFO\r\n",        "CLIENT ID\r\n",   "PUBSUB CHANNELS\r\n",
-        "UNSUBSCRIBE\r\n", "COMMAND\r\n",     "CONFIG GET *\r\n",
+        "PING\r\n",          "SUBSCRIBE a\r\n", "PUBLISH a x\r\n",
+        "INFO\r\n",          "CLIENT ID\r\n",   "PUBSUB CHANNELS\r\n",
+        "UNSUBSCRIBE\r\n",   "COMMAND\r\n",     "CONFIG GET *\r\n",
+        "CLUSTER SLOTS\r\n",
     };
     struct core core;
     (void)state;

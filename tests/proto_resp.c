@@ -286,6 +286,30 @@ static void an_item_that_does_not_fit_leaves_the_rest_whole(void **state)
     buf_fini(&out);
 }
 
+/* The values of the Redis cluster specification and of redis-server. */
+static void slots_are_those_of_redis(void **state)
+{
+    static const struct {
+        struct bytes key;
+        uint16_t slot;
+    } cases[] = {
+        {BYTES("123456789"), 0x31c3},   {BYTES(""), 0},
+        {BYTES("foo"), 12182},          {BYTES("{foo}"), 12182},
+        {BYTES("a{foo}b{bar}"), 12182}, {BYTES("bar"), 5061},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(resp_slot(cases[i].key), cases[i].slot);
+    }
+    /* An empty tag, or one that does not end, is none; a tag may begin with a
+     * brace. */
+    assert_int_not_equal(resp_slot(BYTES("{}foo")), resp_slot(BYTES("")));
+    assert_int_not_equal(resp_slot(BYTES("{foo")), resp_slot(BYTES("foo")));
+    assert_int_equal(resp_slot(BYTES("foo{{bar}}zap")),
+                     resp_slot(BYTES("{bar")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +321,7 @@ int main(void)
         cmocka_unit_test(an_echo_cannot_end_the_line),
         cmocka_unit_test(items_have_these_bytes),
         cmocka_unit_test(an_item_that_does_not_fit_leaves_the_rest_whole),
+        cmocka_unit_test(slots_are_those_of_redis),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

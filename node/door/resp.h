@@ -6,6 +6,7 @@
  *   resp_session.c   who the client is: HELLO AUTH CLIENT RESET ...
  *   resp_pubsub.c    PUBLISH, the nine (un)subscribes
  *   resp_census.c    PUBSUB
+ *   resp_cluster.c   CLUSTER
  *   resp_info.c      INFO, CONFIG
  *
  * A client speaks for one cache: the user name of its AUTH or HELLO, `default`
@@ -62,6 +63,8 @@ enum resp_flag {
     RESP_IN_SUB = 1 << 1,  /* in the subscribed state of RESP2, too */
     RESP_UNMUTED = 1 << 2, /* answers by pushes: REPLY OFF does not hold */
     RESP_PUBSUB = 1 << 3,  /* COMMAND says so */
+    RESP_KEY = 1 << 4,  /* the same: its first argument chooses the slot ... */
+    RESP_KEYS = 1 << 5, /* ... or all of them do, the same */
 };
 
 struct resp_command {
@@ -143,6 +146,8 @@ void resp_sunsubscribe(struct resp_call *call);
 extern const struct resp_command resp_pubsub_subs[];
 /* The client goes: nothing is answered any more. */
 void resp_forget_asks(struct client *client);
+
+extern const struct resp_command resp_cluster_subs[];
 
 void resp_info(struct resp_call *call);
 extern const struct resp_command resp_config_subs[];

@@ -28,9 +28,9 @@ static const struct resp_command commands[] = {
     {BYTES("unsubscribe"), -1, SUBS, resp_unsubscribe, NULL},
     {BYTES("psubscribe"), -2, SUBS, resp_psubscribe, NULL},
     {BYTES("punsubscribe"), -1, SUBS, resp_punsubscribe, NULL},
-    {BYTES("ssubscribe"), -2, SUBS, resp_ssubscribe, NULL},
-    {BYTES("sunsubscribe"), -1, SUBS, resp_sunsubscribe, NULL},
-    {BYTES("spublish"), 3, RESP_PUBSUB, resp_publish, NULL},
+    {BYTES("ssubscribe"), -2, SUBS | RESP_KEYS, resp_ssubscribe, NULL},
+    {BYTES("sunsubscribe"), -1, SUBS | RESP_KEYS, resp_sunsubscribe, NULL},
+    {BYTES("spublish"), 3, RESP_PUBSUB | RESP_KEY, resp_publish, NULL},
     {BYTES("ping"), -1, RESP_IN_SUB, resp_ping, NULL},
     {BYTES("hello"), -1, RESP_NO_AUTH, resp_hello, NULL},
     {BYTES("auth"), -2, RESP_NO_AUTH, resp_auth, NULL},
@@ -41,6 +41,7 @@ static const struct resp_command commands[] = {
     {BYTES("echo"), 2, 0, resp_echo, NULL},
     {BYTES("info"), -1, 0, resp_info, NULL},
     {BYTES("pubsub"), -2, RESP_PUBSUB, NULL, resp_pubsub_subs},
+    {BYTES("cluster"), -2, 0, NULL, resp_cluster_subs},
     {BYTES("command"), -1, 0, run_command, command_subs},
     {BYTES("config"), -2, 0, NULL, resp_config_subs},
     {BYTES("readonly"), 1, 0, resp_ok, NULL},
@@ -171,10 +172,13 @@ bool resp_resolve(struct resp_call *call, struct resp_request request)
 
 /* --- COMMAND --- */
 
-/* The first six fields of Redis' description; there are no keys. */
+/* The first six fields of Redis' description. There are no keys, but clients of
+ * a cluster send a shard channel where it says that its slot is. */
 static void write_command(struct buf *out, const struct resp_command *command)
 {
     bool pubsub = (command->flags & RESP_PUBSUB) != 0;
+    bool key = (command->flags & (RESP_KEY | RESP_KEYS)) != 0;
+    bool keys = (command->flags & RESP_KEYS) != 0;
 
     resp_write_array(out, 6);
     resp_write_bulk(out, command->name);
@@ -183,9 +187,9 @@ static void write_command(struct buf *out, const struct resp_command *command)
     if (pubsub) {
         resp_write_simple(out, "pubsub");
     }
-    resp_write_int(out, 0);
-    resp_write_int(out, 0);
-    resp_write_int(out, 0);
+    resp_write_int(out, key ? 1 : 0);
+    resp_write_int(out, keys ? -1 : key ? 1 : 0);
+    resp_write_int(out, key ? 1 : 0);
 }
 
 static void run_command(struct resp_call *call)

@@ -105,10 +105,13 @@ static void add_replication(const struct core *core, struct buf *out)
     add_number(out, "connected_slaves", 0);
 }
 
+/* Clients of a cluster ask this one, and CLUSTER works. Plain clients look at
+ * redis_mode, and some would then go by CLUSTER NODES without need: it stays
+ * standalone, as in HELLO. */
 static void add_cluster(const struct core *core, struct buf *out)
 {
     (void)core;
-    add_number(out, "cluster_enabled", 0);
+    add_number(out, "cluster_enabled", 1);
 }
 
 static const struct section {

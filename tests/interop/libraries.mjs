@@ -10,13 +10,21 @@ import { createRequire } from 'node:module';
 const require = createRequire(`${process.env.INTEROP_MODULES}/`);
 const host = '127.0.0.1';
 
-function ioredis(name, extra) {
-  return async ({ port, user, password }) => {
+function ioredis(name, inCluster) {
+  const make = ({ port, user, password }) => {
     const Redis = require(name);
-    const redis = new Redis({
-      host, port, username: user, password, lazyConnect: true,
-      retryStrategy: null, maxRetriesPerRequest: 1, ...extra,
-    });
+    const login = { username: user, password };
+    return inCluster
+      ? new Redis.Cluster([{ host, port }], {
+        redisOptions: login, lazyConnect: true, clusterRetryStrategy: null,
+        shardedSubscribers: true,
+      })
+      : new Redis({
+        host, port, ...login, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 1,
+      });
+  };
+  return async (to) => {
+    const redis = make(to);
     const handlers = new Map();
     const on = (kind) => (key, channel, value) =>
       handlers.get(kind + key)?.(String(channel), value);
@@ -41,13 +49,19 @@ function ioredis(name, extra) {
   };
 }
 
-function nodeRedis(name, extra) {
-  return async ({ port, user, password }) => {
-    const { createClient } = require(name);
-    const client = createClient({
-      socket: { host, port, reconnectStrategy: false },
-      username: user, password, ...extra,
-    });
+function nodeRedis(name, { inCluster, ...extra } = {}) {
+  const make = ({ port, user, password }) => {
+    const { createClient, createCluster } = require(name);
+    const login = { username: user, password, ...extra };
+    return inCluster
+      ? createCluster({
+        rootNodes: [{ socket: { host, port } }],
+        defaults: { ...login, socket: { reconnectStrategy: false } },
+      })
+      : createClient({ socket: { host, port, reconnectStrategy: false }, ...login });
+  };
+  return async (to) => {
+    const client = make(to);
     client.on('error', () => {});
     await client.connect();
     const add = (verb) => (key, f) =>
@@ -58,7 +72,8 @@ function nodeRedis(name, extra) {
       ssubscribe: add('sSubscribe'),
       unsubscribe: (channel) => client.unsubscribe(channel),
       publish: (channel, value) => client.publish(channel, value),
-      send: (...words) => client.sendCommand(words),
+      send: (...words) => (inCluster
+        ? client.sendCommand(undefined, true, words) : client.sendCommand(words)),
       close: () => client.close(),
     };
   };
@@ -71,4 +86,8 @@ export const libraries = {
   'node-redis 6': { least: 20, open: nodeRedis('redis') },
   'node-redis 5': { least: 18, open: nodeRedis('redis5') },
   'node-redis 5, RESP3': { least: 18, open: nodeRedis('redis5', { RESP: 3 }) },
+  'ioredis 6, cluster': { least: 20, open: ioredis('ioredis', true) },
+  'ioredis 5, cluster': { least: 18, open: ioredis('ioredis5', true) },
+  'node-redis 6, cluster': { least: 20, open: nodeRedis('redis', { inCluster: true }) },
+  'node-redis 5, cluster': { least: 18, open: nodeRedis('redis5', { inCluster: true }) },
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// redis-cli, redis-benchmark and curl, as one types them.
+// redis-cli, redis-benchmark and curl, as one types them; redis-py in a script.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
 const ITEMS = 100;
 const wanted = Array.from({ length: ITEMS }, (_, n) => `item ${n}`);
@@ -35,10 +36,10 @@ function values(out, kind, before) {
 }
 
 // One redis-cli subscribes on each node, one publishes on each.
-async function redisCli({ ports, until, warm, run }, later, version) {
-  const channel = `${run}.cli${version}`;
+async function redisCli({ ports, until, warm, run }, later, ...flags) {
+  const channel = `${run}.cli${flags.join('')}`;
   const readers = ports.map((port) => later(begin('redis-cli',
-    cli(port, `-${version}`, 'subscribe', channel))));
+    cli(port, ...flags, 'subscribe', channel))));
   for (const reader of readers) {
     await until('a subscription', () => reader.out.includes(`subscribe\n${channel}\n1\n`));
   }
@@ -46,7 +47,7 @@ async function redisCli({ ports, until, warm, run }, later, version) {
     await warm(`${port}`, () => finish('redis-cli', cli(port, 'publish', channel, `warm of ${port}`)),
       () => readers.every((reader) => reader.out.includes(`warm of ${port}\n`)));
     const lines = wanted.map((value) => `publish ${channel} "${value} of ${port}"\n`).join('');
-    const writer = await finish('redis-cli', cli(port, `-${version}`), lines);
+    const writer = await finish('redis-cli', cli(port, ...flags), lines);
     assert.equal(writer.code, 0);
     assert.match(writer.out, /^(\d+\n)+$/);
   }
@@ -87,6 +88,8 @@ async function redisCliQuestions({ ports }) {
   assert.match(await ask('-3', 'hello', '3'), /redis/);
   assert.equal(await ask('publish', '', 'x'), 'ERR invalid topic\n\n');
   assert.equal(await ask('echo', 'a b'), 'a b\n');
+  assert.match(await ask('-c', 'cluster', 'nodes'), / myself,master - 0 0 0 connected 0-16383\n/);
+  assert.equal(await ask('-c', 'cluster', 'keyslot', 'a{123456789}'), '12739\n');
   assert.match(await ask('--user', 'demo', '--pass', 'any', 'client', 'info'), / user=demo /);
 }
 
@@ -114,12 +117,28 @@ async function curl({ ports, until, warm, run }, later) {
     () => redis.out.includes('by redis\n') && stream.out.includes('data: by redis\n'));
 }
 
+// Debian's packages belong to its own Python.
+const python = ['/usr/bin/python3', 'python3']
+  .find((path) => spawnSync(path, ['-c', 'import redis.cluster']).status === 0);
+
+async function redisPy({ ports, run }) {
+  const script = fileURLToPath(new URL('cluster.py', import.meta.url));
+  const done = await finish(python, [script, ports[0], ports.at(-1), `${run}.python`].map(String));
+  assert.equal(done.code, 0, done.out);
+}
+
 export async function checkTools(world) {
-  await world.check('redis-cli, RESP2', (later) => redisCli(world, later, 2));
-  await world.check('redis-cli, RESP3', (later) => redisCli(world, later, 3));
+  await world.check('redis-cli, RESP2', (later) => redisCli(world, later, '-2'));
+  await world.check('redis-cli, RESP3', (later) => redisCli(world, later, '-3'));
+  await world.check('redis-cli -c', (later) => redisCli(world, later, '-c'));
   await world.check('redis-cli: patterns', (later) => redisCliPatterns(world, later));
   await world.check('redis-cli: --pipe', () => redisCliPipe(world));
   await world.check('redis-cli: questions', () => redisCliQuestions(world));
   await world.check('redis-benchmark', () => redisBenchmark(world));
   await world.check('curl and redis-cli', (later) => curl(world, later));
+  if (python) {
+    await world.check('redis-py, cluster', () => redisPy(world));
+  } else {
+    console.log('skipped redis-py: needs python3-redis');
+  }
 }
