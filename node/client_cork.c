@@ -27,8 +27,10 @@ struct cork {
 
 static void cork_free(struct cork *cork)
 {
-    buf_fini(&cork->answer);
-    free(cork);
+    if (cork != NULL) {
+        buf_fini(&cork->answer);
+        free(cork);
+    }
 }
 
 static void enlist(struct client *client)
@@ -82,36 +84,58 @@ static struct bytes render_ack(struct client *client, uint64_t tag,
     return buf_bytes(ack);
 }
 
-static void take_first(struct client *client)
-{
-    struct cork *cork = client->corks;
-    struct bytes ack = cork->held
-                           ? buf_bytes(&cork->answer)
-                           : render_ack(client, cork->tag, cork->partial);
-    bool failed = cork->held ? cork->answer.failed
-                             : client->core->scratch.failed;
+/* Corks on their way out of the queue. */
+struct taking {
+    struct client *client;
+    struct cork *last; /* its answer is still looked at */
+    bool failed;
+};
 
-    client->core->stats.barrier_partial += cork->partial;
+static struct bytes next_ack(void *data)
+{
+    struct taking *taking = data;
+    struct client *client = taking->client;
+    struct cork *cork = client->corks;
+    struct bytes ack;
+
+    cork_free(taking->last);
+    taking->last = cork;
     client->corks = cork->next;
     client->corks_len--;
-    if (client->corks == NULL) {
-        client->corks_last = NULL;
-        delist(client);
+    client->core->stats.barrier_partial += cork->partial;
+    if (cork->held) {
+        taking->failed |= cork->answer.failed;
+        return buf_bytes(&cork->answer);
     }
-    failed |= outq_uncork(&client->out, &client->core->chunks, ack) != 0;
-    cork_free(cork);
-    if (failed) {
-        client_abort(client);
-        return;
-    }
-    client_dirty(client);
+    ack = render_ack(client, cork->tag, cork->partial);
+    taking->failed |= client->core->scratch.failed;
+    return ack;
 }
 
 static void take_released(struct client *client)
 {
-    while (client->corks != NULL && client->corks->released) {
-        take_first(client);
+    struct taking taking = {.client = client};
+    uint32_t len = 0;
+
+    for (struct cork *cork = client->corks; cork != NULL && cork->released;
+         cork = cork->next) {
+        len++;
     }
+    if (len == 0) {
+        return;
+    }
+    taking.failed |= outq_uncork(&client->out, &client->core->chunks, len,
+                                 next_ack, &taking) < 0;
+    cork_free(taking.last);
+    if (client->corks == NULL) {
+        client->corks_last = NULL;
+        delist(client);
+    }
+    if (taking.failed) {
+        client_abort(client);
+        return;
+    }
+    client_dirty(client);
 }
 
 void corks_release_all(struct client *client)
@@ -123,20 +147,27 @@ void corks_release_all(struct client *client)
     take_released(client);
 }
 
+static struct bytes no_ack(void *data)
+{
+    (void)data;
+    return (struct bytes){0};
+}
+
 void corks_drop(struct client *client)
 {
+    if (client->corks == NULL) {
+        return;
+    }
+    (void)outq_uncork(&client->out, &client->core->chunks, client->corks_len,
+                      no_ack, NULL);
     while (client->corks != NULL) {
         struct cork *cork = client->corks;
         client->corks = cork->next;
-        (void)outq_uncork(&client->out, &client->core->chunks,
-                          bytes_of(NULL, 0));
         cork_free(cork);
     }
-    if (client->corks_len > 0) {
-        client->corks_len = 0;
-        client->corks_last = NULL;
-        delist(client);
-    }
+    client->corks_len = 0;
+    client->corks_last = NULL;
+    delist(client);
 }
 
 /* A door that writes its acknowledgement behind the cork needs one for a whole

@@ -15,7 +15,10 @@ static uint64_t pin_of(const struct outq *q, uint32_t i);
 static uint32_t first_cork(const struct outq *q);
 static int push(struct outq *q, const struct run *run);
 static void pop(struct outq *q, struct chunk_pool *pool);
-static void remove_at(struct outq *q, uint32_t at);
+static uint32_t after_corks(const struct outq *q, uint32_t from, uint32_t len);
+static void unpin(struct outq *q, uint32_t from, uint32_t to);
+static void pin(struct outq *q, uint32_t from, uint32_t to);
+static ptrdiff_t close_gap(struct outq *q, uint32_t from, uint32_t to);
 static bool extend(struct outq *q, uint32_t i, struct bytes reply);
 static struct chunk *reply_chunk(const struct outq *q, struct chunk_pool *pool,
                                  uint32_t i, struct bytes reply);
@@ -82,26 +85,40 @@ int outq_cork(struct outq *q)
     return 0;
 }
 
-int outq_uncork(struct outq *q, struct chunk_pool *pool, struct bytes ack)
+ptrdiff_t outq_uncork(struct outq *q, struct chunk_pool *pool, uint32_t len,
+                      struct bytes (*ack)(void *data), void *data)
 {
-    uint32_t at = first_cork(q);
+    uint32_t from = first_cork(q);
+    uint32_t end = after_corks(q, from, len);
+    uint32_t to = from; /* runs up to here are in their new places */
+    bool failed = false;
 
-    assert(at < q->len);
-    q->corks--;
-    /* Thousands of acknowledgements share a few chunks: see extend(). */
-    if (ack.len == 0 || (at > 0 && extend(q, at - 1, ack))) {
-        remove_at(q, at);
-        return 0;
+    unpin(q, from, end);
+    for (uint32_t at = from; at < end; at++) {
+        struct run run = *run_at(q, at);
+        if (run.chunk != NULL) {
+            *run_at(q, to++) = run;
+            continue;
+        }
+        q->corks--;
+        struct bytes reply = ack(data);
+        /* Thousands of acknowledgements share a few chunks: see extend(). */
+        if (failed || reply.len == 0 || (to > 0 && extend(q, to - 1, reply))) {
+            continue;
+        }
+        struct chunk *chunk = reply_chunk(q, pool, to, reply);
+        failed = chunk == NULL;
+        if (!failed) {
+            *run_at(q, to++) = (struct run){chunk, 0, chunk->len, 0};
+            q->queued += chunk->len;
+        }
     }
-    struct chunk *chunk = reply_chunk(q, pool, at, ack);
-    if (chunk == NULL) {
-        remove_at(q, at);
-        return ERR_NOMEM;
+    ptrdiff_t steps = (ptrdiff_t)end + close_gap(q, to, end);
+    pin(q, from, to);
+    if (q->len == 0) {
+        release(q);
     }
-    *run_at(q, at) = (struct run){chunk, 0, chunk->len, 0};
-    q->queued += chunk->len;
-    q->pinned += chunk->cap; /* a new chunk: no neighbour is in it */
-    return 0;
+    return failed ? ERR_NOMEM : steps;
 }
 
 /* --- out -------------------------------------------------------------------
@@ -300,25 +317,53 @@ static void pop(struct outq *q, struct chunk_pool *pool)
     chunk_unref(pool, chunk);
 }
 
-/* Takes out place `at`, which is a cork, moving the shorter side. */
-static void remove_at(struct outq *q, uint32_t at)
+/* The place after the last of the next `len` corks. */
+static uint32_t after_corks(const struct outq *q, uint32_t from, uint32_t len)
 {
-    q->pinned -= pin_of(q, at + 1);
-    if (at < q->len / 2) {
-        for (uint32_t i = at; i > 0; i--) {
-            *run_at(q, i) = *run_at(q, i - 1);
+    while (len > 0) {
+        assert(from < q->len);
+        len -= run_of(q, from)->chunk == NULL ? 1 : 0;
+        from++;
+    }
+    return from;
+}
+
+/* Takes places from..to, and the one after them, out of pinned, and in again:
+ * their neighbours change meanwhile. */
+static void unpin(struct outq *q, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i <= to; i++) {
+        q->pinned -= pin_of(q, i);
+    }
+}
+
+static void pin(struct outq *q, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i <= to; i++) {
+        q->pinned += pin_of(q, i);
+    }
+}
+
+/* Places from..to - 1 are free: moves the shorter side there. Returns how many
+ * runs it moved. */
+static ptrdiff_t close_gap(struct outq *q, uint32_t from, uint32_t to)
+{
+    uint32_t gap = to - from;
+    uint32_t behind = q->len - to;
+    ptrdiff_t moved = 0;
+
+    if (gap > 0 && from < behind) {
+        for (uint32_t i = from; i > 0; i--, moved++) {
+            *run_at(q, i - 1 + gap) = *run_at(q, i - 1);
         }
-        q->head++;
-    } else {
-        for (uint32_t i = at; i + 1 < q->len; i++) {
-            *run_at(q, i) = *run_at(q, i + 1);
+        q->head += gap;
+    } else if (gap > 0) {
+        for (uint32_t i = to; i < q->len; i++, moved++) {
+            *run_at(q, i - gap) = *run_at(q, i);
         }
     }
-    q->len--;
-    q->pinned += pin_of(q, at);
-    if (q->len == 0) {
-        release(q);
-    }
+    q->len -= gap;
+    return moved;
 }
 
 /* Back to an empty queue that holds nothing. */

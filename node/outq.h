@@ -68,9 +68,13 @@ int outq_write(struct outq *q, struct chunk_pool *pool, struct bytes reply);
 
 /* Puts a cork at the end. Errors: ERR_NOMEM. */
 int outq_cork(struct outq *q);
-/* Replaces the first cork by `ack` (may be empty). There must be one. Errors:
- * ERR_NOMEM, the cork is then out and the acknowledgement lost: close. */
-int outq_uncork(struct outq *q, struct chunk_pool *pool, struct bytes ack);
+/* Replaces the first `len` corks, which must be there, each by what ack() gives
+ * for it (may be empty; it lives until the next call). ack() does not touch the
+ * queue. Returns how many runs it looked at or moved, which tests count: one
+ * pass, however many corks. Errors: ERR_NOMEM, the corks are then out and
+ * acknowledgements lost: close. */
+ptrdiff_t outq_uncork(struct outq *q, struct chunk_pool *pool, uint32_t len,
+                      struct bytes (*ack)(void *data), void *data);
 
 /* Fills iov with what may be written now, in order, up to the first cork.
  * Returns how many. The bytes stay where they are until outq_taken(),
