@@ -46,10 +46,16 @@ int client_login(struct client *client, struct bytes token)
 
 void client_logout(struct client *client)
 {
-    if (client->logged_in) { /* a stranger's bytes count from here */
-        client->conn->hello_in = 0;
-    }
+    struct conn *conn = client->conn;
+    bool becomes_stranger = client->logged_in && !client->core->auth.insecure;
+
     client->logged_in = client->core->auth.insecure;
+    if (becomes_stranger) { /* its bytes and its time count from here */
+        conn->hello_in = 0;
+        if (conn->carrier->on_stranger != NULL) {
+            conn->carrier->on_stranger(conn);
+        }
+    }
     client_become(client, client->core->auth.anonymous);
 }
 

@@ -38,6 +38,8 @@ struct carrier {
      * the new one is offered the same bytes. */
     ptrdiff_t (*on_bytes)(struct conn *conn, struct bytes in);
     void (*on_close)(struct conn *conn); /* frees client and carrier_state */
+    /* Its client, who was known, is a stranger again. NULL: nothing to do. */
+    void (*on_stranger)(struct conn *conn);
 
     /* Verbs of client.h that differ by carrier. NULL: not for this one. */
     void (*send)(struct client *client, struct bytes message);

@@ -290,8 +290,21 @@ static ptrdiff_t byte_on_bytes(struct conn *conn, struct bytes in)
     return taken;
 }
 
+/* As after the accept: limits.hello_ms to say who it is. */
+static void await_hello(struct conn *conn)
+{
+    struct core *core = conn->core;
+
+    if (!conn->closing &&
+        deadline_set(&core->deadlines, &conn->deadline,
+                     core->now_ms + core->limits.hello_ms) != 0) {
+        conn_close(conn);
+    }
+}
+
 const struct carrier carrier_byte = {
     .name = "byte",
     .on_bytes = byte_on_bytes,
     .on_close = close_conn,
+    .on_stranger = await_hello,
 };

@@ -143,6 +143,35 @@ static void a_stranger_must_log_in_before_the_deadline(void **state)
     assert_false(fake->closed);
 }
 
+/* Saying goodbye again and again gives no more time. */
+static void who_logs_out_is_a_stranger_with_a_deadline(void **state)
+{
+    (void)state;
+
+    core.auth.insecure = false;
+    carry_say(fake, BYTES("echo\nlogin\n"));
+    fake_wait(&core, 2 * core.limits.hello_ms);
+    carry_say(fake, BYTES("logout\n"));
+    fake_wait(&core, core.limits.hello_ms - 1);
+    carry_say(fake, BYTES("logout\n"));
+    assert_false(fake->closed);
+    fake_wait(&core, 1);
+    assert_true(fake->closed);
+    assert_int_equal(core.stats.hello_timeouts, 1);
+}
+
+static void who_logs_in_again_stays(void **state)
+{
+    (void)state;
+
+    core.auth.insecure = false;
+    carry_say(fake, BYTES("echo\nlogin\nlogout\n"));
+    fake_wait(&core, core.limits.hello_ms - 1);
+    carry_say(fake, BYTES("login\n"));
+    fake_wait(&core, 2 * core.limits.hello_ms);
+    assert_false(fake->closed);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -152,6 +181,8 @@ int main(void)
         TEST(silence_is_closed_at_the_deadline),
         TEST(a_byte_door_has_the_bytes_and_the_last_word),
         TEST(a_stranger_must_log_in_before_the_deadline),
+        TEST(who_logs_out_is_a_stranger_with_a_deadline),
+        TEST(who_logs_in_again_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
