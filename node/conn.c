@@ -137,11 +137,29 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
  * their side right after the request. */
 static void on_end(struct tcp *tcp)
 {
-    struct conn *conn = &tcp->conn;
-
     tcp->ended = true;
     if (tcp->shut) {
-        conn_close(conn);
+        conn_close(&tcp->conn);
+    } else {
+        tcp_end(tcp);
+    }
+}
+
+/* Whether something that it asked is still to be answered. */
+static bool is_owed(const struct tcp *tcp)
+{
+    const struct conn *conn = &tcp->conn;
+
+    return conn->carrier->answers_after_end &&
+           (conn->paused || tcp->backlogged || tcp->resumed ||
+            (conn->client != NULL && conn->client->corks_len > 0));
+}
+
+void tcp_end(struct tcp *tcp)
+{
+    struct conn *conn = &tcp->conn;
+
+    if (!tcp->ended || conn->closing || is_owed(tcp)) {
         return;
     }
     if (conn->client != NULL) {
@@ -274,8 +292,9 @@ void tcp_resume_all(struct conns *conns)
             continue;
         }
         offer(tcp, (struct bytes){0});
+        tcp_end(tcp);
         if (tcp->stopped && tcp->rest.len <= tcp->conn.in_max &&
-            !tcp->conn.closing) {
+            !tcp->conn.closing && !tcp->ended) {
             tcp->stopped = false;
             (void)tcp_read_start(tcp);
         }

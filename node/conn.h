@@ -40,6 +40,9 @@ struct carrier {
     void (*on_close)(struct conn *conn); /* frees client and carrier_state */
     /* Its client, who was known, is a stranger again. NULL: nothing to do. */
     void (*on_stranger)(struct conn *conn);
+    /* What was asked is still answered when the peer has ended its side, since
+     * no request waits for long. Else the end is the end. */
+    bool answers_after_end;
 
     /* Verbs of client.h that differ by carrier. NULL: not for this one. */
     void (*send)(struct client *client, struct bytes message);

@@ -166,6 +166,7 @@ static void flush_client(struct client *client)
     if (tcp->backlogged && !tcp_is_backlogged(tcp)) {
         tcp_resume(tcp);
     }
+    tcp_end(tcp);
     if (conn->shut_when_empty && outq_is_empty(&client->out)) {
         tcp_shut(tcp);
     }

@@ -307,4 +307,5 @@ const struct carrier carrier_byte = {
     .on_bytes = byte_on_bytes,
     .on_close = close_conn,
     .on_stranger = await_hello,
+    .answers_after_end = true,
 };

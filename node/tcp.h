@@ -69,6 +69,8 @@ static inline struct tcp *tcp_of_handle(void *handle)
 int tcp_read_start(struct tcp *tcp);
 /* More output waits than is good: it is asked nothing before it has read. */
 bool tcp_is_backlogged(const struct tcp *tcp);
+/* Ends the conn if the peer's side has ended and all is answered. */
+void tcp_end(struct tcp *tcp);
 /* It is offered what waits at the end of the turn. */
 void tcp_resume(struct tcp *tcp);
 void tcp_resume_all(struct conns *conns);

@@ -2,6 +2,7 @@
 #include "tests/users.h"
 
 #include "node/chunk.h"
+#include "node/tcp.h"
 #include "proto/err.h"
 
 static void a_byte_door_talks_over_a_socket(void **state)
@@ -31,6 +32,33 @@ static void a_user_that_ends_its_side_still_gets_its_answer(void **state)
     assert_false(user->reset);
     until_open(0);
     assert_int_equal(table_seen.closed, 1);
+}
+
+static bool has_ended(void *data)
+{
+    return ((const struct tcp *)data)->ended;
+}
+
+/* What it asked before the end waits for a pause, or for others. */
+static void a_user_that_ends_its_side_in_a_pause_is_answered_first(void **state)
+{
+    struct user *user = connect_user(0);
+    (void)state;
+
+    say(user, "echo\nwait\nafter\n");
+    shutdown(user->fd, SHUT_WR);
+    until_heard(user, 10);
+    struct conn *conn = core.clients->conn;
+    loop_until(&loop, has_ended, on_turn, tcp_of(conn));
+    assert_false(conn->closing);
+    assert_int_equal(client_hold(conn->client, 1), 0);
+    conn_pause(conn, false);
+    on_turn(NULL);
+    assert_false(conn->closing);
+    client_fill(conn->client, 1, BYTES("held\n"));
+    until_heard(user, SIZE_MAX);
+    assert_bytes(buf_bytes(&user->in), "echo\nwait\nheld\nafter\n");
+    assert_false(user->reset);
 }
 
 static void fill(uint8_t *p, size_t len, uint32_t from)
@@ -225,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_byte_door_talks_over_a_socket),
         TEST(a_user_that_ends_its_side_still_gets_its_answer),
+        TEST(a_user_that_ends_its_side_in_a_pause_is_answered_first),
         TEST(what_the_socket_does_not_take_waits_in_order),
         TEST(what_is_being_written_is_never_dropped),
         TEST(the_last_words_arrive_although_input_is_unread),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/table_doors.h"
 
+#include "node/conn.h"
 #include "proto/err.h"
 
 struct table_seen table_seen;
@@ -77,6 +78,9 @@ static ptrdiff_t lines_on_bytes(struct client *client, struct bytes in)
     }
     if (bytes_eq(line, BYTES("logout\n"))) {
         client_logout(client);
+    }
+    if (bytes_eq(line, BYTES("wait\n"))) {
+        conn_pause(client->conn, true);
     }
     client_write(client, line);
     if (bytes_eq(line, BYTES("bye\n"))) {

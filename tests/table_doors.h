@@ -3,11 +3,10 @@
  * A table of doors for tests of carriers, in the place of node/door/door.c.
  *
  *   bytes "echo\n"     byte: every line comes back; "login" and "logout" do
- *                      that, "bye" closes and then looks at its line again
- *   GET|POST /now      answers "now METHOD BODY"
- *   /later             answers when table_answer() is called
- *   /stream            streams; table_say() adds, client_end() ends
- *   /refuse            on_request() fails with ERR_DENIED
+ *                      that, "wait" pauses the conn, "bye" closes and then
+ * looks at its line again GET|POST /now      answers "now METHOD BODY" /later
+ * answers when table_answer() is called /stream            streams; table_say()
+ * adds, client_end() ends /refuse            on_request() fails with ERR_DENIED
  *   WebSocket /ws      messages come back; "boom" is an error; subprotocols
  *                      "one" (text) and "two" (binary); open fails when
  *                      table_seen.open_fails is set

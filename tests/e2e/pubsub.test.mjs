@@ -53,6 +53,14 @@ test('more than may be under way is answered all the same', async () => {
   assert.equal(text, `${':2\r\n'.repeat(asked.length)}+OK\r\n`);
 });
 
+test('who ends its side after asking is answered whole', async () => {
+  const questions = Array.from({ length: 300 }, () => 'PUBSUB NUMPAT');
+  assert.equal(await ask(nodes[0], questions, null, true), ':2\r\n'.repeat(questions.length));
+  const many = Array.from({ length: 5000 }, () => 'COMMAND LIST'); // 2 MB of answers
+  const lists = (await ask(nodes[0], many, null, true)).match(/\*24\r\n/g);
+  assert.equal(lists.length, many.length);
+});
+
 test('a node that stands still is left out', async () => {
   const unanswered = async () => {
     const { text } = await get(`${nodes[0].url}/metrics`);
