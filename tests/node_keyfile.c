@@ -279,6 +279,42 @@ static void lists_are_bounded_and_values_stay_secret(void **state)
     place_close(&place);
 }
 
+/* --key-file of `starling keys install`. */
+static void a_secret_of_its_own_is_64_digits_and_private(void **state)
+{
+    static const struct {
+        const char *text;
+        int rc;
+    } cases[] = {
+        {HEX64, 0},
+        {HEX64 "\n", 0},
+        {"", ERR_CONFIG},
+        {HEX64 "0", ERR_CONFIG},
+        {HEX64 "\n\n", ERR_CONFIG},
+        {HEX32 "\n", ERR_CONFIG},
+        {HEX32 HEX32_BUT_ONE "g", ERR_CONFIG},
+    };
+    struct place place;
+    struct keyfile keys;
+    uint8_t secret[SEAL_KEY_LEN];
+    (void)state;
+
+    place_open(&place);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        (void)read_text(cases[i].text, &keys, &place);
+        if (keyfile_read_secret(place.path, secret, place.why,
+                                sizeof place.why) != cases[i].rc) {
+            fail_msg("case %zu: %s", i, place.why);
+        }
+    }
+    assert_int_equal(secret[31], 0x0f);
+    assert_int_equal(chmod(place.path, 0644), 0);
+    assert_int_equal(
+        keyfile_read_secret(place.path, secret, place.why, sizeof place.why),
+        ERR_DENIED);
+    place_close(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +325,7 @@ int main(void)
         cmocka_unit_test(what_is_no_file_is_an_error),
         cmocka_unit_test(every_kind_of_key_is_read),
         cmocka_unit_test(what_is_wrong_is_named_with_its_line),
+        cmocka_unit_test(a_secret_of_its_own_is_64_digits_and_private),
         cmocka_unit_test(lists_are_bounded_and_values_stay_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
+#include "node/keyring.h"
 #include "node/mesh.h"
 #include "tests/loop.h"
 
@@ -12,7 +13,7 @@ enum {
 /* One mesh and what it told: a node without the rest. */
 struct end {
     struct mesh *mesh;
-    struct seal_ring ring;
+    struct keyring keyring;
     struct limits limits;
     struct stats stats;
     struct log log;
@@ -109,16 +110,14 @@ static void place(struct end *end, uint8_t id)
                                    .cluster = loop_free_addr()};
     end->data = loop_free_addr();
     end->node.data_port = end->data.port;
-    seal_key_from_name(&end->ring.keys[0], BYTES("k"));
-    end->ring.keys_len = 1;
-    end->ring.cluster_name = BYTES("test");
+    keyring_init(&end->keyring, &(struct seal_ring){0}, BYTES("test"));
 }
 
 static void start(struct end *end, uv_loop_t *loop)
 {
     struct mesh_options options = {
         .loop = loop,
-        .ring = &end->ring,
+        .ring = &end->keyring.ring,
         .limits = &end->limits,
         .stats = &end->stats,
         .log = &end->log,
@@ -243,6 +242,56 @@ static void items_arrive_once_and_in_order(void **state)
     assert_int_equal(link.items_out, ITEMS);
     assert_int_equal(world.b.stats.link_items_in, ITEMS);
     assert_false(mesh_link_at(world.a.mesh, 4, &link));
+    world_end(&world);
+}
+
+/* All three steps at both ends, while frames under the old key are on their
+ * way. */
+static void change_keys(struct world *world)
+{
+    struct end *const ends[] = {&world->a, &world->b};
+    uint8_t secret[SEAL_KEY_LEN] = {1};
+    uint64_t now_ms = uv_now(&world->loop);
+
+    bytes_put_u64be(secret + 8, world->sent);
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        struct keyring *keyring = &ends[i]->keyring;
+        uint64_t old = keyring->ring.keys[0].print;
+        uint64_t new;
+        assert_int_equal(keyring_install(keyring, secret, &new), 0);
+        assert_int_equal(keyring_use(keyring, new), 0);
+        assert_int_equal(keyring_remove(keyring, old, now_ms), 0);
+        keyring_check(keyring);
+    }
+}
+
+static void send_and_change(void *data)
+{
+    struct world *world = data;
+
+    send_turn(world);
+    if (world->sent / 500 % 4 == 0 && world->sent < world->limit) {
+        change_keys(world);
+    }
+}
+
+static void keys_change_under_way_and_nothing_is_lost(void **state)
+{
+    struct world world;
+    (void)state;
+
+    world_start(&world);
+    know(&world.b, 5, &world.a);
+    know(&world.a, 3, &world.b);
+    loop_until(&world.loop, a_up, turn, &world);
+    uint64_t first = world.b.keyring.ring.keys[0].print;
+    world.limit = world.want = ITEMS;
+    loop_until(&world.loop, b_has_items, send_and_change, &world);
+    assert_true(world.b.keyring.ring.keys[0].print != first);
+    assert_int_equal(world.b.items, ITEMS);
+    assert_int_equal(world.b.disorder + world.b.missing + world.b.holes, 0);
+    assert_int_equal(world.a.downs + world.b.downs, 0);
+    assert_int_equal(world.b.stats.link_forged, 0);
     world_end(&world);
 }
 
@@ -463,7 +512,7 @@ static void what_a_stranger_says_harms_nobody(void **state)
 
     world_start(&world);
     place(&c, 0xc);
-    c.ring.cluster_name = BYTES("another");
+    c.keyring.ring.cluster_name = BYTES("another");
     start(&c, &world.loop);
     know(&world.b, 5, &world.a);
     know(&world.b, 6, &c);
@@ -516,6 +565,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_arrive_once_and_in_order),
+        cmocka_unit_test(keys_change_under_way_and_nothing_is_lost),
         cmocka_unit_test(control_messages_arrive_whole),
         cmocka_unit_test(a_node_that_is_not_known_yet_is_refused),
         cmocka_unit_test(a_restarted_peer_gets_nothing_stale),

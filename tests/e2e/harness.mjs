@@ -74,7 +74,8 @@ export class Node {
     this.log = '';
   }
 
-  // options: name, region, port, join (nodes), args, ready (wait for it).
+  // options: name, region, port, join (nodes), args, token (of admin:read, with
+  // keys), ready (wait for it).
   static async start(options) {
     const node = new Node({ ...options, port: options.port || await portRow() });
     node.spawn();
@@ -120,7 +121,8 @@ export class Node {
   }
 
   async cluster() {
-    const { status, text } = await get(`${this.url}/v1/cluster`);
+    const { token } = this.options;
+    const { status, text } = await get(`${this.url}/v1/cluster`, token ? { headers: { Authorization: token } } : {});
     return status === 200 ? JSON.parse(text) : null;
   }
 
