@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "node/client.h"
 #include "node/sockaddr.h"
@@ -32,11 +33,6 @@ int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core)
     all->loop = loop;
     all->core = core;
     all->ips.key = core->hash_key;
-    all->spare = calloc(1, sizeof *all->spare);
-    if (all->spare == NULL) {
-        free(all);
-        return ERR_NOMEM;
-    }
     all->most = core->limits.conns;
     if (all->most > files_left()) {
         all->most = files_left();
@@ -50,7 +46,6 @@ void conns_free(struct conns *conns)
 {
     assert(conns->len == 0);
     ips_fini(&conns->ips);
-    free(conns->spare);
     free(conns);
 }
 
@@ -81,20 +76,25 @@ void conns_enter(const struct conns *conns)
     }
 }
 
-void conns_accept(struct conns *conns, uv_stream_t *server, bool loopback)
+void conns_accept(struct conns *conns, int fd, bool loopback)
 {
     struct core *core = conns->core;
     struct tcp *tcp = tcp_new(conns);
 
     if (tcp == NULL) {
-        return; /* cannot be: refusing gives the spare back */
+        core->stats.conns_refused++;
+        close(fd);
+        return;
     }
     conns_enter(conns);
     tcp->conn.loopback = loopback;
     tcp->conn.opened_ms = core->now_ms;
     tcp->conn.heard_ms = core->now_ms;
-    if (uv_accept(server, (uv_stream_t *)&tcp->handle) != 0 ||
-        admit(tcp) != 0) {
+    bool taken = uv_tcp_open(&tcp->handle, fd) == 0;
+    if (!taken) {
+        close(fd);
+    }
+    if (!taken || admit(tcp) != 0) {
         core->stats.conns_refused++;
         conn_close(&tcp->conn);
         return;
@@ -108,16 +108,10 @@ void conns_accept(struct conns *conns, uv_stream_t *server, bool loopback)
     }
 }
 
-/* libuv listens no further until a connection is taken, so there is always one
- * struct to take and refuse it with. */
 static struct tcp *tcp_new(struct conns *conns)
 {
     struct tcp *tcp = calloc(1, sizeof *tcp);
 
-    if (tcp == NULL) {
-        tcp = conns->spare;
-        conns->spare = NULL;
-    }
     if (tcp != NULL) {
         int rc = uv_tcp_init(conns->loop, &tcp->handle);
         assert(rc == 0); /* without a socket it only fills in fields */
@@ -134,7 +128,7 @@ static int admit(struct tcp *tcp)
     struct sockaddr_storage peer;
     int len = sizeof peer;
 
-    if (conns->len >= conns->most || conns->spare == NULL ||
+    if (conns->len >= conns->most ||
         uv_tcp_getpeername(&tcp->handle, (struct sockaddr *)&peer, &len) != 0) {
         return ERR_LIMIT;
     }
@@ -199,8 +193,6 @@ static void forget_resumed(struct tcp *tcp)
 
 void tcp_free(struct tcp *tcp)
 {
-    struct conns *conns = tcp->all;
-
     if (tcp->resumed) {
         forget_resumed(tcp);
     }
@@ -208,12 +200,7 @@ void tcp_free(struct tcp *tcp)
         uncount(tcp);
     }
     buf_fini(&tcp->rest);
-    if (conns->spare == NULL) {
-        *tcp = (struct tcp){0};
-        conns->spare = tcp;
-    } else {
-        free(tcp);
-    }
+    free(tcp);
 }
 
 size_t conns_drain(struct conns *conns, size_t most)

@@ -26,6 +26,7 @@ enum {
     CONNS_READ_LEN = 64 << 10,
     CONNS_GATHER_LEN = 1024, /* runs below this are gathered */
     CONNS_FDS_KEPT = 64,     /* for links, files, and refusing with words */
+    LISTENER_PAUSE_MS = 100,
 };
 
 struct conns;
@@ -36,8 +37,8 @@ int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core);
 /* All must be closed: conns_len() == 0. */
 void conns_free(struct conns *conns);
 
-/* Takes the next connection of a listening socket, or refuses it. */
-void conns_accept(struct conns *conns, uv_stream_t *server, bool loopback);
+/* Takes over an accepted socket, or refuses it: then it is closed. */
+void conns_accept(struct conns *conns, int fd, bool loopback);
 
 /* Begins a turn: its time is that of its first event. */
 void conns_enter(const struct conns *conns);
@@ -54,8 +55,10 @@ size_t conns_drain(struct conns *conns, size_t most);
 void conns_close(struct conns *conns);
 size_t conns_len(const struct conns *conns);
 
-/* Listens with a long backlog. Errors: ERR_CONFLICT (address taken), ERR_DENIED
- * (a port we may not use), ERR_IO, ERR_NOMEM. */
+/* Listens with a long backlog. Without files or memory to accept with, it waits
+ * LISTENER_PAUSE_MS: whoever is connected is served, the others wait in the
+ * backlog, and the loop does not spin. Errors: ERR_CONFLICT (address taken),
+ * ERR_DENIED (a port we may not use), ERR_IO, ERR_NOMEM. */
 struct listener;
 int listener_open(struct listener **listener, uv_loop_t *loop,
                   struct conns *conns, const struct addr *addr);

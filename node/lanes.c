@@ -54,6 +54,7 @@ static void on_frame(void *data, struct bytes frame, uint32_t pipe);
 static void wake(struct lanes *lanes);
 static void on_way_news(void *data);
 static void on_inlet_news(void *data);
+static uint32_t key_of(const struct inlet *inlet, uint32_t pipe);
 static bool admit(void *data, uint32_t pipe, const uint8_t ip[16]);
 static void left(void *data, uint32_t pipe, enum pull_end why);
 
@@ -179,7 +180,12 @@ void lanes_send(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
 
 void lanes_trust(struct lanes *lanes, enum peer_lane lane, uint32_t pipe)
 {
-    pull_trust(lanes->inlets[lane].pull, pipe);
+    const struct inlet *inlet = &lanes->inlets[lane];
+
+    uv_mutex_lock(&lanes->mutex);
+    pipe_table_trust(&lanes->pipes, key_of(inlet, pipe));
+    uv_mutex_unlock(&lanes->mutex);
+    pull_trust(inlet->pull, pipe);
 }
 
 void lanes_cut(struct lanes *lanes, enum peer_lane lane, uint32_t pipe)

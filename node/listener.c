@@ -1,61 +1,102 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Accepts by itself instead of through uv_listen(), which has no way to pause:
+ * out of files it would call back for ever.
+ */
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "node/conns.h"
+#include "node/core.h"
 #include "node/sockaddr.h"
+#include "node/tcp.h"
 #include "proto/err.h"
 
 enum {
     /* A short backlog makes a herd of clients wait a second for the next SYN;
      * the system cuts this to net.core.somaxconn. */
-    BACKLOG = 4096
+    BACKLOG = 4096,
+    ACCEPTS_MAX = 128, /* of one turn: those who are here wait, too */
 };
 
 struct listener {
-    uv_tcp_t handle;
+    uv_poll_t poll;
+    uv_timer_t pause;
+    int fd;
+    unsigned open; /* handles */
     struct conns *conns;
     bool loopback;
 };
 
-static void on_connection(uv_stream_t *server, int status);
+static int listening_socket(const struct addr *addr, int *fd);
+static void on_readable(uv_poll_t *poll, int status, int events);
+static bool may_go_on(struct listener *listener, int error);
+static void on_pause_end(uv_timer_t *timer);
 static void on_closed(uv_handle_t *handle);
-static int err_of(int rc);
+static int err_of(int error);
 
 int listener_open(struct listener **listener, uv_loop_t *loop,
                   struct conns *conns, const struct addr *addr)
 {
     struct listener *l = calloc(1, sizeof *l);
-    struct sockaddr_storage sockaddr;
 
     if (l == NULL) {
         return ERR_NOMEM;
     }
-    int rc = uv_tcp_init(loop, &l->handle);
+    int rc = listening_socket(addr, &l->fd);
+    if (rc == 0 && uv_poll_init(loop, &l->poll, l->fd) != 0) {
+        close(l->fd);
+        rc = ERR_IO;
+    }
     if (rc != 0) {
         free(l);
-        return ERR_IO;
+        return rc;
     }
+    uv_timer_init(loop, &l->pause);
+    l->open = 2;
+    l->poll.data = l;
+    l->pause.data = l;
     l->conns = conns;
     l->loopback = addr_is_loopback(addr);
-    sockaddr_write(addr, &sockaddr);
-    rc = uv_tcp_bind(&l->handle, (struct sockaddr *)&sockaddr, 0);
-    if (rc == 0) {
-        rc = uv_listen((uv_stream_t *)&l->handle, BACKLOG, on_connection);
-    }
-    if (rc != 0) {
+    if (uv_poll_start(&l->poll, UV_READABLE, on_readable) != 0) {
         listener_close(l);
-        return err_of(rc);
+        return ERR_IO;
     }
     *listener = l;
     return 0;
 }
 
-static int err_of(int rc)
+static int listening_socket(const struct addr *addr, int *fd)
 {
-    switch (rc) {
-    case UV_EADDRINUSE:
+    struct sockaddr_storage where = {0};
+    const int on = 1;
+
+    sockaddr_write(addr, &where);
+    socklen_t len = where.ss_family == AF_INET ? sizeof(struct sockaddr_in)
+                                               : sizeof(struct sockaddr_in6);
+    *fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                 0);
+    if (*fd < 0) {
+        return ERR_IO;
+    }
+    if (setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(*fd, (struct sockaddr *)&where, len) != 0 ||
+        listen(*fd, BACKLOG) != 0) {
+        int rc = err_of(errno);
+        close(*fd);
+        return rc;
+    }
+    return 0;
+}
+
+static int err_of(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
         return ERR_CONFLICT;
-    case UV_EACCES:
+    case EACCES:
         return ERR_DENIED;
     default:
         return ERR_IO;
@@ -65,33 +106,66 @@ static int err_of(int rc)
 void listener_close(struct listener *listener)
 {
     if (listener != NULL) {
-        uv_close((uv_handle_t *)&listener->handle, on_closed);
+        uv_close((uv_handle_t *)&listener->poll, on_closed);
+        uv_close((uv_handle_t *)&listener->pause, on_closed);
+        close(listener->fd); /* no longer watched */
+        listener->fd = -1;
     }
 }
 
 struct addr listener_addr(const struct listener *listener)
 {
-    struct sockaddr_storage sockaddr = {0};
-    int len = sizeof sockaddr;
+    struct sockaddr_storage where = {0};
+    socklen_t len = sizeof where;
 
-    (void)uv_tcp_getsockname(&listener->handle, (struct sockaddr *)&sockaddr,
-                             &len);
-    return sockaddr_read((struct sockaddr *)&sockaddr);
+    (void)getsockname(listener->fd, (struct sockaddr *)&where, &len);
+    return sockaddr_read((struct sockaddr *)&where);
 }
 
-/* libuv accepts in a loop and, when the process is out of files, takes and
- * closes what waits with a file it keeps for that; `status` says so, and there
- * is nothing to do. CONNS_FDS_KEPT makes this rare. */
-static void on_connection(uv_stream_t *server, int status)
+static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    struct listener *listener = (struct listener *)(void *)server;
+    struct listener *listener = poll->data;
 
-    if (status == 0) {
-        conns_accept(listener->conns, server, listener->loopback);
+    (void)events;
+    for (int i = 0; status == 0 && i < ACCEPTS_MAX; i++) {
+        int fd = accept4(listener->fd, NULL, NULL,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            conns_accept(listener->conns, fd, listener->loopback);
+        } else if (!may_go_on(listener, errno)) {
+            break;
+        }
     }
+}
+
+/* Whether the next one may be tried; else all are taken, or it must wait. */
+static bool may_go_on(struct listener *listener, int error)
+{
+    if (error == EAGAIN || error == EWOULDBLOCK) {
+        return false;
+    }
+    if (error != EMFILE && error != ENFILE && error != ENOBUFS &&
+        error != ENOMEM) {
+        return true; /* that one has gone (accept(2)) */
+    }
+    listener->conns->core->stats.accept_pauses++;
+    uv_poll_stop(&listener->poll);
+    uv_timer_start(&listener->pause, on_pause_end, LISTENER_PAUSE_MS, 0);
+    return false;
+}
+
+static void on_pause_end(uv_timer_t *timer)
+{
+    struct listener *listener = timer->data;
+
+    (void)uv_poll_start(&listener->poll, UV_READABLE, on_readable);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    free(handle);
+    struct listener *listener = handle->data;
+
+    if (--listener->open == 0) {
+        free(listener);
+    }
 }

@@ -19,6 +19,8 @@
     X(conns, gauge, "starling_connections", "Open client connections")     \
     X(conns_opened, counter, "starling_connections_opened_total",          \
       "Client connections accepted")                                       \
+    X(accept_pauses, counter, "starling_accept_pauses_total",              \
+      "Times that accepting paused for want of files or memory")           \
     X(conns_refused, counter, "starling_connections_refused_total",        \
       "Client connections closed at accept by a limit")                    \
     X(hello_timeouts, counter, "starling_hello_timeouts_total",            \

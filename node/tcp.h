@@ -46,7 +46,6 @@ struct conns {
     struct tcp *first;
     struct tcp *drained; /* conns_drain() goes on here */
     struct tcp *resumed;
-    struct tcp *spare; /* to refuse with when memory is short */
     struct ips ips;
     size_t len;
     uint64_t most;

@@ -10,7 +10,8 @@
 
 /* How many further allocations succeed before one fails; -1: all succeed. */
 static long fail_malloc_after = -1;
-static bool fail_malloc_hit; /* an allocation failed since it was set */
+static bool fail_malloc_always; /* whatever the number */
+static bool fail_malloc_hit;    /* an allocation failed since it was set */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -27,6 +28,9 @@ static void fail_malloc(long after)
 
 static bool fail_malloc_now(void)
 {
+    if (fail_malloc_always) {
+        return true;
+    }
     if (fail_malloc_after < 0) {
         return false;
     }

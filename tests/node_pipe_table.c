@@ -38,6 +38,26 @@ static void peers_that_share_a_host_get_theirs(void **state)
     pipe_table_fini(&table);
 }
 
+/* A hundred nodes behind one address that we do not dial. */
+static void who_holds_a_key_takes_no_place_of_others(void **state)
+{
+    struct pipe_table table;
+    (void)state;
+
+    assert_int_equal(pipe_table_init(&table), 0);
+    for (uint32_t pipe = 1; pipe <= 100 * 2; pipe++) {
+        assert_true(pipe_table_admit(&table, pipe, here, 0));
+        pipe_table_trust(&table, pipe);
+    }
+    for (uint32_t pipe = 1; pipe <= PIPES_PER_IP; pipe++) {
+        assert_true(pipe_table_admit(&table, 1000 + pipe, here, 0));
+    }
+    assert_false(pipe_table_admit(&table, 2000, here, 0));
+    pipe_table_trust(&table, 2000); /* refused: no matter */
+    assert_false(pipe_table_admit(&table, 2000, here, 0));
+    pipe_table_fini(&table);
+}
+
 static void strangers_do_not_take_the_places_of_peers(void **state)
 {
     struct pipe_table table;
@@ -75,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_address_gets_four_pipes),
         cmocka_unit_test(peers_that_share_a_host_get_theirs),
+        cmocka_unit_test(who_holds_a_key_takes_no_place_of_others),
         cmocka_unit_test(strangers_do_not_take_the_places_of_peers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
