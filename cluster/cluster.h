@@ -232,6 +232,7 @@ struct cluster_member {
     uint32_t rtt_us;    /* smoothed, in steps of 125; 0 unknown */
     uint64_t version;   /* of its log, as held here */
     uint64_t interests; /* topics it wants */
+    uint64_t patterns;  /* and patterns */
 };
 
 /* Members by index 0.. in the order of ids; self included, the dead at the

@@ -305,6 +305,7 @@ static void describe(const struct cluster *cluster, const struct member *from,
     member->linked = peer->linked;
     member->version = held->version;
     member->interests = held->count;
+    member->patterns = held->records.len;
 }
 
 static void describe_self(const struct cluster *cluster,
@@ -321,5 +322,6 @@ static void describe_self(const struct cluster *cluster,
         .slot = CLUSTER_SLOT_NONE,
         .version = cluster->log.version,
         .interests = cluster->log.wanted.len,
+        .patterns = cluster->log.records.len,
     };
 }

@@ -182,7 +182,8 @@ void hub_free(struct hub *hub);
 
 /* Adds a subscription. Names are valid and authorised (client_subscribe() is
  * the only caller). A client has at most one subscription for each (cache,
- * topic, dialect, tag). Errors: ERR_LIMIT (patterns, topics), ERR_NOMEM. */
+ * topic, dialect, tag). Errors: ERR_LIMIT (patterns, their work, topics),
+ * ERR_NOMEM. */
 int hub_subscribe(struct hub *hub, struct client *client,
                   const struct hub_want *want, struct sub **sub,
                   struct hub_position *position);

@@ -7,6 +7,7 @@
 #include "node/core.h"
 #include "proto/err.h"
 
+static uint64_t work_of(struct bytes pattern);
 static void drop_pattern_fans(struct hub *hub, struct topic *topic);
 
 uint64_t pattern_hash(const struct hub *hub, uint64_t cache_hash,
@@ -47,6 +48,7 @@ static struct pattern *pattern_new(struct hub *hub, struct cache *cache,
     }
     pattern->cache = cache;
     cache->patterns_len++;
+    cache->work += work_of(want->topic);
     pattern->hash = hash;
     pattern->dialect = want->dialect;
     pattern->len = (uint16_t)want->topic.len;
@@ -62,6 +64,7 @@ static void pattern_free(struct hub *hub, struct pattern *pattern)
 
     lookup_remove(&hub->patterns, pattern->hash, pattern);
     cache->patterns_len--;
+    cache->work -= work_of(pattern_text(pattern));
     free(pattern);
     cache_unref(hub, cache);
 }
@@ -83,7 +86,8 @@ int pattern_get(struct hub *hub, const struct hub_want *want,
         cache_unref(hub, cache);
         return 0;
     }
-    if (hub->patterns.len >= hub->core->limits.patterns) {
+    if (hub->patterns.len >= hub->core->limits.patterns ||
+        cache->work + work_of(want->topic) > HUB_PATTERN_WORK_MAX) {
         cache_unref(hub, cache);
         return ERR_LIMIT;
     }
@@ -117,6 +121,22 @@ void pattern_release(struct hub *hub, struct pattern *pattern)
                                     false);
     }
     pattern_free(hub, pattern);
+}
+
+/* At worst what stands between two stars is compared at each byte of a topic.
+ */
+static uint64_t work_of(struct bytes pattern)
+{
+    uint64_t longest = 0;
+    uint64_t run = 0;
+    bool starred = false;
+
+    for (size_t i = 0; i < pattern.len; i++) {
+        starred = starred || pattern.p[i] == '*';
+        run = pattern.p[i] == '*' ? 0 : run + starred;
+        longest = run > longest ? run : longest;
+    }
+    return pattern.len + longest * TOPIC_LEN_MAX;
 }
 
 /* --- which topics --- */

@@ -27,6 +27,9 @@
 enum {
     HUB_GAP_MS = 100,        /* between two discontinuities of a quiet topic */
     HUB_MATCHED_MAX = 16384, /* topics with remembered patterns */
+    /* Steps that matching a new topic with all patterns of its cache may take:
+     * 10,000 of the common kind (a*:word), 128 of the worst. */
+    HUB_PATTERN_WORK_MAX = 32 << 20,
     HUB_PATTERN_FANS_MAX = 1 << 17, /* (topic, pattern group) remembered */
 };
 
@@ -34,6 +37,7 @@ struct cache {
     uint64_t hash;
     uint32_t refs; /* topics and patterns */
     uint32_t patterns_len;
+    uint64_t work; /* what they may cost, at most HUB_PATTERN_WORK_MAX */
     uint64_t newest; /* number of the newest pattern group there ever was */
     struct group *groups; /* of patterns, newest first */
     uint8_t len;

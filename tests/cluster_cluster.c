@@ -358,6 +358,29 @@ static void members_are_listed_in_the_order_of_ids(void **state)
     sim_free(sim);
 }
 
+/* Its slot may be another peer's before the effects are taken. */
+static void nothing_is_told_to_a_slot_that_closed(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+    struct cluster *cluster = sim_cluster(sim, 0);
+    struct cluster_effect effect;
+    uint16_t gone = sim_slot(sim, 0, 1);
+    size_t told = 0;
+
+    (void)state;
+    (void)cluster_want(cluster, 1, true);
+    cluster_flush(cluster, sim_now_ms(sim));
+    slots_close(cluster, swim_find(cluster->swim, &cluster->peers[gone]->id));
+    while (cluster_next(cluster, &effect)) {
+        if (effect.type == CLUSTER_TELL) {
+            assert_int_not_equal(effect.slot, gone);
+            told++;
+        }
+    }
+    assert_true(told > 0);
+    sim_free(sim);
+}
+
 static long allocations_left = -1;
 
 /* One allocation inside a node fails: the n-th of all nodes together. */
@@ -440,6 +463,7 @@ int main(void)
         cmocka_unit_test(who_leaves_with_nothing_under_way_leaves_no_gap),
         cmocka_unit_test(who_drains_is_nobodys_heir_and_still_found_by_its_id),
         cmocka_unit_test(members_are_listed_in_the_order_of_ids),
+        cmocka_unit_test(nothing_is_told_to_a_slot_that_closed),
         cmocka_unit_test(the_cluster_survives_each_failing_allocation),
         cmocka_unit_test(cluster_new_survives_each_failing_allocation),
     };

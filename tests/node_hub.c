@@ -308,6 +308,45 @@ static void patterns_come_and_go_under_living_topics(void **state)
     world_fini(&w);
 }
 
+/* Ones that are cheap to match fit by the thousand, hostile ones do not; what
+ * goes makes room, and another cache has its own. */
+static void the_work_of_patterns_is_bounded(void **state)
+{
+    char text[PATTERN_LEN_MAX + 1];
+    struct hub_position position;
+    struct sub *last = NULL;
+    struct sub *sub = NULL;
+    struct world w;
+    int rc = 0;
+    size_t len = 0;
+    (void)state;
+
+    world_init(&w);
+    w.core.limits.patterns_per_client = 20000;
+    struct client *a = world_open(&w, 0, &door_plain);
+    for (; len < 9000; len++) {
+        (void)snprintf(text, sizeof text, "user%zu:*:events", len);
+        subscribe(a, want_glob(text));
+    }
+    memset(text, '?', PATTERN_LEN_MAX);
+    text[0] = '*';
+    text[PATTERN_LEN_MAX] = '\0';
+    for (len = 0; rc == 0 && len < 1000; len++) {
+        struct hub_want want = want_glob(text);
+        (void)snprintf(text + PATTERN_LEN_MAX - 8, 9, "%08zu", len);
+        last = sub;
+        rc = client_subscribe(a, &want, &sub, &position);
+    }
+    assert_int_equal(rc, ERR_LIMIT);
+    assert_in_range(len, 2, 128);
+    struct hub_want want = want_glob(text);
+    client_unsubscribe(a, last);
+    assert_int_equal(client_subscribe(a, &want, &sub, &position), 0);
+    want.cache = BYTES("other");
+    assert_int_equal(client_subscribe(a, &want, &sub, &position), 0);
+    world_fini(&w);
+}
+
 /* Topics that only patterns want are remembered, but not without bound. */
 static void remembered_topics_are_bounded(void **state)
 {
@@ -375,6 +414,7 @@ int main(void)
         cmocka_unit_test(no_echo_spares_only_the_publisher),
         cmocka_unit_test(a_client_gets_one_copy_and_one_for_each_pattern),
         cmocka_unit_test(patterns_come_and_go_under_living_topics),
+        cmocka_unit_test(the_work_of_patterns_is_bounded),
         cmocka_unit_test(remembered_topics_are_bounded),
         cmocka_unit_test(topics_with_subscribers_are_listed),
     };

@@ -153,6 +153,7 @@ static void add_member(struct buf *out, const struct cluster_member *member)
     add_text(out, true, "version", node->version);
     add_number(out, "rtt_us", member->rtt_us);
     add_number(out, "topics", member->interests);
+    add_number(out, "patterns", member->patterns);
     buf_add_u8(out, '}');
 }
 
