@@ -20,7 +20,7 @@ static void take_message(struct cluster *cluster, uint16_t slot,
                          const struct peer_message *m);
 static void take_link_news(struct cluster *cluster,
                            const struct cluster_news *news);
-static void drain(struct cluster *cluster, bool done);
+static void drain(struct cluster *cluster);
 static void step_swim(struct cluster *cluster, const struct swim_news *news);
 static void take_swim(struct cluster *cluster, const struct swim_out *out);
 static void end_step(struct cluster *cluster);
@@ -95,8 +95,8 @@ void cluster_step(struct cluster *cluster, const struct cluster_news *news,
         break;
     case CLUSTER_PIPE_UP:
     case CLUSTER_PIPE_DOWN:
-    case CLUSTER_HOLE:
-    case CLUSTER_DROPPED:
+    case CLUSTER_LOST:
+    case CLUSTER_NUMBERS:
         take_link_news(cluster, news);
         break;
     case CLUSTER_LAG:
@@ -109,13 +109,14 @@ void cluster_step(struct cluster *cluster, const struct cluster_news *news,
                                                .seeds_len = news->seeds_len});
         break;
     case CLUSTER_DRAIN:
-        drain(cluster, false);
+        drain(cluster);
         break;
     case CLUSTER_DRAINED:
-        drain(cluster, true);
+        drain(cluster);
+        loss_end_all(cluster);
         break;
     case CLUSTER_LEAVE:
-        drain(cluster, false);
+        drain(cluster);
         step_swim(cluster, &(struct swim_news){.type = SWIM_LEAVE});
         break;
     }
@@ -150,9 +151,7 @@ bool cluster_next(struct cluster *cluster, struct cluster_effect *effect)
                                           .alone = cluster->gate.alone};
         return true;
     }
-    if (cluster->gap_due) {
-        cluster->gap_due = false;
-        *effect = (struct cluster_effect){.type = CLUSTER_GAP};
+    if (loss_next(cluster, effect)) {
         return true;
     }
     if (!barrier_next(&cluster->barrier, effect)) {
@@ -430,11 +429,8 @@ static void take_message(struct cluster *cluster, uint16_t slot,
     case PEER_HAVE:
         sync_have(cluster, slot, m->version);
         break;
-    case PEER_GAP:
-        link_gap(cluster, slot, m->records);
-        break;
     case PEER_BYE:
-        link_bye(cluster, slot, m);
+        link_bye(cluster, slot);
         break;
     default: /* of a newer version, or for the hub: ask, answer */
         break;
@@ -457,18 +453,18 @@ static void take_link_news(struct cluster *cluster,
         struct swim_news down = {.type = SWIM_LINK_DOWN, .member = peer->id};
         link_pipe_down(cluster, news->slot);
         step_swim(cluster, &down);
-    } else if (news->type == CLUSTER_HOLE) {
-        link_gap(cluster, news->slot, (struct bytes){0});
+    } else if (news->type == CLUSTER_LOST) {
+        loss_lost(cluster, news->slot, news->bytes);
     } else {
-        link_dropped(cluster, news->slot);
+        loss_numbers(cluster, news->slot, news);
     }
 }
 
-static void drain(struct cluster *cluster, bool done)
+static void drain(struct cluster *cluster)
 {
-    struct peer_message bye = {.type = PEER_BYE, .done = done};
+    struct peer_message bye = {.type = PEER_BYE};
 
-    if (cluster->draining && !done) {
+    if (cluster->draining) {
         return;
     }
     cluster->draining = true;
@@ -561,8 +557,6 @@ static void end_step(struct cluster *cluster)
 static void tick(struct cluster *cluster)
 {
     cluster->tick_ms = cluster->now_ms + TICK_MS;
-    cluster->end_due = cluster->end_due || cluster->gap_waits;
-    cluster->gap_waits = false;
     if (cluster->starved) {
         slots_retry(cluster);
     }

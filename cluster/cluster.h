@@ -15,8 +15,9 @@
  * Inside: cluster/swim (membership and failure detection), cluster/replog (this
  * node's records), cluster/interest and cluster/patterns (who wants what),
  * cluster/route (targets and ingress), cluster/barrier, cluster/gate,
- * cluster/link (hellos), cluster/sync (logs on their way), proto/gossip
- * (packets), proto/peer (control messages). Callers use only this header.
+ * cluster/link (hellos), cluster/loss (who is told of losses), cluster/sync
+ * (logs on their way), proto/gossip (packets), proto/peer (control messages).
+ * Callers use only this header.
  *
  * Peers have a small number, the *slot*, from CLUSTER_PEER_OPEN until
  * CLUSTER_PEER_CLOSE; slots are reused afterwards.
@@ -69,13 +70,16 @@ enum cluster_news_type {
     CLUSTER_CONTROL, /* an opened control batch of a peer: slot, epoch, bytes */
     CLUSTER_PIPE_UP, /* both lanes of our way to a peer stand: slot, epoch */
     CLUSTER_PIPE_DOWN, /* one broke, by reset or end of stream: slot */
-    CLUSTER_HOLE,      /* batches of this peer did not arrive: slot */
-    CLUSTER_DROPPED,   /* we dropped items meant for this peer: slot */
-    CLUSTER_LAG,       /* our loop stood still for `ms`: suspect nobody yet */
-    CLUSTER_SEEDS,     /* the seeds were resolved again: seeds */
-    CLUSTER_DRAIN,     /* we are about to go: nobody chooses us any more */
-    CLUSTER_DRAINED,   /* nothing of ours is under way any more */
-    CLUSTER_LEAVE,     /* we go now: tell everyone, who then forgets us */
+    CLUSTER_LOST, /* at this place in the data lane of a peer items are missing:
+                   * slot; their topics in bytes (8 each), none = unknown */
+    CLUSTER_NUMBERS, /* how far both data lanes of a peer are: slot, sent,
+                      * heard, closed, ended. At once when closed or ended
+                      * changes, else when they moved, within about 100 ms. */
+    CLUSTER_LAG,     /* our loop stood still for `ms`: suspect nobody yet */
+    CLUSTER_SEEDS,   /* the seeds were resolved again: seeds */
+    CLUSTER_DRAIN,   /* we are about to go: nobody chooses us any more */
+    CLUSTER_DRAINED, /* we publish nothing more: ends all data lanes */
+    CLUSTER_LEAVE,   /* we go now: tell everyone, who then forgets us */
 };
 
 struct cluster_news {
@@ -85,6 +89,10 @@ struct cluster_news {
     bool sealed_for_me; /* false: the envelope named no destination (a join) */
     uint16_t slot;
     uint64_t epoch;
+    uint64_t sent;  /* newest number given to a batch of our lane */
+    uint64_t heard; /* newest batch that came in its lane */
+    bool closed;    /* the newest of ours is the end */
+    bool ended;     /* the newest of its is the end */
     uint32_t ms;
     const struct addr *seeds;
     size_t seeds_len;
@@ -109,6 +117,11 @@ enum cluster_effect_type {
     CLUSTER_READY,      /* the gate opened (or stands alone): alone */
     CLUSTER_GAP,        /* items from others may be lost: discontinuity for */
                         /* the hashes in `bytes` (8 bytes each), none = all */
+    CLUSTER_MARK,       /* the same for those behind `slot`: append it to its
+                         * data lane, before the next item: hop, bytes */
+    CLUSTER_END,        /* append the end to the data lane of slot */
+    CLUSTER_PROBE,      /* append an empty batch to the data lane of slot */
+    CLUSTER_REDIAL,     /* cut both lanes to slot and dial them anew */
 };
 
 enum cluster_event {
@@ -139,6 +152,7 @@ struct cluster_effect {
     struct node_id dst;
     struct bytes bytes; /* valid until the next cluster_next() */
     uint16_t slot;
+    uint8_t hop;                  /* enum peer_hop */
     const struct peer_node *peer; /* valid until the next step */
     enum cluster_event event;
     const char *text; /* a fixed sentence or NULL */
@@ -260,6 +274,10 @@ uint16_t cluster_slot_of_low(const struct cluster *cluster, uint64_t mask,
  * there is none. Valid until the next step. */
 const struct peer_node *cluster_linked(const struct cluster *cluster,
                                        uint16_t *slot);
+/* After CLUSTER_DRAINED: whether every linked peer has all that we ever sent,
+ * its end included, and those of other regions send nothing more through us:
+ * who leaves now takes nothing with it. */
+bool cluster_has_parted(const struct cluster *cluster);
 /* Whether a peer is linked and neither drains nor joins: clients have somewhere
  * else to go. */
 bool cluster_has_heir(const struct cluster *cluster);

@@ -5,7 +5,8 @@
  *
  *   cluster.c  the facade: news in, effects out
  *   slots.c    peers and their slots, questions about members
- *   link.c     pipes, hellos, linked or not, gaps
+ *   link.c     pipes, hellos, linked or not
+ *   loss.c     what is lost, and who is told of it
  *   sync.c     the own log to peers, theirs to us, acknowledgements
  *   opening.c  when the gate opens
  */
@@ -29,8 +30,9 @@ enum {
     LINK_LATE_MS = 10000,  /* a living node of the region without a link */
     LATE_GAP_MS = 30000,   /* as long as it is: a discontinuity each time */
     ANSWER_MS = 3000,      /* the same when one that asks is not answered */
+    LANE_STILL_MS = 4000,  /* no batch acknowledged: the data lane is broken */
+    REDIAL_MS = 5000,      /* a pipe that stands but confirms nothing */
     PULL_AGAIN_MS = 1000,  /* without progress */
-    GAP_AGAIN_MS = 100,    /* between gap messages to one peer */
     ASK_MEMBERS_MS = 1000, /* between questions whom a peer counts in ... */
     ASK_MEMBERS_MAX = 32,  /* ... and peers that are asked at once */
     WINDOW_PARTS = 32,     /* of a snapshot, sent and not asked for again */
@@ -63,7 +65,6 @@ struct peer {
     uint64_t late_gap_ms; /* when all subscribers are told (again) */
     bool ready;           /* said it */
     bool draining;        /* said it */
-    bool done;            /* said that nothing of it is under way any more */
     bool hello_due;
     bool hello_asks;       /* that one is to be answered at once */
     bool tell_members;     /* it was asked for, by a joining peer */
@@ -75,8 +76,20 @@ struct peer {
     uint64_t asked_hello;  /* one of ours that asked ... */
     uint64_t asked_ms;     /* ... and when, until answered; 0: none */
     uint64_t proof_hello;  /* unanswered: linked again only after this one */
-    bool gap_due;
-    uint64_t gap_ms;
+    uint64_t doubt_ms;     /* our pipe stands, but nothing confirms it, since */
+    bool redial_due;       /* CLUSTER_REDIAL */
+
+    /* loss.c */
+    uint64_t sent;       /* CLUSTER_NUMBERS */
+    uint64_t heard;      /* likewise */
+    bool closed;         /* likewise */
+    bool ended;          /* likewise: its tail is here */
+    uint64_t sent_acked; /* it said that it has these of ours */
+    uint64_t still_ms;   /* no such word since */
+    bool gone_told;      /* that its tail may be lost */
+    bool mark_due;       /* CLUSTER_MARK for all */
+    bool lane_end_due;   /* CLUSTER_END */
+    bool probe_due;      /* CLUSTER_PROBE */
 
     /* sync.c: our log there */
     uint64_t acked; /* it holds so much */
@@ -107,6 +120,7 @@ struct cluster {
     uint64_t now_ms;
     uint64_t tick_ms; /* the next one */
     bool draining;
+    bool drained;
 
     struct swim *swim;
     struct replog log;
@@ -117,15 +131,15 @@ struct cluster {
     struct barrier barrier;
     struct gate gate;
     struct outbox outbox;
-    bool gap_due;   /* CLUSTER_GAP for all */
-    bool gap_waits; /* some peer's gap_due does, for the next tick */
-    bool hold_due;  /* what everyone holds may have changed */
+    bool gap_due;                   /* CLUSTER_GAP for all */
+    bool hold_due;                  /* what everyone holds may have changed */
     uint64_t held[BARRIER_SCOPES];  /* the least that a linked peer holds */
     size_t held_by[BARRIER_SCOPES]; /* how many hold no more than that */
 
     struct peer *peers[CLUSTER_PEERS_MAX]; /* by slot */
     size_t slots;                          /* one past the highest in use */
     size_t turns_due; /* peers with open_due or close_due */
+    bool lanes_due; /* a peer may have one of mark, end, probe and redial due */
     size_t linked_len;
     size_t near_linked_len;
     size_t late_len;
@@ -187,16 +201,35 @@ void link_pipe_down(struct cluster *cluster, uint16_t slot);
 bool link_heard(struct cluster *cluster, uint16_t slot, uint64_t epoch);
 void link_hello(struct cluster *cluster, uint16_t slot,
                 const struct peer_message *m);
-void link_bye(struct cluster *cluster, uint16_t slot,
-              const struct peer_message *m);
-/* Items of this peer, or through it, may be lost: all topics, or hashes. */
-void link_gap(struct cluster *cluster, uint16_t slot, struct bytes hashes);
-void link_dropped(struct cluster *cluster, uint16_t slot);
+void link_bye(struct cluster *cluster, uint16_t slot);
 void link_cut(struct cluster *cluster, uint16_t slot); /* the peer goes */
 /* Looks after some of the peers: after all of them once a second. */
 void link_tick(struct cluster *cluster);
 void link_say_hello(struct cluster *cluster, uint16_t slot);
 void link_end_step(struct cluster *cluster, uint16_t slot);
+
+/* loss.c */
+/* CLUSTER_LOST, CLUSTER_NUMBERS. */
+void loss_lost(struct cluster *cluster, uint16_t slot, struct bytes hashes);
+void loss_numbers(struct cluster *cluster, uint16_t slot,
+                  const struct cluster_news *news);
+void loss_acked(struct cluster *cluster, uint16_t slot, uint64_t seq);
+/* What it sent last may never come: it is dead, has left, or is silent. */
+void loss_gone(struct cluster *cluster, uint16_t slot);
+/* Subscriptions of ours may have begun without it while there was no way. */
+void loss_unknown(struct cluster *cluster, uint16_t slot);
+/* Items begin to be routed there; `met`: for the first time, and neither is
+ * new. */
+void loss_begin(struct cluster *cluster, uint16_t slot, bool met);
+/* Items are no longer routed there; call before the route forgets it. */
+void loss_break(struct cluster *cluster, uint16_t slot);
+/* It drains: what was sent through it goes elsewhere. */
+void loss_release(struct cluster *cluster, uint16_t slot);
+void loss_end_all(struct cluster *cluster);
+bool loss_is_late(const struct cluster *cluster, uint16_t slot);
+void loss_visit(struct cluster *cluster, uint16_t slot); /* once a second */
+/* CLUSTER_GAP and CLUSTER_MARK for all, CLUSTER_END, _PROBE and _REDIAL. */
+bool loss_next(struct cluster *cluster, struct cluster_effect *effect);
 
 /* sync.c */
 void sync_flush(struct cluster *cluster);

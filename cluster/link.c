@@ -25,10 +25,7 @@ static void doubt(struct cluster *cluster, uint16_t slot);
 static void update(struct cluster *cluster, uint16_t slot);
 static void become_linked(struct cluster *cluster, uint16_t slot);
 static void become_unlinked(struct cluster *cluster, uint16_t slot);
-static void tell_region(struct cluster *cluster, uint16_t gone);
 static struct bytes counted_ids(struct cluster *cluster);
-static void say_gap(struct cluster *cluster, uint16_t slot,
-                    struct bytes hashes);
 
 void link_pipe_up(struct cluster *cluster, uint16_t slot, uint64_t epoch)
 {
@@ -36,9 +33,13 @@ void link_pipe_up(struct cluster *cluster, uint16_t slot, uint64_t epoch)
 
     peer->confirmed = false;
     peer->pipe = true;
+    peer->doubt_ms = cluster->now_ms;
     peer->epoch = epoch;
     peer->asked_ms = 0;
     peer->proof_hello = 0;
+    if (peer->was_linked) {
+        loss_unknown(cluster, slot);
+    }
     update(cluster, slot);
     link_say_hello(cluster, slot);
     sync_pipe_up(cluster, slot);
@@ -62,9 +63,6 @@ bool link_heard(struct cluster *cluster, uint16_t slot, uint64_t epoch)
         return false;
     }
     if (epoch > peer->heard_epoch) {
-        if (peer->linked) { /* it made its pipe anew before ours broke */
-            link_gap(cluster, slot, (struct bytes){0});
-        }
         peer->heard_epoch = epoch;
         peer->have = 0;
         peer->pull_ms = 0;
@@ -74,6 +72,7 @@ bool link_heard(struct cluster *cluster, uint16_t slot, uint64_t epoch)
         peer->hello_due = true;
     }
     peer->heard_ms = cluster->now_ms;
+    peer->gone_told = false;
     return true;
 }
 
@@ -96,6 +95,7 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     }
     peer->confirmed = peer->pipe && m->heard_epoch == peer->epoch &&
                       m->heard_hello >= peer->proof_hello;
+    loss_acked(cluster, slot, m->heard_seq);
     update(cluster, slot);
     if (m->asks) {
         peer->hello_due = true;
@@ -107,49 +107,11 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     }
 }
 
-void link_bye(struct cluster *cluster, uint16_t slot,
-              const struct peer_message *m)
+void link_bye(struct cluster *cluster, uint16_t slot)
 {
-    struct peer *peer = cluster->peers[slot];
-
-    peer->draining = true;
-    peer->done = m->done || peer->done;
+    cluster->peers[slot]->draining = true;
     update(cluster, slot);
-}
-
-void link_gap(struct cluster *cluster, uint16_t slot, struct bytes hashes)
-{
-    struct outbox_span span;
-
-    if (hashes.len == 0) {
-        cluster->gap_due = true;
-    } else if (!outbox_bytes(&cluster->outbox, hashes, &span) ||
-               !outbox_put(&cluster->outbox,
-                           &(struct cluster_effect){.type = CLUSTER_GAP},
-                           span)) {
-        cluster->gap_due = true;
-    }
-    if (cluster->peers[slot]->near) {
-        return;
-    }
-    /* As ingress: what did not come here was for the region. */
-    for (size_t i = 0; i < cluster->slots; i++) {
-        struct peer *near = peer_at(cluster, i);
-        if (near == NULL || !near->near || !near->linked) {
-            continue;
-        }
-        if (hashes.len == 0) {
-            near->gap_due = true;
-            cluster->end_due = true;
-        } else {
-            say_gap(cluster, (uint16_t)i, hashes);
-        }
-    }
-}
-
-void link_dropped(struct cluster *cluster, uint16_t slot)
-{
-    cluster->peers[slot]->gap_due = true;
+    loss_release(cluster, slot);
 }
 
 void link_cut(struct cluster *cluster, uint16_t slot)
@@ -160,6 +122,7 @@ void link_cut(struct cluster *cluster, uint16_t slot)
     sync_stop(cluster, slot);
     update(cluster, slot);
     set_late(cluster, peer, false);
+    loss_gone(cluster, slot);
 }
 
 void link_tick(struct cluster *cluster)
@@ -191,6 +154,7 @@ void link_say_hello(struct cluster *cluster, uint16_t slot)
         .type = PEER_HELLO,
         .heard_epoch = silent ? 0 : peer->heard_epoch,
         .heard_hello = silent ? 0 : peer->heard_hello,
+        .heard_seq = peer->heard,
         .hash_key_print = cluster->hash_key_print,
         .ready = cluster->gate.ready,
         .draining = cluster->draining,
@@ -224,18 +188,8 @@ void link_end_step(struct cluster *cluster, uint16_t slot)
 {
     struct peer *peer = cluster->peers[slot];
 
-    if (!peer->pipe) {
-        return;
-    }
-    if (peer->hello_due) {
+    if (peer->pipe && peer->hello_due) {
         link_say_hello(cluster, slot);
-    }
-    if (peer->gap_due && cluster->now_ms < peer->gap_ms + GAP_AGAIN_MS) {
-        cluster->gap_waits = true;
-    } else if (peer->gap_due) {
-        say_gap(cluster, slot, (struct bytes){0});
-        peer->gap_due = false;
-        peer->gap_ms = cluster->now_ms;
     }
 }
 
@@ -243,12 +197,18 @@ void link_end_step(struct cluster *cluster, uint16_t slot)
 static void visit(struct cluster *cluster, uint16_t slot)
 {
     struct peer *peer = cluster->peers[slot];
-    bool lacks = peer->linked && !sync_is_held(cluster, slot);
+    bool lacks = peer->linked &&
+                 (!sync_is_held(cluster, slot) || loss_is_late(cluster, slot));
     bool settled = peer->linked && peer->ready && !lacks;
     uint32_t rounds = again_ms(cluster) / HELLO_MS;
 
-    if (peer->confirmed && is_silent(cluster, peer)) {
-        doubt(cluster, slot);
+    if (is_silent(cluster, peer)) {
+        if (peer->confirmed) {
+            doubt(cluster, slot);
+        }
+        if (peer->was_linked) {
+            loss_gone(cluster, slot);
+        }
     }
     if (peer->asked_ms != 0 && cluster->now_ms >= peer->asked_ms + ANSWER_MS) {
         peer->proof_hello = peer->asked_hello;
@@ -263,6 +223,7 @@ static void visit(struct cluster *cluster, uint16_t slot)
         cluster->now_ms >= peer->unlinked_ms + LINK_LATE_MS) {
         tell_late(cluster, slot);
     }
+    loss_visit(cluster, slot);
     sync_visit(cluster, slot);
     link_end_step(cluster, slot);
 }
@@ -307,6 +268,7 @@ static void doubt(struct cluster *cluster, uint16_t slot)
     struct peer *peer = cluster->peers[slot];
 
     peer->confirmed = false;
+    peer->doubt_ms = cluster->now_ms;
     peer->asked_ms = 0;
     peer->hello_due = true;
     update(cluster, slot);
@@ -359,8 +321,9 @@ static void become_linked(struct cluster *cluster, uint16_t slot)
     sync_count_in(cluster, slot);
     set_late(cluster, peer, false);
     if (peer->was_linked || both_ready) {
-        link_gap(cluster, slot, (struct bytes){0});
+        loss_unknown(cluster, slot);
     }
+    loss_begin(cluster, slot, !peer->was_linked && both_ready);
     peer->was_linked = true;
     peer->hello_due = true;
     cluster_say(cluster, CLUSTER_LINKED, peer, NULL);
@@ -377,27 +340,8 @@ static void become_unlinked(struct cluster *cluster, uint16_t slot)
     peer->unlinked_ms = cluster->now_ms;
     peer->counts_me = false;
     peer->agreed = false;
-    if (!peer->done) {
-        link_gap(cluster, slot, (struct bytes){0});
-    }
-    if (!peer->near && !peer->done) {
-        tell_region(cluster, slot);
-    }
+    loss_break(cluster, slot);
     cluster_say(cluster, CLUSTER_UNLINKED, peer, NULL);
-}
-
-/* Our items for that region change their ingress: what the old one had is lost
- * and its neighbours may not know yet, so they hear it from us, before what
- * the new one relays. */
-static void tell_region(struct cluster *cluster, uint16_t gone)
-{
-    for (size_t i = 0; i < cluster->slots; i++) {
-        const struct peer *peer = peer_at(cluster, i);
-        if (peer != NULL && peer->linked &&
-            route_is_same(&cluster->route, (uint16_t)i, gone)) {
-            say_gap(cluster, (uint16_t)i, (struct bytes){0});
-        }
-    }
 }
 
 /* Whom our barriers wait for: those of counted_sum, but ourselves. */
@@ -413,11 +357,4 @@ static struct bytes counted_ids(struct cluster *cluster)
     /* Without memory there is no list, and it is asked for again. */
     return cluster->scratch.failed ? (struct bytes){0}
                                    : buf_bytes(&cluster->scratch);
-}
-
-static void say_gap(struct cluster *cluster, uint16_t slot, struct bytes hashes)
-{
-    struct peer_message gap = {.type = PEER_GAP, .records = hashes};
-
-    (void)cluster_tell(cluster, slot, &gap);
 }

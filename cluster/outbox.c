@@ -66,7 +66,9 @@ void outbox_forget(struct outbox *outbox, uint16_t slot)
 
     for (size_t i = outbox->first; i < outbox->len; i++) {
         const struct cluster_effect *effect = &outbox->entries[i].effect;
-        if (effect->type != CLUSTER_TELL || effect->slot != slot) {
+        bool is_for_peer = effect->type == CLUSTER_TELL ||
+                           effect->type == CLUSTER_MARK;
+        if (!is_for_peer || effect->slot != slot) {
             outbox->entries[kept++] = outbox->entries[i];
         }
     }

@@ -58,6 +58,7 @@ void route_close(struct route *route, uint16_t slot)
     struct route_region *region = route->regions[index];
     route_mark(route, slot, false, false);
     put(region->members, slot, false);
+    put(region->missed, slot, false);
     route->region_of[slot] = ROUTE_REGION_NONE;
     if (--region->members_len == 0 && index != 0) {
         free(region);
@@ -87,6 +88,45 @@ bool route_is_same(const struct route *route, uint16_t a, uint16_t b)
     return route->region_of[a] == route->region_of[b];
 }
 
+bool route_is_ingress(const struct route *route, uint16_t slot)
+{
+    const struct route_region *region = route->regions[route->region_of[slot]];
+    bool found = false;
+
+    for (size_t i = 0; i < ROUTE_BUCKETS; i++) {
+        found = found || region->ingress[i] == slot;
+    }
+    return found;
+}
+
+bool route_has_other(const struct route *route, uint16_t slot)
+{
+    const struct route_region *region = route->regions[route->region_of[slot]];
+
+    return !is_empty(region->choice) && !has(region->choice, slot);
+}
+
+void route_miss(struct route *route, uint16_t slot)
+{
+    struct route_region *region = route->regions[route->region_of[slot]];
+
+    if (route->region_of[slot] == 0) {
+        put(region->missed, slot, true);
+    } else {
+        region->missed_all = true;
+    }
+}
+
+bool route_take_missed(struct route *route, uint16_t slot)
+{
+    struct route_region *region = route->regions[route->region_of[slot]];
+    bool missed = region->missed_all || has(region->missed, slot);
+
+    put(region->missed, slot, false);
+    region->missed_all = false;
+    return missed;
+}
+
 size_t route_targets(struct route *route, const struct route_want *want,
                      uint64_t now_ms, struct cluster_target *targets,
                      size_t max, bool *partial)
@@ -101,6 +141,7 @@ size_t route_targets(struct route *route, const struct route_want *want,
         uint16_t slot = ingress(route, region, want->hash, now_ms);
         if (slot == CLUSTER_SLOT_NONE || len == max) {
             *partial = true;
+            region->missed_all = true;
             continue;
         }
         targets[len++] = (struct cluster_target){slot, PEER_HOP_INGRESS};
@@ -108,10 +149,10 @@ size_t route_targets(struct route *route, const struct route_want *want,
     return len;
 }
 
-size_t route_near(const struct route *route, const struct route_want *want,
+size_t route_near(struct route *route, const struct route_want *want,
                   struct cluster_target *targets, size_t max, bool *partial)
 {
-    const struct route_region *own = route->regions[0];
+    struct route_region *own = route->regions[0];
     size_t len = 0;
 
     *partial = false;
@@ -119,6 +160,7 @@ size_t route_near(const struct route *route, const struct route_want *want,
         uint64_t near = want->slots[i] & own->members[i];
         uint64_t reach = near & own->linked[i];
         *partial = *partial || reach != near;
+        own->missed[i] |= near & ~reach;
         for (; reach != 0; reach &= reach - 1) {
             if (len == max) {
                 *partial = true;

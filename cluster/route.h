@@ -33,6 +33,8 @@ struct route_region {
     uint64_t members[ROUTE_WORDS]; /* all open peers of it */
     uint64_t linked[ROUTE_WORDS];
     uint64_t choice[ROUTE_WORDS];    /* linked, ready, not draining */
+    uint64_t missed[ROUTE_WORDS];    /* own region: not sent what they want */
+    bool missed_all;                 /* another region: likewise */
     uint16_t ingress[ROUTE_BUCKETS]; /* slot, or CLUSTER_SLOT_NONE */
     uint64_t used_ms[ROUTE_BUCKETS];
 };
@@ -57,6 +59,16 @@ void route_mark(struct route *route, uint16_t slot, bool linked, bool choice);
 
 /* Whether both peers are of one region. */
 bool route_is_same(const struct route *route, uint16_t a, uint16_t b);
+/* Whether it is the ingress of any bucket. */
+bool route_is_ingress(const struct route *route, uint16_t slot);
+/* Whether its region has another node to be chosen. */
+bool route_has_other(const struct route *route, uint16_t slot);
+
+/* Something for this peer, or for its region, could not be put on the way: as
+ * route_targets() and route_near() note themselves. Taken once; of another
+ * region by whoever of it comes first. */
+void route_miss(struct route *route, uint16_t slot);
+bool route_take_missed(struct route *route, uint16_t slot);
 
 struct route_want {
     const uint64_t *slots; /* bitmap of those that want it, NULL = nobody */
@@ -68,7 +80,7 @@ struct route_want {
 size_t route_targets(struct route *route, const struct route_want *want,
                      uint64_t now_ms, struct cluster_target *targets,
                      size_t max, bool *partial);
-size_t route_near(const struct route *route, const struct route_want *want,
+size_t route_near(struct route *route, const struct route_want *want,
                   struct cluster_target *targets, size_t max, bool *partial);
 
 void route_check(const struct route *route);

@@ -184,6 +184,19 @@ static void carry_out(struct node *node, const struct cluster_effect *effect)
     case CLUSTER_GAP:
         tell_gap(node, effect->bytes);
         break;
+    case CLUSTER_MARK:
+        mesh_mark(node->mesh, effect->slot, (enum peer_hop)effect->hop,
+                  effect->bytes);
+        break;
+    case CLUSTER_END:
+        mesh_end(node->mesh, effect->slot);
+        break;
+    case CLUSTER_PROBE:
+        mesh_probe(node->mesh, effect->slot);
+        break;
+    case CLUSTER_REDIAL:
+        mesh_redial(node->mesh, effect->slot, "it stands still");
+        break;
     }
 }
 

@@ -51,7 +51,7 @@
     X(memory_len, 4LL << 30, 16 << 20, 1LL << 50, "bytes",                     \
       "output and rings: at 80 % new connections are refused, at 90 % the "    \
       "largest queue is cut")                                                  \
-    X(link_queue_len, 8 << 20, 1 << 20, 1LL << 32, "bytes",                    \
+    X(link_queue_len, 8 << 20, 64 << 10, 1LL << 32, "bytes",                   \
       "waiting for one peer; then the oldest items are dropped, and told")     \
     X(link_queue_ms, 2000, 100, 60000, "ms", "age of the same")                \
     X(drain_ms, 20000, 0, 600000, "ms", "from SIGTERM to the end")

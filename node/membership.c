@@ -194,6 +194,11 @@ void membership_drained(struct node *node)
     say_going(node, CLUSTER_DRAINED);
 }
 
+bool membership_has_parted(const struct node *node)
+{
+    return node->cluster == NULL || cluster_has_parted(node->cluster);
+}
+
 void membership_leave(struct node *node)
 {
     say_going(node, CLUSTER_LEAVE);
@@ -226,18 +231,10 @@ static void on_packet(void *data, const struct addr *from, struct bytes plain,
                             });
 }
 
-/* That a queue overflowed is noticed in the middle of a publish: the cluster
- * hears of it at the end of the turn. */
 static void on_news(void *data, const struct cluster_news *news)
 {
     struct node *node = data;
 
-    if (news->type == CLUSTER_DROPPED) {
-        assert(news->slot < CLUSTER_PEERS_MAX);
-        node->dropped[news->slot] = true;
-        node->dropped_any = true;
-        return;
-    }
     if (news->type == CLUSTER_CONTROL) {
         conns_enter(node->conns);
         question_take(node, news->slot, news->bytes);
@@ -267,18 +264,6 @@ static void on_seeds(void *data, const struct addr *found, size_t len)
 
 /* --- the turn --- */
 
-static void tell_dropped(struct node *node)
-{
-    node->dropped_any = false;
-    for (uint16_t slot = 0; slot < CLUSTER_PEERS_MAX; slot++) {
-        if (node->dropped[slot]) {
-            node->dropped[slot] = false;
-            node_tell_cluster(node, &(struct cluster_news){
-                                        .type = CLUSTER_DROPPED, .slot = slot});
-        }
-    }
-}
-
 /* Counted by the cluster itself, which knows no stats. */
 static void count_refused(struct node *node)
 {
@@ -301,9 +286,6 @@ void membership_end_turn(struct node *node)
         return;
     }
     keyring_expire(&node->keyring, now_ms);
-    if (node->dropped_any) {
-        tell_dropped(node);
-    }
     cluster_flush(node->cluster, now_ms);
     node_drain_effects(node);
     mesh_flush(node->mesh, now_ms);

@@ -22,8 +22,10 @@ int membership_start(struct node *node);
 /* Tells everyone that this node is about to leave: it is chosen for nothing
  * any more, but still answers. */
 void membership_drain(struct node *node);
-/* Tells everyone that nothing of it is under way any more. */
+/* Ends the lanes to everyone: nothing of it follows. */
 void membership_drained(struct node *node);
+/* Whether everyone has all that was sent: cluster_has_parted(). */
+bool membership_has_parted(const struct node *node);
 /* Tells everyone that this node leaves, who then forget it. */
 void membership_leave(struct node *node);
 

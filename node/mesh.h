@@ -9,17 +9,17 @@
  *            leaves at once while fewer than two are in flight on that lane,
  *            else when one completes: no timer. What waits is bounded in bytes
  *            and age (limits: link_queue_len, link_queue_ms); the oldest
- *            batches are dropped, counted and reported (CLUSTER_DROPPED). The
- *            control lane is never dropped from, only bounded: then the link is
- *            dialled anew.
- * Epoch      one life of our way to a peer, both lanes; grows over the life of
- *            this node. What waited for an earlier one is dropped with it.
+ *            batches are dropped, counted, and a gap takes their place
+ *            (node/link_queue.h). The control lane is never dropped from, only
+ *            bounded: then the link is dialled anew.
+ * Epoch      one pipe of our way to a peer, both lanes; grows over the life of
+ *            this node. What waits when a pipe breaks is dropped into a gap.
  * Receiving  the sender is who the seal and the header say, never the address;
- *            holes in their numbers (node/sequence.h) are
- *            reported (CLUSTER_HOLE) before the items that follow it. Batches
- *            of unknown nodes or of an older epoch are refused and counted; the
- *            pipe of what does not open, or was heard before (node/replay.h),
- *            is closed.
+ *            gaps and holes in their numbers (node/sequence.h) are reported
+ *            (CLUSTER_LOST) between the right items. Batches of unknown nodes,
+ *            of an older epoch or with a number that was passed are refused and
+ *            counted; the pipe of what does not open, or was heard before
+ *            (node/replay.h), is closed.
  *
  * Loop thread. on_news and on_item may call everything here but mesh_close().
  */
@@ -37,6 +37,7 @@
 
 enum {
     MESH_CONTROL_LEN_MAX = 64 << 20, /* a whole snapshot waits at once */
+    MESH_NUMBERS_MS = 100,           /* between two CLUSTER_NUMBERS */
 };
 
 struct mesh;
@@ -79,6 +80,15 @@ void mesh_tell(struct mesh *mesh, uint16_t slot, struct bytes message);
 /* Data lane: appends the item to the open batch of the peer. */
 void mesh_send(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
                const struct item *item);
+/* CLUSTER_MARK, CLUSTER_END, CLUSTER_PROBE: the same for what is no item. */
+void mesh_mark(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
+               struct bytes hashes);
+void mesh_end(struct mesh *mesh, uint16_t slot);
+void mesh_probe(struct mesh *mesh, uint16_t slot);
+
+/* CLUSTER_REDIAL: cuts both lanes and dials anew; CLUSTER_PIPE_DOWN follows at
+ * once. `why` is a fixed text for the log. */
+void mesh_redial(struct mesh *mesh, uint16_t slot, const char *why);
 
 /* Ends a turn: open batches leave where fewer than two are in flight; what is
  * too old is dropped. Call it every second at least. */

@@ -23,6 +23,7 @@ enum {
     DRAIN_CLIENTS = 500, /* each time */
     DRAIN_ASKED_MS =
         3000, /* after the last client: it may come back elsewhere */
+    DRAIN_PART_MS = 1000, /* for the others to have all that was sent */
     LAG_WINDOW_MS = 10000,
     LAG_TOLD_MS = 100, /* the cluster suspects nobody for our own pause */
 };
@@ -40,7 +41,7 @@ static void on_timer(uv_timer_t *timer);
 static void on_prepare(uv_prepare_t *prepare);
 static void on_check(uv_check_t *check);
 static void on_drain(uv_timer_t *timer);
-static void go(struct node *node);
+static void part(struct node *node);
 static bool may_be_asked(const struct node *node);
 static void leave(struct node *node);
 
@@ -275,8 +276,9 @@ static void on_signal(uv_signal_t *signal, int number)
 void node_stop(struct node *node)
 {
     if (node->stopping) {
-        node->stop_by_ms = 0; /* a second wish: hurry */
-        on_drain(&node->drain);
+        if (!node->closed) { /* a second wish: hurry */
+            leave(node);
+        }
         return;
     }
     node->stopping = true;
@@ -304,23 +306,21 @@ static void on_drain(uv_timer_t *timer)
     } else if (node->empty_ms == 0) {
         node->empty_ms = uv_now(node->loop);
     }
-    if (is_late) {
-        leave(node);
-    } else if (node->empty_ms != 0) {
-        go(node);
+    if (is_late || (node->empty_ms != 0 && !may_be_asked(node))) {
+        part(node);
     }
 }
 
-/* Without clients: stays as long as it may be asked, then says that nothing can
- * be lost with it, then leaves. */
-static void go(struct node *node)
+/* Ends all lanes and leaves when everybody has the ends: then nothing is lost
+ * with this node. */
+static void part(struct node *node)
 {
-    if (may_be_asked(node)) {
-        node->asked = true;
-    } else if (node->asked && !node->drained) {
-        node->drained = true;
+    uint64_t now_ms = uv_now(node->loop);
+
+    if (node->part_by_ms == 0) {
+        node->part_by_ms = now_ms + DRAIN_PART_MS;
         membership_drained(node);
-    } else {
+    } else if (now_ms >= node->part_by_ms || membership_has_parted(node)) {
         leave(node);
     }
 }

@@ -49,10 +49,8 @@ struct node {
     struct cluster *cluster;
     struct addr cluster_addr; /* bound: gossip and control lane */
     struct seeds *seeds;
-    struct calls *calls;             /* asked of the peers, and answered */
-    struct buf wire;                 /* an item on its way to several peers */
-    bool dropped[CLUSTER_PEERS_MAX]; /* slots whose queue overflowed */
-    bool dropped_any;
+    struct calls *calls; /* asked of the peers, and answered */
+    struct buf wire;     /* an item on its way to several peers */
     bool draining_effects;
     unsigned gaps_unlogged; /* discontinuities since the last log line */
     uint64_t gap_log_ms;    /* when the next one may be written */
@@ -69,9 +67,9 @@ struct node {
     uint64_t empty_ms; /* draining: without clients since, 0 not yet */
     int exit_code;
     bool stopping;
-    bool asked;   /* draining: it stayed for those who went */
-    bool drained; /* everyone heard that nothing is under way */
-    bool closed;  /* handles are closing; uv_run() returns soon */
+    uint64_t
+        part_by_ms; /* draining: all lanes are ended, leaves then; 0 not yet */
+    bool closed;    /* handles are closing; uv_run() returns soon */
 };
 
 /* Opens everything and logs `node-listening`. On error nothing stays open and

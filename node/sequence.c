@@ -3,21 +3,18 @@
 
 #include "proto/err.h"
 
-int sequence_take(struct sequence *sequence, uint64_t epoch, uint64_t number)
+int sequence_take(struct sequence *sequence, uint64_t epoch, uint64_t from,
+                  uint64_t number)
 {
     struct sequence before = *sequence;
 
-    if (epoch == 0 || number == 0) {
+    if (epoch == 0 || from == 0 || number < from) {
         return ERR_SYNTAX;
     }
-    if (epoch < before.epoch ||
-        (epoch == before.epoch && number <= before.newest)) {
+    if (epoch < before.epoch || number <= before.newest) {
         return ERR_STALE;
     }
     *sequence = (struct sequence){.epoch = epoch, .newest = number};
-    if (before.epoch == 0 ||
-        (epoch == before.epoch && number == before.newest + 1)) {
-        return SEQUENCE_NEXT;
-    }
-    return SEQUENCE_HOLE;
+    return before.epoch == 0 || from <= before.newest + 1 ? SEQUENCE_NEXT
+                                                          : SEQUENCE_HOLE;
 }

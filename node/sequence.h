@@ -3,13 +3,14 @@
  * The numbers of the batches of one peer on one lane: tells when some never
  * came.
  *
- *   came   1 2 3 | 5   | epoch+1: 1 | epoch: 6
- *              hole^          hole^   refused
+ *   came   1 2 3 | 5   | 6..8 (a gap) | 9 | next epoch: 10 | 12   | old epoch:
+ * 11 hole^                    nothing was lost^  hole^    refused
  *
- * Batches are numbered 1, 2, 3 ... within an epoch, one life of the way at its
- * sender, and come in that order: one pipe, read by one receive at a time
- * (node/pull.h). So a number that is skipped was dropped by its sender. A new
- * epoch ends the old one, whose tail nobody knows: a hole too.
+ * Batches are numbered 1, 2, 3 ... over all pipes of a life of their sender and
+ * come in that order: one pipe, read by one receive at a time (node/pull.h). So
+ * a number that is skipped, and that no gap stands for, was lost. Another epoch
+ * is another pipe; what comes of an older one is refused, as is a number that
+ * was passed: nothing comes twice.
  *
  * The first number ever seen may be any: the peer may have known us before we
  * knew it, and what it said then was refused. That is no hole.
@@ -29,8 +30,10 @@ enum {
     SEQUENCE_HOLE = 1
 };
 
-/* Takes the next batch: in order, or after a hole. Errors: ERR_STALE (older
- * epoch, a number already passed), ERR_SYNTAX (epoch or number 0). */
-int sequence_take(struct sequence *sequence, uint64_t epoch, uint64_t number);
+/* Takes the next batch, which stands for the numbers from .. number: in order,
+ * or after a hole. Errors: ERR_STALE (older epoch, a number already passed),
+ * ERR_SYNTAX (epoch or a number 0, from above number). */
+int sequence_take(struct sequence *sequence, uint64_t epoch, uint64_t from,
+                  uint64_t number);
 
 #endif

@@ -66,6 +66,10 @@
       "Items dropped in a full or old link queue")                         \
     X(link_holes, counter, "starling_link_holes_total",                    \
       "Holes found in the batches of a peer")                              \
+    X(link_gaps, counter, "starling_link_gaps_total",                      \
+      "Gap records received from peers")                                   \
+    X(link_redialled, counter, "starling_link_redialled_total",            \
+      "Links cut and dialled anew because they stood still")               \
     X(gossip_in, counter, "starling_gossip_packets_received_total",        \
       "Gossip packets accepted")                                           \
     X(gossip_out, counter, "starling_gossip_packets_sent_total",           \

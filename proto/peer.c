@@ -9,7 +9,8 @@
 /* Elements of each array. Where a reader accepts more, a newer node may have
  * added some; they are skipped. */
 enum {
-    BATCH_FIELDS = 8,
+    BATCH_FIELDS = 9,
+    GAP_FIELDS = 3,
     RECORD_FIELDS = 3, /* of any type: type, removed, hash */
     PATTERN_FIELDS = 6,
 };
@@ -53,6 +54,7 @@ void peer_batch_write(const struct peer_batch *batch, struct buf *out)
     mp_put_u64(out, batch->least);
     mp_put_u64(out, batch->lane);
     mp_put_u64(out, batch->hop);
+    mp_put_u64(out, batch->kind);
     mp_put_bin(out, id_bytes(&batch->src));
     mp_put_bin(out, id_bytes(&batch->dst));
     mp_put_u64(out, batch->epoch);
@@ -77,16 +79,48 @@ ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch)
     }
     read.lane = (uint8_t)mp_take_u64_max(&mp, PEER_DATA);
     read.hop = (uint8_t)mp_take_u64_max(&mp, PEER_HOP_INGRESS);
+    read.kind = (uint8_t)mp_take_u64_max(&mp, PEER_END);
     mp_take_fixed(&mp, read.src.b, sizeof read.src.b);
     mp_take_fixed(&mp, read.dst.b, sizeof read.dst.b);
     read.epoch = mp_take_u64(&mp);
     read.seq = mp_take_u64(&mp);
     ptrdiff_t taken = mp_outcome(&mp);
-    if (taken > 0 && read.seq == 0) {
+    if (taken > 0 && (read.seq == 0 ||
+                      (read.kind != PEER_ITEMS && read.lane == PEER_CONTROL))) {
         return ERR_SYNTAX;
     }
     if (taken > 0) {
         *batch = read;
+    }
+    return taken;
+}
+
+void peer_gap_write(const struct peer_gap *gap, struct buf *out)
+{
+    assert(gap->hashes.len <= PEER_GAP_LEN_MAX);
+    mp_put_array(out, GAP_FIELDS);
+    mp_put_u64(out, gap->from);
+    mp_put_bool(out, gap->all);
+    mp_put_bin(out, gap->hashes);
+}
+
+ptrdiff_t peer_gap_read(struct bytes in, struct peer_gap *gap)
+{
+    struct mp mp = mp_of(in);
+    struct peer_gap read = {0};
+    uint32_t fields = take_head(&mp, GAP_FIELDS);
+
+    read.from = mp_take_u64(&mp);
+    read.all = mp_take_bool(&mp);
+    read.hashes = mp_take_bin(&mp, PEER_GAP_LEN_MAX);
+    skip_from(&mp, GAP_FIELDS, fields);
+    ptrdiff_t taken = mp_outcome(&mp);
+    if (taken > 0 &&
+        (read.from == 0 || read.hashes.len % sizeof(uint64_t) != 0)) {
+        return ERR_SYNTAX;
+    }
+    if (taken > 0) {
+        *gap = read;
     }
     return taken;
 }
@@ -154,10 +188,10 @@ ptrdiff_t peer_record_read(struct bytes in, struct peer_record *record)
 static uint32_t message_fields(uint8_t type)
 {
     static const uint8_t fields[] = {
-        [PEER_HELLO] = 16, [PEER_DELTA] = 6, [PEER_SNAPSHOT] = 7,
-        [PEER_PULL] = 3,   [PEER_HAVE] = 2,  [PEER_GAP] = 2,
-        [PEER_BYE] = 2,    [PEER_ASK] = 7,   [PEER_ANSWER] = 8,
-        [PEER_CALL] = 4,   [PEER_REPLY] = 5,
+        [PEER_HELLO] = 17, [PEER_DELTA] = 6,  [PEER_SNAPSHOT] = 7,
+        [PEER_PULL] = 3,   [PEER_HAVE] = 2,   [PEER_BYE] = 1,
+        [PEER_ASK] = 7,    [PEER_ANSWER] = 8, [PEER_CALL] = 4,
+        [PEER_REPLY] = 5,
     };
 
     return type < ARRAY_LEN(fields) ? fields[type] : 0;
@@ -168,6 +202,7 @@ static void put_hello(const struct peer_message *message, struct buf *out)
     mp_put_u64(out, message->version);
     mp_put_u64(out, message->digest);
     mp_put_u64(out, message->heard_epoch);
+    mp_put_u64(out, message->heard_seq);
     mp_put_u64(out, message->hash_key_print);
     mp_put_bool(out, message->ready);
     mp_put_bool(out, message->draining);
@@ -239,11 +274,7 @@ void peer_message_write(const struct peer_message *message, struct buf *out)
     case PEER_HAVE:
         mp_put_u64(out, message->version);
         break;
-    case PEER_GAP:
-        mp_put_bin(out, message->records);
-        break;
     case PEER_BYE:
-        mp_put_bool(out, message->done);
         break;
     case PEER_ASK:
         mp_put_u64(out, message->number);
@@ -268,6 +299,7 @@ static void take_hello(struct mp *mp, struct peer_message *message)
     message->version = mp_take_u64(mp);
     message->digest = mp_take_u64(mp);
     message->heard_epoch = mp_take_u64(mp);
+    message->heard_seq = mp_take_u64(mp);
     message->hash_key_print = mp_take_u64(mp);
     message->ready = mp_take_bool(mp);
     message->draining = mp_take_bool(mp);
@@ -335,11 +367,7 @@ static void take_message(struct mp *mp, struct peer_message *message)
     case PEER_HAVE:
         message->version = mp_take_u64(mp);
         break;
-    case PEER_GAP:
-        message->records = mp_take_bin(mp, PEER_RECORDS_LEN_MAX);
-        break;
     case PEER_BYE:
-        message->done = mp_take_bool(mp);
         break;
     case PEER_ASK:
         message->number = mp_take_u64(mp);
@@ -363,8 +391,6 @@ static void take_message(struct mp *mp, struct peer_message *message)
 static bool message_is_valid(const struct peer_message *message)
 {
     return message->type != 0 && message->members.len % NODE_ID_LEN == 0 &&
-           (message->type != PEER_GAP ||
-            message->records.len % sizeof(uint64_t) == 0) &&
            message->seen.len % PEER_NUMBER_LEN == 0 &&
            (message->type != PEER_SNAPSHOT || message->part < message->parts);
 }

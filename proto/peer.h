@@ -6,7 +6,9 @@
  *
  *   batch = header | body
  *     header   msgpack array, fixed shape: struct peer_batch
- *     body     data lane: items (item_write), one after another
+ *     body     data lane, by kind: items (item_write), one after another; or
+ *              one gap (struct peer_gap), which stands in the place of batches
+ *              that were dropped; or nothing (the end)
  *              control lane: messages (struct peer_message), likewise
  *
  * All decoders borrow from the input and have three outcomes: > 0 taken, 0 more
@@ -44,6 +46,8 @@ enum {
     PEER_RECORDS_LEN_MAX = PEER_RECORDS_MAX * 640, /* the same, encoded */
     PEER_MEMBERS_MAX = 1024,                       /* in one member list */
     PEER_MEMBERS_LEN_MAX = PEER_MEMBERS_MAX * NODE_ID_LEN,
+    PEER_GAP_HASHES_MAX = 4096, /* topics of one gap; more are "all" */
+    PEER_GAP_LEN_MAX = 8 * PEER_GAP_HASHES_MAX,
     PEER_AGAIN_MS_MAX = 60000, /* between two hellos */
     PEER_NUMBER_LEN = 16,      /* of an item: origin and count, big endian */
     PEER_SEEN_LEN_MAX = 1024 * PEER_NUMBER_LEN,
@@ -80,20 +84,40 @@ enum peer_hop {
     PEER_HOP_INGRESS = 1, /* and to interested nodes of your own region */
 };
 
+enum peer_kind {
+    PEER_ITEMS = 0, /* or control messages; may be empty */
+    PEER_LOST = 1,  /* a gap; data lane only */
+    PEER_END = 2,   /* nothing follows, unless something does: who goes after
+                     * this has left nothing behind; data lane only */
+};
+
 struct peer_batch {
     struct node_id src;
     struct node_id dst;
-    uint64_t epoch; /* life of this link at the sender, grows on reconnect */
-    uint64_t seq;   /* 1, 2, 3 ... within (src, dst, lane, epoch) */
+    uint64_t epoch; /* life of the pipe at the sender, grows on reconnect */
+    uint64_t seq;   /* 1, 2, 3 ... within (src, dst, lane), over all epochs: the
+                     * data lane goes on counting where it was */
     uint8_t version;
     uint8_t least; /* the oldest version its sender reads */
     uint8_t lane;  /* enum peer_lane */
     uint8_t hop;   /* enum peer_hop; data lane only */
+    uint8_t kind;  /* enum peer_kind */
 };
 
 void peer_batch_write(const struct peer_batch *batch, struct buf *out);
 /* On ERR_VERSION batch->version and ->least are what the peer speaks. */
 ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch);
+
+/* The body of PEER_LOST: items that were in batches from .. seq of the header
+ * did not come, or never got a number. */
+struct peer_gap {
+    uint64_t from;       /* first number it stands for, at most seq */
+    bool all;            /* of any topic; else of these */
+    struct bytes hashes; /* 8 bytes each, at most PEER_GAP_LEN_MAX */
+};
+
+void peer_gap_write(const struct peer_gap *gap, struct buf *out);
+ptrdiff_t peer_gap_read(struct bytes in, struct peer_gap *gap);
 
 /* --- records of a node's replicated log --- */
 
@@ -120,7 +144,6 @@ enum peer_message_type {
         3,           /* part `part` of `parts` of the whole set at `version` */
     PEER_PULL = 4,   /* send me what follows `version` of your log */
     PEER_HAVE = 5,   /* I hold your log up to `version` (cumulative) */
-    PEER_GAP = 6,    /* items of mine for you were lost: all topics, or some */
     PEER_BYE = 7,    /* I am draining: take me out of every choice */
     PEER_ASK = 8,    /* what followed (page, seq) of that topic of yours? */
     PEER_ANSWER = 9, /* the next of it that I still have */
@@ -150,6 +173,7 @@ struct peer_message {
 
     /* PEER_HELLO */
     uint64_t heard_epoch;    /* newest epoch of yours that reached me, 0 none */
+    uint64_t heard_seq;      /* newest batch of your data lane, likewise */
     uint64_t hash_key_print; /* hash_key_print() of my hash key */
     bool ready;              /* my readiness gate is open */
     bool draining;
@@ -162,9 +186,6 @@ struct peer_message {
     uint64_t counted_sum; /* sum over those of my region they wait for */
     uint64_t known_sum;   /* with `asks`: the same over all that I know; if it
                            * is not what you count, send your list; 0: do not */
-
-    /* PEER_BYE */
-    bool done; /* nothing of mine is under way any more: none is lost */
 
     /* PEER_HELLO also carries version and digest of my log, so that a
      * divergence is seen (equal version, unequal digest) or repaired. */
@@ -180,8 +201,7 @@ struct peer_message {
     uint32_t parts; /* PEER_SNAPSHOT: part + 1 in the last, else more */
 
     /* PEER_DELTA, PEER_SNAPSHOT: encoded records (peer_record_read).
-     * PEER_GAP: none = all topics; else 8-byte big-endian hashes. */
-    /* PEER_ANSWER: items (item_read), the first has sequence `seq` + 1. */
+     * PEER_ANSWER: items (item_read), the first has sequence `seq` + 1. */
     uint32_t records_len;
     struct bytes records;
 

@@ -3,9 +3,10 @@
 
 #include "node/link_queue.h"
 #include "proto/err.h"
+#include "tests/fail_malloc.h"
 
 enum {
-    LEN_MAX = 300 << 10,
+    LEN_MAX = 600 << 10,
     MS_MAX = 2000
 };
 
@@ -15,8 +16,11 @@ static const struct node_id dst = {.b = {2}};
 static void start(struct link_queue *q, enum peer_lane lane)
 {
     link_queue_init(q, lane, &src, LEN_MAX, MS_MAX);
-    assert_int_equal(link_queue_start(q, &dst, 7), 0);
+    link_queue_start(q, &dst, 0);
+    q->head.epoch = 7;
 }
+
+static uint64_t topic = 1; /* hash of the items that follow */
 
 /* Adds an item with a value of len bytes; returns what was dropped for it. */
 static uint64_t add(struct link_queue *q, enum peer_hop hop, size_t len,
@@ -27,6 +31,7 @@ static uint64_t add(struct link_queue *q, enum peer_hop hop, size_t len,
                         .topic = BYTES("t"),
                         .value = bytes_of(value, len),
                         .flags = ITEM_BINARY,
+                        .hash = topic,
                         .origin = 1,
                         .count = 1};
     uint64_t dropped = 0;
@@ -58,6 +63,36 @@ static struct peer_batch take(struct link_queue *q, size_t *items)
     link_queue_check(q);
     return head;
 }
+
+/* Takes the oldest batch, which must be a gap of the numbers from..to with
+ * these hashes; none: all. */
+static void take_gap(struct link_queue *q, uint64_t from, uint64_t to,
+                     const uint64_t *hashes, size_t len)
+{
+    const struct link_batch *batch = link_queue_first(q);
+    struct peer_batch head = {0};
+    struct peer_gap gap;
+
+    assert_non_null(batch);
+    struct bytes rest = buf_bytes(&batch->plain);
+    ptrdiff_t n = peer_batch_read(rest, &head);
+    assert_true(n > 0);
+    assert_int_equal(head.kind, PEER_LOST);
+    rest = bytes_skip(rest, (size_t)n);
+    assert_int_equal(peer_gap_read(rest, &gap), rest.len);
+    assert_int_equal(gap.from, from);
+    assert_int_equal(head.seq, to);
+    assert_int_equal(head.epoch, q->head.epoch);
+    assert_int_equal(gap.all, hashes == NULL);
+    assert_int_equal(gap.hashes.len, 8 * len);
+    for (size_t i = 0; i < len; i++) {
+        assert_int_equal(bytes_u64be(gap.hashes.p + 8 * i), hashes[i]);
+    }
+    link_queue_pop(q);
+    link_queue_check(q);
+}
+
+static const uint64_t one[] = {1};
 
 static void items_share_a_batch_until_it_is_taken(void **state)
 {
@@ -139,7 +174,7 @@ static void another_hop_is_another_batch(void **state)
     link_queue_fini(&q);
 }
 
-static void the_oldest_make_room_and_leave_a_hole(void **state)
+static void the_oldest_make_room_and_a_gap_takes_their_place(void **state)
 {
     struct link_queue q;
     uint64_t dropped = 0;
@@ -155,18 +190,127 @@ static void the_oldest_make_room_and_leave_a_hole(void **state)
     }
     assert_in_range(added, LEN_MAX / 1100, LEN_MAX / 1000);
     assert_int_equal(q.items, added - dropped);
-    assert_int_equal(take(&q, &items).seq, 2); /* 1 never goes */
+    take_gap(&q, 1, 1, one, 1);
+    assert_int_equal(take(&q, &items).seq, 2);
     /* An empty queue takes any item: it is emptied for a huge one. */
     uint64_t left = q.items;
+    uint64_t newest = q.head.seq;
     assert_int_equal(add(&q, PEER_HOP_LAST, 1 << 20, 0), left);
     assert_int_equal(q.items, 1);
+    take_gap(&q, 3, newest, one, 1);
+    assert_int_equal(take(&q, &items).seq, newest + 1);
+    assert_int_equal(items, 1);
+    link_queue_fini(&q);
+}
+
+/* Whatever is dropped behind a gap that waits is merged into it, until it
+ * leaves. */
+static void
+a_gap_names_each_topic_once_and_stays_between_its_items(void **state)
+{
+    static const uint64_t want[] = {2, 5, 9};
+    struct link_queue q;
+    uint64_t dropped = 0;
+    size_t items;
+    (void)state;
+
+    start(&q, PEER_DATA);
+    for (size_t i = 0; i < 6; i++) {
+        topic = want[(i + 1) % 3];
+        add(&q, PEER_HOP_LAST, 40000, 100 * i); /* one a batch */
+    }
+    dropped = link_queue_expire(&q, MS_MAX + 400);
+    assert_int_equal(dropped, 4);
+    topic = 7;
+    add(&q, PEER_HOP_INGRESS, 1000, 600);
+    take_gap(&q, 1, 4, want, 3);
+    assert_int_equal(take(&q, &items).seq, 5);
+    /* Another one, for what is dropped after the first has left. */
+    assert_int_equal(link_queue_expire(&q, MS_MAX + 601), 2);
+    topic = 1;
+    add(&q, PEER_HOP_LAST, 1000, MS_MAX + 601);
+    const struct link_batch *batch = link_queue_first(&q);
+    struct peer_batch head;
+    assert_true(peer_batch_read(buf_bytes(&batch->plain), &head) > 0);
+    assert_int_equal(head.hop, PEER_HOP_INGRESS); /* the widest of them */
+    take_gap(&q, 6, 7, (const uint64_t[]){2, 7}, 2);
+    assert_int_equal(take(&q, &items).seq, 8);
+    link_queue_fini(&q);
+}
+
+static void too_many_topics_are_all_topics(void **state)
+{
+    (void)state;
+
+    for (uint64_t more = 0; more < 2; more++) {
+        struct link_queue q;
+        uint64_t *hashes = calloc(PEER_GAP_HASHES_MAX + 1, sizeof *hashes);
+        start(&q, PEER_DATA);
+        for (uint64_t i = 0; i < 3 * (PEER_GAP_HASHES_MAX + more); i++) {
+            topic = 1 + i % (PEER_GAP_HASHES_MAX + more);
+            add(&q, PEER_HOP_LAST, 1, 0);
+            hashes[topic - 1] = topic;
+        }
+        link_queue_expire(&q, MS_MAX + 1);
+        take_gap(&q, 1, q.head.seq, more == 0 ? hashes : NULL,
+                 more == 0 ? PEER_GAP_HASHES_MAX : 0);
+        assert_true(link_queue_is_empty(&q));
+        free(hashes);
+        link_queue_fini(&q);
+    }
+    topic = 1;
+}
+
+static void marks_and_the_end_are_in_their_place(void **state)
+{
+    struct link_queue q;
+    size_t items;
+    uint8_t hashes[16] = {[7] = 4, [15] = 3};
+    (void)state;
+
+    start(&q, PEER_DATA);
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_lost(&q, PEER_HOP_LAST, bytes_of(hashes, 16));
+    link_queue_lost(&q, PEER_HOP_LAST, bytes_of(hashes, 8)); /* merged */
+    link_queue_check(&q);
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_lost(&q, PEER_HOP_LAST, bytes_of(NULL, 0));
+    link_queue_lost(&q, PEER_HOP_LAST, bytes_of(hashes, 8));
+    link_queue_end(&q, 0);
+    link_queue_check(&q);
+    add(&q, PEER_HOP_LAST, 100, 0); /* behind the end: another batch */
+    assert_int_equal(take(&q, &items).seq, 1);
+    take_gap(&q, 2, 2, (const uint64_t[]){3, 4}, 2);
+    assert_int_equal(take(&q, &items).seq, 3);
+    take_gap(&q, 4, 4, NULL, 0);
+    assert_int_equal(take(&q, &items).kind, PEER_END);
+    assert_int_equal(items, 0);
+    struct peer_batch head = take(&q, &items);
+    assert_int_equal(head.kind, PEER_ITEMS);
+    assert_int_equal(head.seq, 6);
+    link_queue_fini(&q);
+}
+
+static void a_dropped_mark_is_part_of_the_gap(void **state)
+{
+    struct link_queue q;
+    uint8_t hash[8] = {[7] = 200};
+    (void)state;
+
+    start(&q, PEER_DATA);
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_lost(&q, PEER_HOP_LAST, bytes_of(hash, 8));
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_end(&q, 0);
+    assert_int_equal(link_queue_break(&q), 2);
+    take_gap(&q, 1, 4, (const uint64_t[]){1, 200}, 2);
+    assert_true(link_queue_is_empty(&q));
     link_queue_fini(&q);
 }
 
 static void the_old_are_dropped_and_told(void **state)
 {
     struct link_queue q;
-    size_t items;
     (void)state;
 
     start(&q, PEER_DATA);
@@ -179,13 +323,13 @@ static void the_old_are_dropped_and_told(void **state)
     assert_int_equal(link_queue_expire(&q, 9000), 1);
     assert_int_equal(link_queue_expire(&q, 90000), 0);
     link_queue_check(&q);
-    struct peer_batch head = take(&q, &items); /* empty: it shows the hole */
-    assert_int_equal(head.seq, 3);
-    assert_int_equal(items, 0);
+    take_gap(&q, 1, 2, one, 1);
     link_queue_fini(&q);
 }
 
-static void a_new_life_forgets_the_old_one(void **state)
+/* What waits when the pipe breaks is told on the next one; numbers go on, so
+ * that the peer sees whether anything else is missing. */
+static void another_pipe_begins_with_what_the_last_one_lost(void **state)
 {
     struct link_queue q;
     size_t items;
@@ -193,24 +337,112 @@ static void a_new_life_forgets_the_old_one(void **state)
 
     start(&q, PEER_DATA);
     add(&q, PEER_HOP_LAST, 100, 0);
+    take(&q, &items);
+    add(&q, PEER_HOP_LAST, 100, 0);
     link_queue_first(&q);
     add(&q, PEER_HOP_LAST, 100, 0);
-    assert_int_equal(link_queue_start(&q, &src, 9), 2);
+    assert_int_equal(link_queue_break(&q), 2);
     link_queue_check(&q);
-    assert_true(link_queue_is_empty(&q));
-    link_queue_mark(&q, 0);
+    link_queue_pipe(&q, 9, 0);
+    take_gap(&q, 2, 3, one, 1);
     add(&q, PEER_HOP_LAST, 100, 0);
     struct peer_batch head = take(&q, &items);
     assert_int_equal(head.epoch, 9);
-    assert_int_equal(head.seq, 1);
-    assert_true(node_id_eq(&head.dst, &src));
-    assert_int_equal(items, 1); /* the mark was still open */
+    assert_int_equal(head.seq, 4);
+    /* Nothing waited: an empty batch. */
+    assert_int_equal(link_queue_break(&q), 0);
+    link_queue_pipe(&q, 10, 0);
+    head = take(&q, &items);
+    assert_int_equal(head.epoch, 10);
+    assert_int_equal(head.seq, 5);
+    assert_int_equal(head.kind, PEER_ITEMS);
+    assert_int_equal(items, 0);
+    /* It waits itself as that pipe breaks: a number, and no topic. */
+    link_queue_pipe(&q, 11, 0);
+    assert_int_equal(link_queue_break(&q), 0);
+    link_queue_pipe(&q, 12, 0);
+    take_gap(&q, 6, 6, one, 0);
     link_queue_fini(&q);
+}
+
+static void another_peer_gets_nothing_of_the_last_one(void **state)
+{
+    struct link_queue q;
+    size_t items;
+    (void)state;
+
+    start(&q, PEER_DATA);
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_lost(&q, PEER_HOP_LAST, bytes_of(NULL, 0));
+    link_queue_start(&q, &src, 100);
+    link_queue_check(&q);
+    assert_true(link_queue_is_empty(&q));
+    add(&q, PEER_HOP_LAST, 100, 0);
+    struct peer_batch head = take(&q, &items);
+    assert_int_equal(head.seq, 101);
+    assert_true(node_id_eq(&head.dst, &src));
+    link_queue_fini(&q);
+}
+
+/* Each allocation fails in turn: the item is in the queue, in a gap, or a hole
+ * stands for it that something follows. */
+static void short_memory_loses_no_loss(void **state)
+{
+    bool hit = true;
+    size_t gaps = 0;
+    size_t holes = 0;
+    (void)state;
+
+    for (long n = 0; hit; n++) {
+        static uint8_t value[30 << 10];
+        struct link_queue q;
+        size_t kept = 0;
+        uint64_t seen = 0;
+        uint64_t dropped = 0;
+        bool told = false;
+        start(&q, PEER_DATA);
+        fail_malloc(n);
+        for (uint64_t i = 0; i < 20; i++) {
+            struct item item = {.cache = BYTES("c"),
+                                .topic = BYTES("t"),
+                                .hash = 1 + i % 3,
+                                .value = bytes_of(value, sizeof value),
+                                .flags = ITEM_BINARY};
+            link_queue_item(&q, PEER_HOP_LAST, &item, 0, &dropped);
+        }
+        hit = fail_malloc_hit;
+        fail_malloc(-1);
+        link_queue_check(&q);
+        link_queue_expire(&q, 1);
+        for (const struct link_batch *batch;
+             (batch = link_queue_first(&q)) != NULL; link_queue_pop(&q)) {
+            struct peer_batch head;
+            struct bytes rest = buf_bytes(&batch->plain);
+            struct peer_gap gap = {.from = batch->seq};
+            ptrdiff_t at = peer_batch_read(rest, &head);
+            assert_true(at > 0);
+            rest = bytes_skip(rest, (size_t)at);
+            if (head.kind == PEER_LOST) {
+                assert_true(peer_gap_read(rest, &gap) > 0);
+                gaps++;
+                told = told || gap.all || gap.hashes.len > 0;
+            }
+            holes += gap.from > seen + 1;
+            told = told || gap.from > seen + 1;
+            seen = head.seq;
+            kept += batch->items;
+        }
+        assert_int_equal(seen, q.head.seq);
+        assert_true(kept == 20 || told);
+        link_queue_fini(&q);
+    }
+    assert_true(gaps > 0);
+    assert_true(holes > 0);
 }
 
 static void control_is_bounded_but_never_dropped(void **state)
 {
-    static uint8_t message[100 << 10];
+    static uint8_t message[200 << 10];
     struct link_queue q;
     (void)state;
 
@@ -232,9 +464,16 @@ int main(void)
         cmocka_unit_test(a_batch_that_was_looked_at_takes_no_more),
         cmocka_unit_test(batches_close_at_their_size),
         cmocka_unit_test(another_hop_is_another_batch),
-        cmocka_unit_test(the_oldest_make_room_and_leave_a_hole),
+        cmocka_unit_test(the_oldest_make_room_and_a_gap_takes_their_place),
+        cmocka_unit_test(
+            a_gap_names_each_topic_once_and_stays_between_its_items),
+        cmocka_unit_test(too_many_topics_are_all_topics),
+        cmocka_unit_test(marks_and_the_end_are_in_their_place),
+        cmocka_unit_test(a_dropped_mark_is_part_of_the_gap),
         cmocka_unit_test(the_old_are_dropped_and_told),
-        cmocka_unit_test(a_new_life_forgets_the_old_one),
+        cmocka_unit_test(another_pipe_begins_with_what_the_last_one_lost),
+        cmocka_unit_test(another_peer_gets_nothing_of_the_last_one),
+        cmocka_unit_test(short_memory_loses_no_loss),
         cmocka_unit_test(control_is_bounded_but_never_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,7 @@ static struct peer_batch sample_batch(void)
         .least = PEER_VERSION_MIN,
         .lane = PEER_DATA,
         .hop = PEER_HOP_INGRESS,
+        .kind = PEER_LOST,
     };
 }
 
@@ -55,6 +56,7 @@ static void a_batch_header_comes_back_as_it_went(void **state)
     assert_true(back.epoch == UINT64_MAX && back.seq == 1);
     assert_int_equal(back.lane, PEER_DATA);
     assert_int_equal(back.hop, PEER_HOP_INGRESS);
+    assert_int_equal(back.kind, PEER_LOST);
     wire_check_cuts(read_batch, buf_bytes(&out));
     wire_check_changes(read_batch, buf_bytes(&out));
     buf_fini(&out);
@@ -85,19 +87,21 @@ static void each_wrong_header_field_is_refused(void **state)
         size_t at; /* in the sample's bytes */
         uint8_t byte;
     } cases[] = {
-        {0, 0x97},  /* seven elements */
-        {0, 0x99},  /* nine: the header has no room for more */
-        {0, 0x88},  /* a map */
+        {0, 0x98},  /* eight elements */
+        {0, 0x9a},  /* ten: the header has no room for more */
+        {0, 0x89},  /* a map */
         {1, 0xc0},  /* version: nil */
         {2, 0xc0},  /* the oldest version: nil */
         {3, 2},     /* lane */
+        {3, 0},     /* a gap on the control lane */
         {4, 2},     /* hop */
-        {5, 0xa1},  /* source: text */
-        {6, 15},    /* source: 15 bytes */
-        {23, 0xc5}, /* destination: another length form, then too long */
-        {41, 0xc0}, /* epoch */
-        {50, 0},    /* sequence 0 */
-        {50, 0xff}, /* negative */
+        {5, 3},     /* kind */
+        {6, 0xa1},  /* source: text */
+        {7, 15},    /* source: 15 bytes */
+        {24, 0xc5}, /* destination: another length form, then too long */
+        {42, 0xc0}, /* epoch */
+        {51, 0},    /* sequence 0 */
+        {51, 0xff}, /* negative */
     };
     struct peer_batch batch = sample_batch();
     (void)state;
@@ -111,6 +115,67 @@ static void each_wrong_header_field_is_refused(void **state)
             fail_msg("case %zu", i);
         }
         buf_fini(&out);
+    }
+}
+
+static ptrdiff_t read_gap(struct bytes in)
+{
+    struct peer_gap gap;
+    return peer_gap_read(in, &gap);
+}
+
+static void gaps_come_back_as_they_went(void **state)
+{
+    static const uint8_t many[PEER_GAP_LEN_MAX] = {1};
+    const struct peer_gap gaps[] = {
+        {.from = 1},
+        {.from = 1, .all = true},
+        {.from = UINT64_MAX, .hashes = BYTES("8 bytes.8 bytes.")},
+        {.from = 7, .hashes = bytes_of(many, sizeof many)},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(gaps); i++) {
+        struct buf out = {0};
+        struct peer_gap back;
+        peer_gap_write(&gaps[i], &out);
+        assert_int_equal(peer_gap_read(buf_bytes(&out), &back), out.len);
+        assert_true(back.from == gaps[i].from);
+        assert_true(back.all == gaps[i].all);
+        assert_true(bytes_eq(back.hashes, gaps[i].hashes));
+        if (out.len < 100) {
+            wire_check_cuts(read_gap, buf_bytes(&out));
+            wire_check_changes(read_gap, buf_bytes(&out));
+        }
+        buf_fini(&out);
+    }
+}
+
+static void wrong_gaps_are_refused_and_newer_ones_taken(void **state)
+{
+    static const struct {
+        struct bytes in;
+        int rc; /* 1: taken whole */
+    } cases[] = {
+        {BYTES("\x93\1\xc2\xc4\0"), 1},
+        {BYTES("\x94\1\xc3\xc4\0\xc0"), 1},
+        {BYTES("\x93\0\xc2\xc4\0"), ERR_SYNTAX}, /* number 0 */
+        {BYTES("\x92\1\xc2"), ERR_SYNTAX},
+        {BYTES("\x93\1\1\xc4\0"), ERR_SYNTAX}, /* 1 is no boolean */
+        {BYTES("\x93\1\xc2\xa0"), ERR_SYNTAX},
+        {BYTES("\x93\1\xc2\xc4\7"
+               "7 bytes"),
+         ERR_SYNTAX},
+        {BYTES("\x93\1\xc2\xc5\x80\x08"), ERR_SYNTAX}, /* a hash too many */
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        ptrdiff_t want = cases[i].rc == 1 ? (ptrdiff_t)cases[i].in.len
+                                          : cases[i].rc;
+        if (read_gap(cases[i].in) != want) {
+            fail_msg("case %zu", i);
+        }
     }
 }
 
@@ -200,6 +265,7 @@ static const struct peer_message messages[] = {
      .version = 5,
      .digest = UINT64_MAX,
      .heard_epoch = 3,
+     .heard_seq = UINT64_MAX,
      .hash_key_print = 4,
      .ready = true,
      .draining = true,
@@ -228,10 +294,7 @@ static const struct peer_message messages[] = {
      .records = BYTES("\x93\x01\xc2\x05")},
     {.type = PEER_PULL, .version = 1, .part = 3},
     {.type = PEER_HAVE, .version = UINT64_MAX},
-    {.type = PEER_GAP},
-    {.type = PEER_GAP, .records = BYTES("8 bytes.8 bytes.")},
     {.type = PEER_BYE},
-    {.type = PEER_BYE, .done = true},
     {.type = PEER_ASK,
      .number = UINT64_MAX,
      .page = (uint64_t)1 << 52,
@@ -275,7 +338,7 @@ static void messages_come_back_as_they_went(void **state)
         assert_true(back.asks == m->asks && back.counts == m->counts);
         assert_true(back.counted_sum == m->counted_sum &&
                     back.known_sum == m->known_sum);
-        assert_true(back.done == m->done);
+        assert_true(back.heard_seq == m->heard_seq);
         assert_true(back.from == m->from && back.part == m->part);
         assert_true(back.parts == m->parts);
         assert_true(back.records_len == m->records_len);
@@ -297,7 +360,7 @@ static void messages_come_back_as_they_went(void **state)
 
 /* From `ready` to `members`, and `again_ms`. */
 #define HELLO(middle, again) \
-    BYTES("\xdc\0\x10\x01\1\1\1\1" middle "\1" again "\1\1\xc2\xc2\1\1")
+    BYTES("\xdc\0\x11\x01\1\1\1\1\1" middle "\1" again "\1\1\xc2\xc2\1\1")
 
 static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
 {
@@ -305,21 +368,15 @@ static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
         struct bytes in;
         int rc; /* 1: taken whole */
     } cases[] = {
-        {BYTES("\x92\x07\xc2"), 1},     /* bye */
-        {BYTES("\x93\x07\xc2\xc0"), 1}, /* of a newer node */
-        {BYTES("\x92\x07\xc0"), ERR_SYNTAX},
-        {BYTES("\x91\x07"), ERR_SYNTAX},
+        {BYTES("\x91\x07"), 1},                  /* bye */
+        {BYTES("\x92\x07\xc0"), 1},              /* of a newer node */
+        {BYTES("\x92\x06\xc4\0"), 1},            /* of a type that is no more */
         {BYTES("\x93\x20\xa1x\x91\x91\x01"), 1}, /* of an unknown type */
         {BYTES("\x90"), ERR_SYNTAX},
         {BYTES("\x91\x00"), ERR_SYNTAX},
         {BYTES("\x92\xcd\x01\x00\x01"), ERR_SYNTAX}, /* type 256 */
         {BYTES("\x91\x05"), ERR_SYNTAX},             /* have nothing */
         {BYTES("\x92\x05\xc0"), ERR_SYNTAX},
-        {BYTES("\x92\x06\xc4\0"), 1},
-        {BYTES("\x92\x06\xc4\7"
-               "7 bytes"),
-         ERR_SYNTAX},
-        {BYTES("\x92\x06\xa0"), ERR_SYNTAX},
         /* hello: members that are no whole ids; ready that is a number; too
          * many members; again too late; too short */
         {HELLO("\xc2\xc2\xc4\0", "\1"), 1},
@@ -327,7 +384,8 @@ static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
         {HELLO("\1\xc2\xc4\0", "\1"), ERR_SYNTAX},
         {HELLO("\xc2\xc2\xc5\x40\x01", "\1"), ERR_SYNTAX},
         {HELLO("\xc2\xc2\xc4\0", "\xcd\xea\x61"), ERR_SYNTAX},
-        {BYTES("\x9f\x01\1\1\1\1\xc2\xc2\xc4\0\1\1\1\1\xc2\xc2\1"), ERR_SYNTAX},
+        {BYTES("\xdc\0\x10\x01\1\1\1\1\1\xc2\xc2\xc4\0\1\1\1\1\xc2\xc2\1"),
+         ERR_SYNTAX},
         /* delta: from a later version; too many records; too long */
         {BYTES("\x96\x02\5\1\6\0\xc4\0"), ERR_SYNTAX},
         {BYTES("\x96\x02\5\1\4\xcd\x10\x01\xc4\0"), ERR_SYNTAX},
@@ -461,6 +519,8 @@ int main(void)
         cmocka_unit_test(a_batch_header_comes_back_as_it_went),
         cmocka_unit_test(another_version_is_named),
         cmocka_unit_test(each_wrong_header_field_is_refused),
+        cmocka_unit_test(gaps_come_back_as_they_went),
+        cmocka_unit_test(wrong_gaps_are_refused_and_newer_ones_taken),
         cmocka_unit_test(the_zero_id_is_known),
         cmocka_unit_test(records_come_back_as_they_went),
         cmocka_unit_test(wrong_records_are_refused_and_newer_ones_taken),

@@ -52,7 +52,8 @@ static ptrdiff_t read_record(struct bytes in)
 
 static bool is_known(const struct peer_message *message)
 {
-    return message->type >= PEER_HELLO && message->type <= PEER_REPLY;
+    return message->type >= PEER_HELLO && message->type <= PEER_REPLY &&
+           message->type != 6; /* of none any more */
 }
 
 static ptrdiff_t read_message(struct bytes in)

@@ -2,6 +2,7 @@
  *
  * What the files of the simulator share.
  *   sim.c   nodes, verbs, the run loop     net.c   heap, packets, pipes
+ *   lane.c  data lanes
  *   items.c publishing, wishes, checkers
  */
 #ifndef TESTS_SIM_INSIDE_H
@@ -13,6 +14,8 @@
 enum {
     SIM_SCOPES = 2
 };
+
+static const uint64_t SIM_NO_ITEM = UINT64_MAX;
 
 enum sim_event_type {
     SIM_WAKE,
@@ -37,13 +40,14 @@ struct sim_event {
     uint16_t slot;      /* DIAL, RESET: at `node`; LANE: at `from` */
     uint8_t lane;       /* LANE */
     uint8_t hop;        /* LANE, data */
+    uint8_t kind;       /* LANE, data: enum peer_kind */
     uint64_t life;      /* of `node`; LANE: of `from` */
     uint64_t pipe;      /* DIAL, RESET, LANE: number of the pipe */
     struct node_id dst; /* PACKET (zero: join), LANE */
     uint64_t sent_us;   /* LANE */
     uint64_t seq;       /* LANE, data */
-    uint64_t item;      /* LANE, data */
-    uint8_t *bytes;     /* owned */
+    uint64_t item;      /* LANE, data; SIM_NO_ITEM: a mark */
+    uint8_t *bytes;     /* owned; of a gap the hashes */
     size_t len;
 };
 
@@ -55,14 +59,19 @@ struct sim_pipe {
     struct node_id dst;
     uint64_t number; /* grows; what is of an older one is lost */
     uint64_t epoch;
-    uint64_t seq; /* data lane */
+    uint64_t seq; /* data lane, over all epochs */
+    bool closed;  /* the newest is the end */
+    bool lossy;   /* something could not be put into it */
+    bool clogged; /* nothing comes out of its data lane, until it breaks */
+    uint64_t told_sent;
+    uint64_t told_heard;
 };
 
 /* What a node knows of the data lane of another one. */
 struct sim_inlet {
     struct node_id src;
-    uint64_t epoch;
     uint64_t seq;
+    bool ended;
 };
 
 struct sim_wish {
@@ -82,14 +91,21 @@ struct sim_node {
     struct cluster *cluster;
     uint64_t wake_ms;
     uint64_t epochs;
+    uint64_t numbers;       /* of lanes that are closed, none was above */
+    bool has_numbers;       /* that its cluster may not know */
     struct sim_pipe *pipes; /* by slot */
     size_t pipes_len;
     struct sim_inlet *inlets; /* by index */
     struct sim_wish wishes[SIM_WISHES];
     size_t events[CLUSTER_LATE + 1];
-    uint64_t *gaps_ms;
+    struct sim_gap *gaps;
     size_t gaps_len;
     size_t gaps_cap;
+};
+
+struct sim_gap {
+    uint64_t at_ms;
+    uint64_t hash; /* 0 = all */
 };
 
 /* What became of an item at one node. */
@@ -164,8 +180,6 @@ void net_send(struct sim *sim, size_t i, const struct cluster_effect *effect);
 void net_open(struct sim *sim, size_t i, const struct cluster_effect *effect);
 void net_close(struct sim *sim, size_t i, uint16_t slot);
 void net_tell(struct sim *sim, size_t i, uint16_t slot, struct bytes bytes);
-void net_item(struct sim *sim, size_t i, const struct cluster_target *target,
-              uint64_t item);
 void net_event(struct sim *sim, struct sim_event *event);
 /* NULL when nothing ever went this way. */
 struct sim_way *net_way_if(const struct sim *sim, size_t from, size_t to);
@@ -174,11 +188,26 @@ void net_fini(struct sim *sim);
 void net_died(struct sim *sim, size_t i, bool reset);
 struct addr net_addr(size_t i);
 
+/* Takes the bytes of the event. Lanes keep their order. */
+void net_schedule(struct sim *sim, struct sim_event *event);
+uint8_t *net_copy(struct bytes bytes);
+
+/* lane.c */
+void lane_item(struct sim *sim, size_t i, const struct cluster_target *target,
+               uint64_t item);
+void lane_mark(struct sim *sim, size_t i, const struct cluster_effect *effect);
+void lane_end(struct sim *sim, size_t i, uint16_t slot);
+void lane_probe(struct sim *sim, size_t i, uint16_t slot);
+void lane_pipe_up(struct sim *sim, size_t i, uint16_t slot);
+void lane_arrived(struct sim *sim, const struct sim_event *event,
+                  uint16_t slot);
+void lane_numbers(struct sim *sim, size_t i); /* to its cluster */
+
 /* items.c */
 void items_arrived(struct sim *sim, size_t i, uint64_t item, uint8_t hop);
 void items_barrier(struct sim *sim, size_t i,
                    const struct cluster_effect *effect);
-void items_gap(struct sim *sim, size_t i);
+void items_gap(struct sim *sim, size_t i, struct bytes hashes);
 void items_count(struct sim *sim);
 
 #endif

@@ -145,7 +145,7 @@ bool sim_publish(struct sim *sim, size_t i, size_t topic)
     size_t len = cluster_route(node->cluster, &names, targets, SIM_NODES_MAX,
                                &partial);
     for (size_t t = 0; t < len; t++) {
-        net_item(sim, i, &targets[t], index);
+        lane_item(sim, i, &targets[t], index);
     }
     return true;
 }
@@ -173,7 +173,7 @@ void items_arrived(struct sim *sim, size_t i, uint64_t index, uint8_t hop)
     size_t len = cluster_relay(node->cluster, &names, targets, SIM_NODES_MAX);
     for (size_t t = 0; t < len; t++) {
         SIM_CHECK(sim, targets[t].hop == PEER_HOP_LAST);
-        net_item(sim, i, &targets[t], index);
+        lane_item(sim, i, &targets[t], index);
     }
 }
 
@@ -183,16 +183,25 @@ void items_barrier(struct sim *sim, size_t i,
     acknowledge(sim, i, effect->scope, effect->version, effect->partial);
 }
 
-void items_gap(struct sim *sim, size_t i)
+static void add_gap(struct sim *sim, size_t i, uint64_t hash)
 {
     struct sim_node *node = &sim->nodes[i];
 
     if (node->gaps_len == node->gaps_cap) {
         node->gaps_cap = node->gaps_cap == 0 ? 16 : node->gaps_cap * 2;
-        node->gaps_ms = realloc(node->gaps_ms,
-                                node->gaps_cap * sizeof *node->gaps_ms);
+        node->gaps = realloc(node->gaps, node->gaps_cap * sizeof *node->gaps);
     }
-    node->gaps_ms[node->gaps_len++] = sim_now_ms(sim);
+    node->gaps[node->gaps_len++] = (struct sim_gap){sim_now_ms(sim), hash};
+}
+
+void items_gap(struct sim *sim, size_t i, struct bytes hashes)
+{
+    if (hashes.len == 0) {
+        add_gap(sim, i, 0);
+    }
+    for (size_t at = 0; at < hashes.len; at += 8) {
+        add_gap(sim, i, bytes_u64be(hashes.p + at));
+    }
 }
 
 void items_count(struct sim *sim)
@@ -304,7 +313,10 @@ static bool was_told(const struct sim *sim, size_t index, size_t to)
         }
     }
     for (size_t i = 0; i < node->gaps_len; i++) {
-        if (node->gaps_ms[i] >= from_ms && node->gaps_ms[i] <= until_ms) {
+        const struct sim_gap *gap = &node->gaps[i];
+        bool concerns = gap->hash == 0 || gap->hash == sim_hash(item->topic) ||
+                        item->receipts[to].wish >= SIM_TOPICS; /* a pattern */
+        if (concerns && gap->at_ms >= from_ms && gap->at_ms <= until_ms) {
             return true;
         }
     }

@@ -5,22 +5,17 @@
 
 enum {
     REDIAL_US = 100 * 1000,
-    ITEM_AGE_US = 2000 * 1000, /* older ones are dropped by their sender */
 };
 
 static bool earlier(const struct sim_turn *a, const struct sim_turn *b);
 static uint32_t keep(struct sim *sim, const struct sim_event *event);
 static size_t index_of(const struct addr *addr);
 static uint64_t way_us(struct sim *sim, size_t a, size_t b);
-static void schedule(struct sim *sim, struct sim_event *event);
 static void stall(struct sim *sim, const struct sim_event *event);
 static void on_packet(struct sim *sim, const struct sim_event *event);
 static void on_dial(struct sim *sim, const struct sim_event *event);
 static void on_lane(struct sim *sim, struct sim_event *event);
-static void on_item(struct sim *sim, const struct sim_event *event,
-                    uint16_t slot, uint64_t epoch);
 static struct sim_pipe *pipe_of(struct sim *sim, const struct sim_event *event);
-static uint8_t *copy(struct bytes bytes);
 
 void net_push(struct sim *sim, const struct sim_event *event)
 {
@@ -137,8 +132,9 @@ void sim_mend(struct sim *sim, size_t a, size_t b)
     size_t len = way->len;
     way->cut = false;
     way->len = 0;
-    for (size_t i = 0; i < len; i++) {
-        schedule(sim, &way->stalled[i]);
+    for (size_t i = 0; i < len; i++) { /* before what is on its way */
+        way->stalled[i].at_us = sim->now_us;
+        net_push(sim, &way->stalled[i]);
     }
 }
 
@@ -169,7 +165,7 @@ void net_send(struct sim *sim, size_t i, const struct cluster_effect *effect)
                                      .node = (uint16_t)to,
                                      .from = (uint16_t)i,
                                      .dst = effect->dst,
-                                     .bytes = copy(effect->bytes),
+                                     .bytes = net_copy(effect->bytes),
                                      .len = effect->bytes.len});
     }
 }
@@ -196,7 +192,9 @@ void net_open(struct sim *sim, size_t i, const struct cluster_effect *effect)
         .to = (uint16_t)index_of(&effect->peer->cluster),
         .dst = effect->peer->id,
         .number = ++sim->pipes,
+        .seq = sim->nodes[i].numbers,
     };
+    sim->nodes[i].has_numbers = true;
     net_push(sim, &(struct sim_event){.at_us = sim->now_us +
                                                2 * way_us(sim, i, pipe->to),
                                       .type = SIM_DIAL,
@@ -211,6 +209,9 @@ void net_close(struct sim *sim, size_t i, uint16_t slot)
     struct sim_pipe *pipe = &sim->nodes[i].pipes[slot];
 
     SIM_CHECK(sim, pipe->open);
+    if (pipe->seq >= sim->nodes[i].numbers) {
+        sim->nodes[i].numbers = pipe->seq + 1; /* never one twice */
+    }
     *pipe = (struct sim_pipe){0};
 }
 
@@ -220,42 +221,17 @@ void net_tell(struct sim *sim, size_t i, uint16_t slot, struct bytes bytes)
 
     SIM_CHECK(sim, pipe->open && pipe->up);
     sim->report.control_bytes += bytes.len;
-    schedule(sim, &(struct sim_event){.type = SIM_LANE,
-                                      .node = pipe->to,
-                                      .from = (uint16_t)i,
-                                      .slot = slot,
-                                      .lane = PEER_CONTROL,
-                                      .life = sim->nodes[i].life,
-                                      .pipe = pipe->number,
-                                      .dst = pipe->dst,
-                                      .sent_us = sim->now_us,
-                                      .bytes = copy(bytes),
-                                      .len = bytes.len});
-}
-
-void net_item(struct sim *sim, size_t i, const struct cluster_target *target,
-              uint64_t item)
-{
-    struct sim_pipe *pipe = &sim->nodes[i].pipes[target->slot];
-
-    if (!pipe->up) {
-        sim_news(sim, i,
-                 &(struct cluster_news){.type = CLUSTER_DROPPED,
-                                        .slot = target->slot});
-        return;
-    }
-    schedule(sim, &(struct sim_event){.type = SIM_LANE,
-                                      .node = pipe->to,
-                                      .from = (uint16_t)i,
-                                      .slot = target->slot,
-                                      .lane = PEER_DATA,
-                                      .hop = target->hop,
-                                      .life = sim->nodes[i].life,
-                                      .pipe = pipe->number,
-                                      .dst = pipe->dst,
-                                      .sent_us = sim->now_us,
-                                      .seq = ++pipe->seq,
-                                      .item = item});
+    net_schedule(sim, &(struct sim_event){.type = SIM_LANE,
+                                          .node = pipe->to,
+                                          .from = (uint16_t)i,
+                                          .slot = slot,
+                                          .lane = PEER_CONTROL,
+                                          .life = sim->nodes[i].life,
+                                          .pipe = pipe->number,
+                                          .dst = pipe->dst,
+                                          .sent_us = sim->now_us,
+                                          .bytes = net_copy(bytes),
+                                          .len = bytes.len});
 }
 
 void net_event(struct sim *sim, struct sim_event *event)
@@ -283,6 +259,7 @@ void net_event(struct sim *sim, struct sim_event *event)
     case SIM_WAKE:
         if (here && node->wake_ms * 1000 <= sim->now_us) {
             node->wake_ms = UINT64_MAX;
+            lane_numbers(sim, event->node);
             sim_news(sim, event->node,
                      &(struct cluster_news){.type = CLUSTER_TICK});
         }
@@ -301,6 +278,7 @@ void sim_break(struct sim *sim, size_t a, size_t b)
             continue;
         }
         pipe->up = false;
+        pipe->clogged = false;
         pipe->number = ++sim->pipes;
         net_push(sim, &(struct sim_event){.at_us = sim->now_us + REDIAL_US,
                                           .type = SIM_DIAL,
@@ -363,7 +341,7 @@ static uint64_t way_us(struct sim *sim, size_t a, size_t b)
 }
 
 /* Lanes keep their order, whatever the jitter. */
-static void schedule(struct sim *sim, struct sim_event *event)
+void net_schedule(struct sim *sim, struct sim_event *event)
 {
     struct sim_way *way = net_way(sim, event->from, event->node);
 
@@ -418,7 +396,7 @@ static void on_dial(struct sim *sim, const struct sim_event *event)
     }
     pipe->up = true;
     pipe->epoch = ++node->epochs;
-    pipe->seq = 0;
+    lane_pipe_up(sim, event->node, event->slot);
     sim_news(sim, event->node,
              &(struct cluster_news){.type = CLUSTER_PIPE_UP,
                                     .slot = event->slot,
@@ -439,19 +417,15 @@ static void on_lane(struct sim *sim, struct sim_event *event)
         event->bytes = NULL;
         return;
     }
-    if (event->lane == PEER_DATA &&
-        sim->now_us - event->sent_us > ITEM_AGE_US) {
-        sim_news(sim, event->from,
-                 &(struct cluster_news){.type = CLUSTER_DROPPED,
-                                        .slot = event->slot});
+    uint16_t slot = cluster_slot_of(node->cluster, &sim->nodes[event->from].id);
+    if (event->lane == PEER_DATA && pipe->clogged) {
         return;
     }
-    uint16_t slot = cluster_slot_of(node->cluster, &sim->nodes[event->from].id);
     if (slot == CLUSTER_SLOT_NONE) {
         return; /* a stranger: refused, as the mesh does */
     }
     if (event->lane == PEER_DATA) {
-        on_item(sim, event, slot, pipe->epoch);
+        lane_arrived(sim, event, slot);
         return;
     }
     sim_news(
@@ -460,25 +434,6 @@ static void on_lane(struct sim *sim, struct sim_event *event)
                                .slot = slot,
                                .epoch = pipe->epoch,
                                .bytes = bytes_of(event->bytes, event->len)});
-}
-
-static void on_item(struct sim *sim, const struct sim_event *event,
-                    uint16_t slot, uint64_t epoch)
-{
-    struct sim_inlet *inlet = &sim->nodes[event->node].inlets[event->from];
-    const struct node_id *src = &sim->nodes[event->from].id;
-
-    if (!node_id_eq(&inlet->src, src)) {
-        *inlet = (struct sim_inlet){.src = *src, .epoch = epoch};
-    }
-    bool hole = epoch != inlet->epoch || event->seq != inlet->seq + 1;
-    inlet->epoch = epoch;
-    inlet->seq = event->seq;
-    if (hole) {
-        sim_news(sim, event->node,
-                 &(struct cluster_news){.type = CLUSTER_HOLE, .slot = slot});
-    }
-    items_arrived(sim, event->node, event->item, event->hop);
 }
 
 /* The pipe a message is in, NULL when it broke meanwhile. */
@@ -492,10 +447,12 @@ static struct sim_pipe *pipe_of(struct sim *sim, const struct sim_event *event)
     return same ? pipe : NULL;
 }
 
-static uint8_t *copy(struct bytes bytes)
+uint8_t *net_copy(struct bytes bytes)
 {
     uint8_t *p = malloc(bytes.len + 1);
 
-    memcpy(p, bytes.p, bytes.len);
+    if (bytes.len > 0) {
+        memcpy(p, bytes.p, bytes.len);
+    }
     return p;
 }

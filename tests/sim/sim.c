@@ -52,7 +52,7 @@ void sim_free(struct sim *sim)
         free(sim->nodes[i].pipes);
         free(sim->nodes[i].inlets);
         cluster_free(sim->nodes[i].cluster);
-        free(sim->nodes[i].gaps_ms);
+        free(sim->nodes[i].gaps);
     }
     for (size_t i = 0; i < sim->items_len; i++) {
         free(sim->items[i].receipts);
@@ -87,7 +87,7 @@ void sim_start(struct sim *sim, size_t i)
         }
     }
     struct addr addr = node->addr;
-    free(node->gaps_ms);
+    free(node->gaps);
     free(node->inlets);
     memset(node, 0, sizeof *node);
     node->inlets = calloc(sim->options.nodes, sizeof *node->inlets);
@@ -300,7 +300,19 @@ static void follow(struct sim *sim, size_t i)
             items_barrier(sim, i, &effect);
             break;
         case CLUSTER_GAP:
-            items_gap(sim, i);
+            items_gap(sim, i, effect.bytes);
+            break;
+        case CLUSTER_MARK:
+            lane_mark(sim, i, &effect);
+            break;
+        case CLUSTER_END:
+            lane_end(sim, i, effect.slot);
+            break;
+        case CLUSTER_PROBE:
+            lane_probe(sim, i, effect.slot);
+            break;
+        case CLUSTER_REDIAL:
+            sim_break(sim, i, sim->nodes[i].pipes[effect.slot].to);
             break;
         case CLUSTER_EVENT:
             sim->nodes[i].events[effect.event]++;

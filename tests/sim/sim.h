@@ -64,6 +64,9 @@ void sim_partition(struct sim *sim, size_t border);
 void sim_heal(struct sim *sim);
 /* The pipe from a to b breaks; what is in it is lost; it is dialled again. */
 void sim_break(struct sim *sim, size_t a, size_t b);
+/* Nothing comes any more out of the data lane from a to b, until its pipe
+ * breaks. */
+void sim_clog(struct sim *sim, size_t a, size_t b);
 void sim_set_loss(struct sim *sim, uint32_t loss);
 
 void sim_run(struct sim *sim, uint64_t ms);

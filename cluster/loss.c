@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is lost, and who is told of it.
+ *
+ * Items and gaps of one peer are in one sequence, its data lane, so a gap is
+ * always between the right items. Each end tells what it alone can know:
+ *
+ *   sender    what it could not put into a lane, before the next item there
+ *             (CLUSTER_MARK); that nothing follows any more (CLUSTER_END)
+ *   receiver  numbers that are missing (CLUSTER_LOST); that the end of a lane
+ *             may never come, because its peer is dead, left without one, or
+ *             silent; subscriptions that began while it had no way to the peer
+ *   ingress   what is missing in the lane of another region, to its own region,
+ *             in the lanes in which it relays
+ *
+ * A pipe that breaks and stands again loses nothing by itself: the numbers say
+ * what is missing.
+ */
+#include "cluster/inside.h"
+
+static void tell_here(struct cluster *cluster, struct bytes hashes);
+static void tell_region(struct cluster *cluster, struct bytes hashes);
+static bool may_want(const struct cluster *cluster, uint16_t slot,
+                     struct bytes hashes);
+static void mark(struct cluster *cluster, uint16_t slot, struct bytes hashes);
+
+void loss_lost(struct cluster *cluster, uint16_t slot, struct bytes hashes)
+{
+    tell_here(cluster, hashes);
+    if (!cluster->peers[slot]->near) {
+        tell_region(cluster, hashes);
+    }
+}
+
+void loss_numbers(struct cluster *cluster, uint16_t slot,
+                  const struct cluster_news *news)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (peer->sent == peer->sent_acked) {
+        peer->still_ms = cluster->now_ms; /* it can only now fall behind */
+    }
+    if (news->ended && news->heard > peer->heard) {
+        peer->hello_due = true; /* it waits for our word */
+    }
+    peer->sent = news->sent;
+    peer->heard = news->heard;
+    peer->closed = news->closed;
+    peer->ended = news->ended;
+    if (cluster->drained) {
+        loss_end_all(cluster); /* something was relayed behind the end */
+    }
+}
+
+void loss_acked(struct cluster *cluster, uint16_t slot, uint64_t seq)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (seq > peer->sent_acked) {
+        peer->sent_acked = seq;
+        peer->still_ms = cluster->now_ms;
+    }
+}
+
+void loss_gone(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (!peer->ended && !peer->gone_told && peer->heard_epoch != 0) {
+        peer->gone_told = true;
+        loss_lost(cluster, slot, (struct bytes){0});
+    }
+}
+
+void loss_unknown(struct cluster *cluster, uint16_t slot)
+{
+    if (cluster->peers[slot]->acked < cluster->flushed) {
+        tell_here(cluster, (struct bytes){0});
+    }
+}
+
+void loss_begin(struct cluster *cluster, uint16_t slot, bool met)
+{
+    if (route_take_missed(&cluster->route, slot) || met) {
+        mark(cluster, slot, (struct bytes){0});
+    }
+}
+
+void loss_break(struct cluster *cluster, uint16_t slot)
+{
+    bool other = false;
+
+    if (cluster->peers[slot]->near || cluster->peers[slot]->closed ||
+        !route_is_ingress(&cluster->route, slot)) {
+        return;
+    }
+    /* What it has not relayed is lost, and what follows goes another way: the
+     * others hear of it before that. */
+    for (size_t i = 0; i < cluster->slots; i++) {
+        const struct peer *peer = peer_at(cluster, i);
+        if (peer != NULL && peer->linked && i != slot &&
+            route_is_same(&cluster->route, (uint16_t)i, slot)) {
+            mark(cluster, (uint16_t)i, (struct bytes){0});
+            other = true;
+        }
+    }
+    if (!other) {
+        route_miss(&cluster->route, slot);
+    }
+}
+
+void loss_release(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (!peer->near && peer->linked && !peer->closed &&
+        route_has_other(&cluster->route, slot)) {
+        peer->lane_end_due = true;
+        cluster->lanes_due = true;
+    }
+}
+
+void loss_end_all(struct cluster *cluster)
+{
+    cluster->drained = true;
+    for (size_t i = 0; i < cluster->slots; i++) {
+        struct peer *peer = peer_at(cluster, i);
+        if (peer != NULL && peer->linked && !peer->closed) {
+            peer->lane_end_due = true;
+            cluster->lanes_due = true;
+        }
+    }
+}
+
+bool cluster_has_parted(const struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->slots; i++) {
+        const struct peer *peer = peer_at(cluster, i);
+        if (peer != NULL && peer->linked &&
+            (!peer->closed || peer->sent_acked < peer->sent ||
+             (!peer->near && !peer->ended))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Its next hello should have said that it has them. */
+bool loss_is_late(const struct cluster *cluster, uint16_t slot)
+{
+    const struct peer *peer = cluster->peers[slot];
+
+    return peer->sent > peer->sent_acked &&
+           cluster->now_ms - peer->still_ms > peer->its_again_ms;
+}
+
+void loss_visit(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+    uint64_t now_ms = cluster->now_ms;
+    bool still = peer->linked && peer->sent > peer->sent_acked &&
+                 now_ms - peer->still_ms > peer->its_again_ms + LANE_STILL_MS;
+
+    if (peer->pipe &&
+        (still || (!peer->confirmed && now_ms - peer->doubt_ms > REDIAL_MS))) {
+        peer->still_ms = now_ms;
+        peer->doubt_ms = now_ms;
+        peer->redial_due = true;
+        cluster->lanes_due = true;
+    }
+    if (loss_is_late(cluster, slot) && !peer->closed) {
+        peer->probe_due = true; /* the first may have come to a stranger */
+        cluster->lanes_due = true;
+    }
+    if (peer->draining) {
+        loss_release(cluster, slot);
+    }
+}
+
+bool loss_next(struct cluster *cluster, struct cluster_effect *effect)
+{
+    if (cluster->gap_due) {
+        cluster->gap_due = false;
+        *effect = (struct cluster_effect){.type = CLUSTER_GAP};
+        return true;
+    }
+    for (size_t i = 0; cluster->lanes_due && i < cluster->slots; i++) {
+        struct peer *peer = peer_at(cluster, i);
+        if (peer == NULL) {
+            continue;
+        }
+        *effect = (struct cluster_effect){.slot = (uint16_t)i,
+                                          .hop = peer->near ? PEER_HOP_LAST
+                                                            : PEER_HOP_INGRESS};
+        if (peer->mark_due) {
+            peer->mark_due = false;
+            effect->type = CLUSTER_MARK;
+            return true;
+        }
+        if (peer->lane_end_due) {
+            peer->lane_end_due = false;
+            effect->type = CLUSTER_END;
+            return true;
+        }
+        if (peer->probe_due) {
+            peer->probe_due = false;
+            effect->type = CLUSTER_PROBE;
+            return true;
+        }
+        if (peer->redial_due) {
+            peer->redial_due = false;
+            effect->type = CLUSTER_REDIAL;
+            return true;
+        }
+    }
+    cluster->lanes_due = false;
+    return false;
+}
+
+/* No hashes: all. So it is, too, when memory is short. */
+static void tell_here(struct cluster *cluster, struct bytes hashes)
+{
+    struct outbox_span span;
+
+    if (hashes.len == 0 || !outbox_bytes(&cluster->outbox, hashes, &span) ||
+        !outbox_put(&cluster->outbox,
+                    &(struct cluster_effect){.type = CLUSTER_GAP}, span)) {
+        cluster->gap_due = true;
+    }
+}
+
+/* Who is not linked is told when it is. */
+static void tell_region(struct cluster *cluster, struct bytes hashes)
+{
+    for (size_t i = 0; i < cluster->slots; i++) {
+        const struct peer *peer = peer_at(cluster, i);
+        uint16_t slot = (uint16_t)i;
+        if (peer == NULL || !peer->near || !may_want(cluster, slot, hashes)) {
+            continue;
+        }
+        if (peer->linked) {
+            mark(cluster, slot, hashes);
+        } else {
+            route_miss(&cluster->route, slot);
+        }
+    }
+}
+
+/* A hash does not say whether a pattern would have matched its name. */
+static bool may_want(const struct cluster *cluster, uint16_t slot,
+                     struct bytes hashes)
+{
+    const struct interest_peer *held = interest_peer(&cluster->interest, slot);
+
+    if (hashes.len == 0 || held->records.len > 0) {
+        return true;
+    }
+    for (size_t i = 0; i < hashes.len; i += 8) {
+        const uint64_t *slots = interest_find(&cluster->interest,
+                                              bytes_u64be(hashes.p + i));
+        if (slots != NULL && (slots[slot / 64] >> slot % 64 & 1) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void mark(struct cluster *cluster, uint16_t slot, struct bytes hashes)
+{
+    struct peer *peer = cluster->peers[slot];
+    struct cluster_effect effect = {
+        .type = CLUSTER_MARK,
+        .slot = slot,
+        .hop = peer->near ? PEER_HOP_LAST : PEER_HOP_INGRESS,
+    };
+    struct outbox_span span;
+
+    if (hashes.len == 0 || !outbox_bytes(&cluster->outbox, hashes, &span) ||
+        !outbox_put(&cluster->outbox, &effect, span)) {
+        peer->mark_due = true;
+        cluster->lanes_due = true;
+    }
+}
