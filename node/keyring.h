@@ -11,7 +11,8 @@
  *             what is under way is not lost      never the one that seals
  *
  * All three may be repeated. A nonce is counted by who seals, whatever the key,
- * so going back to an earlier key repeats none.
+ * so going back to an earlier key repeats none. Everything is sealed and opened
+ * on the loop thread, where the ring changes.
  */
 #ifndef NODE_KEYRING_H
 #define NODE_KEYRING_H

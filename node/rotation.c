@@ -332,6 +332,15 @@ static struct rotation_node *add_node(struct rotation *rotation)
     return node;
 }
 
+static int by_name(const void *left, const void *right)
+{
+    const struct rotation_node *a = left;
+    const struct rotation_node *b = right;
+    int order = strcmp(a->name, b->name);
+
+    return order != 0 ? order : memcmp(&a->id, &b->id, sizeof a->id);
+}
+
 /* A restart at the same address ended the old life for good. */
 static bool has_successor(const struct core *core,
                           const struct cluster_member *dead)
@@ -378,6 +387,7 @@ static int gather(struct rotation *rotation, const struct call_answer *answers,
         put_text(node->region, sizeof node->region, member.node.region);
         take_answer(rotation, node, answer_of(answers, len, &node->id));
     }
+    qsort(rotation->nodes, rotation->len, sizeof rotation->nodes[0], by_name);
     return 0;
 }
 

@@ -53,7 +53,7 @@ const char *rotation_result_name(enum rotation_result result);
 struct rotation_report {
     enum rotation_result result;
     const char *why;                   /* a fixed sentence */
-    const struct rotation_node *nodes; /* self among them */
+    const struct rotation_node *nodes; /* by name; self among them */
     size_t len;
 };
 

@@ -14,6 +14,7 @@
 #include "node/cli/fetch.h"
 #include "node/cli/key_report.h"
 #include "node/keyfile_edit.h"
+#include "proto/addr.h"
 #include "proto/err.h"
 
 static const char path[] = "/v1/admin/keys";
@@ -311,8 +312,11 @@ static int change(struct command *c)
 
 static bool is_loopback(const char *host)
 {
-    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-           strncmp(host, "127.", 4) == 0;
+    struct addr addr;
+
+    return strcmp(host, "localhost") == 0 ||
+           (addr_read(bytes_str(host), 1, &addr) == 0 &&
+            addr_is_loopback(&addr));
 }
 
 static int prepare(struct command *c)

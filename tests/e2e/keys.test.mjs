@@ -149,7 +149,7 @@ test('a node that was down is named until it is given the key', { timeout: 90000
   await whole();
   const list = await keys('list');
   assert.equal(list.code, 1);
-  assert.match(list.text, new RegExp(`${next} {2}installed on n., n.; seals on no node; MISSING on n3`));
+  assert.match(list.text, new RegExp(`${next} {2}installed on n1, n2; seals on no node; MISSING on n3`));
   const refused = await keys('use', next, '--keys', keyFile);
   assert.equal(refused.code, 1);
   assert.match(refused.text, /n3 \(eu\): does not have it/);
@@ -192,6 +192,29 @@ test('the old key file joins nothing any more, and the log says why', { timeout:
   assert.equal(list.code, 0, list.text);
 });
 
+test('a key of the operator\'s own; eight are enough', { timeout: 30000 }, async () => {
+  const made = path.join(folder, 'secret');
+  fs.writeFileSync(made, `${'0123456789abcdef'.repeat(4)}\n`, { mode: 0o644 });
+  const install = () => keys('install', '--keys', keyFile, '--key-file', made);
+  const open = await install();
+  assert.equal(open.code, 78);
+  assert.match(open.text, /mode 0644 lets others read it/);
+  fs.chmodSync(made, 0o600);
+  for (let i = 0; i < 2; i += 1) assert.equal((await install()).code, 0); // again: nothing new
+  assert.equal((await own()).length, 2);
+  assert.equal(fileKeys(keyFile)[1], `  - "${'0123456789abcdef'.repeat(4)}"`);
+  fs.writeFileSync(made, '0'.repeat(64));
+  assert.match((await install()).text, /a key of zeros is no key/);
+  for (let i = 0; i < 6; i += 1) assert.equal((await keys('install', '--keys', keyFile)).code, 0);
+  const ninth = await keys('install', '--keys', keyFile);
+  assert.equal(ninth.code, 1);
+  assert.match(ninth.text, /the cluster has 8 keys: remove one/);
+  assert.equal(fileKeys(keyFile).length, 8);
+  for (const key of (await own()).slice(1)) assert.equal((await keys('remove', key, '--keys', keyFile)).code, 0);
+  assert.equal(fileKeys(keyFile).length, 1);
+  assert.equal((await keys('list')).code, 0);
+});
+
 test('what is missing is said in a sentence', { timeout: 30000 }, async () => {
   const without = await run(['keys', 'list'], { url: nodes[0].url });
   assert.equal(without.code, 77);
@@ -209,6 +232,9 @@ test('what is missing is said in a sentence', { timeout: 30000 }, async () => {
   assert.match(wrong.text, /has none of the keys of this cluster/);
   assert.equal(fileKeys(other).length, 1);
   assert.equal((await keys('use', 'abc')).code, 2);
+  const far = await run(['keys', 'use', '0000000000000001'],
+    { url: nodes[0].url.replace('127.0.0.1', '0.0.0.0'), env: { STARLING_TOKEN: token } });
+  assert.match(far.stderr, /warning: the token travels to 0\.0\.0\.0 unencrypted/);
 
   const insecure = await Node.start({ name: 'alone' });
   const refused = await run(['keys', 'list'], { url: insecure.url });

@@ -68,8 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     (void)open_copy(SEAL_GOSSIP, in, &out);
     (void)open_copy(SEAL_LINK, in, &out);
+    (void)open_copy(SEAL_INSTALL, in, &out);
     check_sealed(SEAL_GOSSIP, in, &dice);
     check_sealed(SEAL_LINK, in, &dice);
+    check_sealed(SEAL_INSTALL, in, &dice);
     buf_fini(&out);
     return 0;
 }
