@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Each Redis library behind the same few verbs, as its users write it:
-//   open({port, user, password}) -> {
+//   open({port, user, password}) -> {     ports: a list, only with `moves`
 //     subscribe(channel, (channel, value: Buffer) => ...), psubscribe, ssubscribe,
 //     unsubscribe(channel), publish(channel, value) -> count, send(...words),
 //     close() }
@@ -11,13 +11,13 @@ const require = createRequire(`${process.env.INTEROP_MODULES}/`);
 const host = '127.0.0.1';
 
 function ioredis(name, inCluster) {
-  const make = ({ port, user, password }) => {
+  const make = ({ port, ports = [port], user, password }) => {
     const Redis = require(name);
     const login = { username: user, password };
     return inCluster
-      ? new Redis.Cluster([{ host, port }], {
-        redisOptions: login, lazyConnect: true, clusterRetryStrategy: null,
-        shardedSubscribers: true,
+      ? new Redis.Cluster(ports.map((each) => ({ host, port: each })), {
+        redisOptions: login, lazyConnect: true, shardedSubscribers: true,
+        ...(ports.length === 1 && { clusterRetryStrategy: null }),
       })
       : new Redis({
         host, port, ...login, lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 1,
@@ -79,15 +79,16 @@ function nodeRedis(name, { inCluster, ...extra } = {}) {
   };
 }
 
-// least: the oldest Node that the library says it runs on.
+// least: the oldest Node that the library says it runs on. moves: it goes to
+// another node of its list, subscriptions and all, when its own is gone.
 export const libraries = {
   'ioredis 6': { least: 20, open: ioredis('ioredis') },
   'ioredis 5': { least: 18, open: ioredis('ioredis5') },
   'node-redis 6': { least: 20, open: nodeRedis('redis') },
   'node-redis 5': { least: 18, open: nodeRedis('redis5') },
   'node-redis 5, RESP3': { least: 18, open: nodeRedis('redis5', { RESP: 3 }) },
-  'ioredis 6, cluster': { least: 20, open: ioredis('ioredis', true) },
-  'ioredis 5, cluster': { least: 18, open: ioredis('ioredis5', true) },
+  'ioredis 6, cluster': { least: 20, open: ioredis('ioredis', true), moves: true },
+  'ioredis 5, cluster': { least: 18, open: ioredis('ioredis5', true), moves: true },
   'node-redis 6, cluster': { least: 20, open: nodeRedis('redis', { inCluster: true }) },
   'node-redis 5, cluster': { least: 18, open: nodeRedis('redis5', { inCluster: true }) },
 };

@@ -95,6 +95,25 @@ async function cachesAreApart({ ports, warm, run }, later, library) {
   assert.deepEqual([...new Set(got)], ['right']);
 }
 
+// Of two nodes that it knows, the one that it reads from is killed.
+async function movesOn({ ports, warm, run, spare }, later, library) {
+  const channel = `${run}.moves`;
+  const nodes = [later(await spare('a')), later(await spare('b'))];
+  const writer = later(await library.open({ port: ports[0] }));
+  const reader = later(await library.open({ ports: nodes.map((node) => node.port) }));
+  let heard = 0;
+  await reader.subscribe(channel, () => { heard += 1; });
+  await warm('before', () => writer.publish(channel, 'x'), () => heard > 0);
+  const counts = await Promise.all(nodes.map(async ({ port }) => {
+    const here = later(await library.open({ port }));
+    return Number(await here.publish(channel, 'x')); // of this node only
+  }));
+  assert.deepEqual([...counts].sort(), [0, 1]);
+  await nodes[counts.indexOf(1)].close();
+  const before = heard;
+  await warm('after', () => writer.publish(channel, 'x'), () => heard > before);
+}
+
 async function refusalsAreErrors({ ports }, later, library) {
   const client = later(await library.open({ port: ports[0] }));
   await assert.rejects(client.publish('', 'x'), /invalid topic/);
@@ -118,5 +137,8 @@ export async function checkLibraries(world) {
     await world.check(`${name}: counts, unsubscribe`, (later) => countsAndEnds(world, later, library));
     await world.check(`${name}: caches`, (later) => cachesAreApart(world, later, library));
     await world.check(`${name}: errors`, (later) => refusalsAreErrors(world, later, library));
+    if (library.moves && world.spare) {
+      await world.check(`${name}: moves on`, (later) => movesOn(world, later, library));
+    }
   }
 }

@@ -45,15 +45,20 @@ async function check(name, body) {
   await Promise.allSettled(open.map((thing) => thing.close()));
 }
 
+// Also a way to start one more node, which close() kills.
 async function start() {
-  const { startCluster } = await import('../e2e/harness.mjs');
+  const { Node, startCluster } = await import('../e2e/harness.mjs');
   const nodes = await startCluster((process.env.REGIONS || 'eu,eu,us').split(','));
-  return nodes.map((node) => node.port);
+  const spare = async (name) => {
+    const node = await Node.start({ name, join: nodes });
+    return { port: node.port, close: () => node.kill() };
+  };
+  return { ports: nodes.map((node) => node.port), spare };
 }
 
 const named = process.argv.slice(2).map(Number);
-const ports = named.length > 0 ? named : await start();
-const world = { ports, check, until, warm, run: `interop-${process.pid}` };
+const cluster = named.length > 0 ? { ports: named } : await start();
+const world = { ...cluster, check, until, warm, run: `interop-${process.pid}` };
 await checkTools(world);
 await checkLibraries(world);
 console.log(`${passed} passed, ${failed} failed`);
