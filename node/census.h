@@ -10,11 +10,11 @@
 
 #include "proto/bytes.h"
 
-struct hub;
+struct core;
 
 /* Adds the answer to `out`, whose max bounds it: what fails in it is too much,
- * too much work, or memory. false: the question makes no sense. */
-bool census_answer(const struct hub *hub, struct bytes question,
-                   struct buf *out);
+ * too much work for this second, or memory. false: the question makes no sense.
+ */
+bool census_answer(struct core *core, struct bytes question, struct buf *out);
 
 #endif

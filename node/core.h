@@ -51,6 +51,8 @@ struct core {
     struct client *clients; /* all, newest first */
     struct client *dirty;   /* to flush at the end of the turn */
     struct client *corked;  /* waiting for the barrier */
+    uint64_t census_ms;     /* the second that census_work is of */
+    size_t census_work;     /* node/census.c */
     uint64_t clients_made;  /* gives ids */
     uint64_t items_made;    /* gives item numbers */
     struct buf scratch;     /* one acknowledgement or head at a time */

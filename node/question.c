@@ -98,9 +98,9 @@ static bool calls_tell(void *data, uint16_t slot,
 
 static bool take_census(void *data, struct bytes body, struct buf *out)
 {
-    const struct node *node = data;
+    struct node *node = data;
 
-    return census_answer(node->core.hub, body, out);
+    return census_answer(&node->core, body, out);
 }
 
 int question_open(struct node *node)

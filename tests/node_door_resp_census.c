@@ -11,6 +11,9 @@
 #include "node/census.h"
 #include "tests/resp_talk.h"
 
+#define TOO_MANY \
+    "-ERR too many channels: ask with a narrower pattern, or later\r\n"
+
 enum {
     NODES = 3,
     CONNS = 4,  /* of a node */
@@ -66,7 +69,7 @@ static bool net_tell(void *data, uint16_t slot,
 
 static bool net_answer(void *data, struct bytes body, struct buf *out)
 {
-    return census_answer(((struct node *)data)->core.hub, body, out);
+    return census_answer(&((struct node *)data)->core, body, out);
 }
 
 static void node_init(struct net *net, uint16_t slot)
@@ -366,8 +369,7 @@ static void an_answer_is_whole_or_an_error(void **state)
     subscriber(net, 2, "SUBSCRIBE a\r\n");
     say(conn, "PUBSUB CHANNELS\r\n");
     deliver(net);
-    hears(conn, "-ERR too many channels for one answer, ask with a narrower "
-                "pattern\r\n");
+    hears(conn, TOO_MANY);
     say(conn, "PUBSUB CHANNELS a*\r\n");
     deliver(net);
     hears(conn, "*1\r\n$1\r\na\r\n");
@@ -393,8 +395,19 @@ static void the_work_for_a_glob_is_bounded(void **state)
     (void)snprintf(at, 10, "x\r\n");
     say(conn, command);
     deliver(net);
-    hears(conn, "-ERR too many channels for one answer, ask with a narrower "
-                "pattern\r\n");
+    hears(conn, TOO_MANY);
+    say(conn, "PUBSUB NUMSUB a\r\n"); /* it was spent for this second */
+    deliver(net);
+    hears(conn, TOO_MANY);
+    fake_wait(&net->nodes[0].core, 1000);
+    say(conn, "PUBSUB NUMSUB a\r\n");
+    deliver(net);
+    hears(conn, "*2\r\n$1\r\na\r\n:0\r\n");
+
+    conn = connect_node(net, 1); /* who asks from elsewhere spends it, too */
+    say(conn, command);
+    deliver(net);
+    hears(conn, TOO_MANY);
 }
 
 /* --- rights --- */

@@ -158,10 +158,10 @@ static int begin(struct resp_call *call, struct resp_ask *ask)
  * later. */
 static bool begin_or_answer(struct resp_call *call, struct resp_ask *ask)
 {
-    const struct core *core = call->client->core;
+    struct core *core = call->client->core;
     int rc;
 
-    if (!census_answer(core->hub, buf_bytes(&ask->question), &ask->own) ||
+    if (!census_answer(core, buf_bytes(&ask->question), &ask->own) ||
         ask->own.failed) {
         write_too_many(call->out);
         return false;
@@ -418,9 +418,8 @@ static bool add_up(struct sum *sum, const struct resp_ask *ask,
     for (size_t i = 0; whole && i < len; i++) {
         if (answers[i].outcome == CALL_ANSWERED) {
             add_body(sum, answers[i].body);
-        } else if (answers[i].outcome == CALL_FAILED) {
-            whole = sum->census.what != CENSUS_TOPICS;
         }
+        whole = answers[i].outcome != CALL_FAILED;
     }
     if (whole && !sum->entries.failed) {
         write_sum(sum);
@@ -430,8 +429,8 @@ static bool add_up(struct sum *sum, const struct resp_ask *ask,
 
 static void write_too_many(struct buf *out)
 {
-    resp_write_error(out, "ERR too many channels for one answer, "
-                          "ask with a narrower pattern");
+    resp_write_error(out, "ERR too many channels: ask with a narrower "
+                          "pattern, or later");
 }
 
 /* Who did not answer in time is left out (and counted: node/calls.c). */
