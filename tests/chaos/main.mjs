@@ -49,7 +49,7 @@ function read(words) {
 
 async function tryOne(scenario, options) {
   if (scenario.needsWire && !hasWire) {
-    row([scenario.id, scenario.what, ...Array(7).fill('-'), '-', 'skipped: needs network namespaces']);
+    row([scenario.id, scenario.what, ...Array(8).fill('-'), 'skipped: needs network namespaces']);
     return [];
   }
   const started = performance.now();

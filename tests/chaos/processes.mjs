@@ -53,7 +53,9 @@ export const processes = [{
     const report = await t.finish(load);
     t.unharmed(report, [n1, n3]);
     t.healed(report, [n2], [n1, n3], healed, 5000);
-    t.note(`p99 of the others ${t.p99(calm, [n1, n3])} -> ${t.p99(report, [n1, n3])} ms`);
+    const [before, meanwhile] = [t.p99(calm, [n1, n3]), t.p99(report, [n1, n3])];
+    t.note(`p99 of the others ${before} -> ${meanwhile} ms`);
+    t.expect(!t.options.times || meanwhile < Math.max(2 * before, 20), 'the others got slow');
     for (const from of [n1, n3]) {
       const { max_ms: oldest } = pairOf(report, from, n2);
       t.note(`oldest ${from.name}>n2 ${Math.round(oldest)} ms`);

@@ -129,7 +129,7 @@ export const upgrades = [{
     const load = await t.load({ seconds: 10 });
     await load.at(1);
     const n4 = await world.add('n4', 'eu', { place: 4, join: [n1, n2], program: later, ready: false });
-    const sentence = /peer-refused .*(1.*3|3.*1)/;
+    const sentence = /peer-refused .*versions (3 to 3 .*this node 1 to 1|1 to 1 .*this node 3 to 3)/;
     await load.at(8);
     const said = [n1, n2, n4].flatMap((member) => member.lines).find((line) => sentence.test(line.text));
     t.note(said ? said.text.replace(/^\S+ /, '').trim() : 'no sentence');
