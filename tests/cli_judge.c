@@ -88,12 +88,30 @@ static void the_excused_are_not_missing(void **state)
     assert_int_equal(untold, 1); /* only number 5 */
 }
 
+static void the_end_is_waited_for_until_it_is_known(void **state)
+{
+    (void)state;
+
+    values("12");
+    assert_false(judge_waits(&judge, 2, &excused));
+    assert_true(judge_waits(&judge, 4, &excused));
+    judge_ranges_add(&excused, 3, 3, false);
+    assert_true(judge_waits(&judge, 4, &excused));
+    judge_ranges_add(&excused, 4, 4, false);
+    assert_false(judge_waits(&judge, 4, &excused));
+    assert_true(judge_waits(&judge, 5, &excused));
+    values("!");
+    assert_false(judge_waits(&judge, 5, &excused));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holes_are_told_or_untold),
         cmocka_unit_test_setup_teardown(the_excused_are_not_missing, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(the_end_is_waited_for_until_it_is_known,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,13 +8,15 @@
 
 #include "node/cli/asking.h"
 #include "node/cli/judge.h"
+#include "node/cli/mark.h"
 #include "proto/err.h"
 
 enum {
     WINDOW = 16, /* unanswered items of one publisher */
     TURN_MS = 50,
     QUIET_MS = 300,   /* nothing more comes: duplicates would have */
-    SETTLE_MS = 5000, /* after `seconds`, for what is still under way */
+    SETTLE_MS = 5000, /* after `seconds`, for answers under way */
+    TELL_MS = 15000,  /* after that, for items, or word of their loss */
     RETRY_MS = 250    /* between attempts to come back */
 };
 
@@ -118,44 +120,27 @@ static void note_age(struct subscriber *s, size_t publisher, uint64_t sent_us)
     pair->last_ms = now_ms;
 }
 
-/* The next number of "N N N", and the blank after it. */
-static bool take_number(struct bytes *rest, uint64_t *number)
-{
-    ptrdiff_t space = bytes_find(*rest, ' ');
-    size_t len = space < 0 ? rest->len : (size_t)space;
-    bool good = bytes_u64(bytes_of(rest->p, len), number) == 0;
-
-    *rest = bytes_skip(*rest, space < 0 ? len : len + 1);
-    return good;
-}
-
-/* The value is "w P N T" or "c P N T": warm-up or counted, publisher, number,
- * time. */
 static void on_value(void *data, struct bytes value)
 {
     struct subscriber *s = data;
     struct checker *c = s->checker;
-    struct bytes rest = value.len < 2 ? value : bytes_skip(value, 2);
-    uint64_t publisher;
-    uint64_t number;
-    uint64_t sent_us;
+    struct mark m;
 
-    if (!take_number(&rest, &publisher) || !take_number(&rest, &number) ||
-        !take_number(&rest, &sent_us) || publisher >= c->ends_len ||
-        publisher / c->topic_ends != s->end / c->topic_ends) {
+    if (!mark_read(value, &m) || m.publisher >= c->ends_len ||
+        m.publisher / c->topic_ends != s->end / c->topic_ends) {
         c->report->strange++;
         return;
     }
-    s->heard[publisher % c->topic_ends] = true;
-    if (value.p[0] != 'c') {
+    s->heard[m.publisher % c->topic_ends] = true;
+    if (!m.counts) {
         return;
     }
-    if (number == 0 || number > c->publishers[publisher].number) {
+    if (m.number == 0 || m.number > c->publishers[m.publisher].number) {
         c->report->strange++;
         return;
     }
-    judge_value(&s->judges[publisher % c->topic_ends], number);
-    note_age(s, publisher, sent_us);
+    judge_value(&s->judges[m.publisher % c->topic_ends], m.number);
+    note_age(s, m.publisher, m.sent_us);
 }
 
 static void on_gap(void *data)
@@ -177,17 +162,16 @@ static int take_stream(struct subscriber *s)
 
 /* --- publishers --- */
 
-static int publish(struct checker *c, size_t i, char kind, uint64_t number)
+static int publish(struct checker *c, size_t i, bool counts, uint64_t number)
 {
-    const uint64_t numbers[] = {i, number, now_us() - c->start_us};
+    const struct mark mark = {.counts = counts,
+                              .publisher = i,
+                              .number = number,
+                              .sent_us = now_us() - c->start_us};
     struct buf value = {0};
     char topic[64];
 
-    buf_add_u8(&value, (uint8_t)kind);
-    for (size_t n = 0; n < ARRAY_LEN(numbers); n++) {
-        buf_add_u8(&value, ' ');
-        buf_add_u64(&value, numbers[n]);
-    }
+    mark_write(&mark, &value);
     write_topic(c, i, topic);
     int rc = value.failed
                  ? ERR_NOMEM
@@ -334,7 +318,7 @@ static ptrdiff_t warm(struct checker *c, uint64_t n)
         }
         missing++;
         if (p->way.state == WAY_READY && p->warm < WINDOW) {
-            int rc = publish(c, i, 'w', n);
+            int rc = publish(c, i, false, n);
             if (rc != 0) {
                 return rc;
             }
@@ -373,7 +357,7 @@ static int publish_up_to(struct checker *c, uint64_t most)
         while (p->way.state == WAY_READY && p->number < most &&
                p->number - p->answered < WINDOW) {
             p->number++;
-            int rc = publish(c, i, 'c', p->number);
+            int rc = publish(c, i, true, p->number);
             if (rc != 0 && !c->comes_back) {
                 return rc;
             }
@@ -430,13 +414,35 @@ static int publish_for_a_time(struct checker *c)
     return 0;
 }
 
-/* Until it is quiet, or time is up. */
+/* Whether a subscriber that can be told knows nothing of the last items. */
+static bool somebody_waits(const struct checker *c)
+{
+    for (size_t p = 0; p < c->ends_len; p++) {
+        const struct publisher *publisher = &c->publishers[p];
+        size_t first = p - p % c->topic_ends;
+        for (size_t i = 0; i < c->topic_ends; i++) {
+            const struct subscriber *s = &c->subscribers[first + i];
+            if (way_can_tell(kind_of(first + i)) &&
+                judge_waits(&s->judges[p % c->topic_ends], publisher->number,
+                            &publisher->excused)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Until it is quiet and all is known, or time is up. */
 static int collect(struct checker *c, uint64_t until_ms)
 {
     int rc = 1;
 
-    while (rc > 0 && link_now_ms() < until_ms) {
+    while ((rc > 0 || (rc == 0 && somebody_waits(c))) &&
+           link_now_ms() < until_ms) {
         rc = turn(c, QUIET_MS);
+        if (c->comes_back) {
+            come_back(c);
+        }
     }
     return rc < 0 ? rc : 0;
 }
@@ -459,7 +465,7 @@ static const char *run(struct checker *c)
     c->comes_back = options->items == 0;
     int rc = c->comes_back ? publish_for_a_time(c) : publish_items(c, until_ms);
     if (c->comes_back) {
-        until_ms = link_now_ms() + SETTLE_MS;
+        until_ms = link_now_ms() + TELL_MS;
     }
     if (rc != 0 || collect(c, until_ms) != 0) {
         return "a connection was lost, or time was up";

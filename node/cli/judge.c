@@ -81,6 +81,14 @@ static uint64_t not_excused(const struct judge_range *hole,
     return count;
 }
 
+bool judge_waits(const struct judge *judge, uint64_t sent,
+                 const struct judge_ranges *excused)
+{
+    const struct judge_range end = {.from = judge->last + 1, .to = sent};
+
+    return sent > judge->last && !judge->told && not_excused(&end, excused) > 0;
+}
+
 void judge_end(struct judge *judge, uint64_t sent,
                const struct judge_ranges *excused, uint64_t *told,
                uint64_t *untold)

@@ -47,6 +47,11 @@ void judge_fini(struct judge *judge);
 void judge_value(struct judge *judge, uint64_t number);
 void judge_told(struct judge *judge); /* a discontinuity, or the end */
 
+/* Whether items up to `sent` are still to come, or a word about them: nothing
+ * is known of the end of the row. */
+bool judge_waits(const struct judge *judge, uint64_t sent,
+                 const struct judge_ranges *excused);
+
 /* Ends the judging: numbers up to `sent` were published, but those in `excused`
  * were not, or nobody knows (refused, unanswered). */
 void judge_end(struct judge *judge, uint64_t sent,
