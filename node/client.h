@@ -46,9 +46,10 @@ struct client {
     const struct door *door; /* NULL until one is chosen */
     struct core *core;
     struct client *dirty_next;
-    uint64_t id;     /* counts from 1 on this node */
-    uint8_t framing; /* enum framing of what it is sent */
-    bool dirty;      /* in the list of clients to flush */
+    uint64_t id;        /* counts from 1 on this node */
+    uint8_t framing;    /* enum framing of what it is sent */
+    bool dirty;         /* in the list of clients to flush */
+    bool patterns_lost; /* marked, in this drop (hub_mark_lost()) */
     bool slow;
     bool saying; /* inside the last words of door and carrier */
     bool closing;

@@ -95,6 +95,7 @@ static void on_lost(void *data, const struct run *run)
 static void drop_items(struct client *client)
 {
     hub_settle(client->core->hub);
+    client->patterns_lost = false;
     outq_drop_items(&client->out, &client->core->chunks, on_lost, client);
 }
 

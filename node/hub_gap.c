@@ -257,7 +257,9 @@ void hub_mark_lost(struct hub *hub, struct client *client,
             mark_group(hub, client, fan, run->seq);
         }
     }
-    if (!is_matched) { /* its patterns may have been forgotten */
+    if (!is_matched && client->patterns_len > 0 &&
+        !client->patterns_lost) { /* they may be forgotten */
+        client->patterns_lost = true;
         for (struct sub *sub = client->subs; sub != NULL; sub = sub->next) {
             if (sub->group->pattern != NULL) {
                 gap_mark(sub, 1);

@@ -10,6 +10,7 @@ int mode_fanout(char **argv);
 int mode_latency(char **argv);
 int mode_routable(char **argv);
 int mode_storm(char **argv);
+int mode_burst(char **argv);
 int mode_idle(char **argv);
 
 #endif

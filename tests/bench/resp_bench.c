@@ -10,6 +10,7 @@
  *           acknowledgement is there, publishes on the other port: the item
  *           must come. Reports the time to the acknowledgement.
  * storm     the same on CONNS connections at once, as fast as acknowledged.
+ * burst     the same with SUBSCRIBES topics asked for all at once (storm.c).
  * idle      CONNS connections with a subscription each: memory and idle CPU.
  *
  * One JSON line on standard output. Loopback only.
@@ -29,6 +30,7 @@ static const struct {
     {"latency", mode_latency, 4, "SUB_PORT PUB_PORT RATE SECONDS"},
     {"routable", mode_routable, 3, "SUB_PORT PUB_PORT COUNT"},
     {"storm", mode_storm, 5, "SUB_PORT PUB_PORT CONNS SECONDS PID[,PID]"},
+    {"burst", mode_burst, 3, "SUB_PORT PUB_PORT SUBSCRIBES"},
     {"idle", mode_idle, 4, "PORT CONNS SECONDS PID"},
 };
 

@@ -13,15 +13,19 @@ enum {
     CONN_SUBS_MAX = 9000, /* a node takes 10000 of a connection */
     IN_LEN = 16384,
     PUBLISH_LEN_MAX = 256,
+    UNDER_WAY_MAX = 1000, /* items of a burst: it is about subscribes */
     WARM_UP_MS = 300,
     DRAIN_MS = 3000,
 };
 
-/* Each always waits for one acknowledgement, and items come in between. */
+/* In a storm each always waits for one acknowledgement, in a burst for all; and
+ * items come in between. */
 struct conn {
     int fd;
-    uint64_t asked_ns;
+    uint64_t asked_ns; /* the last one, or all */
     unsigned subs;
+    unsigned acknowledged;
+    unsigned published;
     size_t len;
     char in[IN_LEN];
 };
@@ -31,19 +35,22 @@ struct storm {
     int pub;
     struct conn conns[CONNS_MAX];
     size_t conns_len;
+    bool burst; /* all are asked for at once */
     uint64_t count_from;
     uint64_t stop_at;
     uint64_t acknowledged;
     uint64_t waiting; /* asked, not acknowledged */
+    uint64_t published;
     uint64_t arrived;
     size_t out_len;
     char out[CONNS_MAX * PUBLISH_LEN_MAX]; /* publishes of this turn */
 };
 
-static void topic_of(const struct storm *s, const struct conn *c, char out[64])
+static void topic_of(const struct storm *s, const struct conn *c,
+                     unsigned number, char out[64])
 {
     (void)snprintf(out, 64, "storm-%d-%td-%u", (int)getpid(), c - s->conns,
-                   c->subs);
+                   number);
 }
 
 static void ask(struct storm *s, struct conn *c)
@@ -54,17 +61,37 @@ static void ask(struct storm *s, struct conn *c)
     if (now_ns() >= s->stop_at || c->subs == CONN_SUBS_MAX) {
         return;
     }
-    c->subs++;
-    topic_of(s, c, topic);
+    topic_of(s, c, c->subs++, topic);
     int len = snprintf(out, sizeof out, "SUBSCRIBE %s\r\n", topic);
     c->asked_ns = now_ns();
     s->waiting++;
     send_all(c->fd, out, (size_t)len);
 }
 
-static void on_acknowledged(struct storm *s, struct conn *c)
+static void publish(struct storm *s, struct conn *c)
 {
     char topic[64];
+
+    topic_of(s, c, c->published++, topic);
+    s->published++;
+    s->out_len += make_publish(s->out + s->out_len, topic, 1);
+}
+
+/* What is acknowledged, as many as may be under way. */
+static void publish_some(struct storm *s)
+{
+    for (size_t i = 0; i < s->conns_len; i++) {
+        struct conn *c = &s->conns[i];
+        while (c->published < c->acknowledged &&
+               s->published - s->arrived < UNDER_WAY_MAX &&
+               s->out_len + PUBLISH_LEN_MAX <= sizeof s->out) {
+            publish(s, c);
+        }
+    }
+}
+
+static void on_acknowledged(struct storm *s, struct conn *c)
+{
     uint64_t now = now_ns();
 
     if (c->asked_ns >= s->count_from) {
@@ -72,9 +99,11 @@ static void on_acknowledged(struct storm *s, struct conn *c)
     }
     s->acknowledged++;
     s->waiting--;
-    topic_of(s, c, topic);
-    s->out_len += make_publish(s->out + s->out_len, topic, 1);
-    ask(s, c);
+    c->acknowledged++;
+    if (!s->burst) {
+        publish(s, c);
+        ask(s, c);
+    }
 }
 
 /* The end of the first frame: three elements, a bulk has two lines. NULL when
@@ -128,6 +157,9 @@ static void turn(struct storm *s)
             die("an answer longer than expected");
         }
     }
+    if (s->burst) {
+        publish_some(s);
+    }
     send_all(s->pub, s->out, s->out_len);
     s->out_len = 0;
 }
@@ -139,6 +171,64 @@ static void watch(struct storm *s, int fd, struct conn *c)
     if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
         die("epoll_ctl");
     }
+}
+
+static void drain(struct storm *s)
+{
+    uint64_t give_up = now_ns() + DRAIN_MS * UINT64_C(1000000);
+
+    while (s->arrived < s->acknowledged && now_ns() < give_up) {
+        turn(s);
+    }
+}
+
+/* All subscribes of one connection in one piece. */
+static void ask_all(struct storm *s, struct conn *c, unsigned count)
+{
+    static char out[CONN_SUBS_MAX * 96];
+    char topic[64];
+    size_t len = 0;
+
+    while (c->subs < count) {
+        topic_of(s, c, c->subs++, topic);
+        len += (size_t)snprintf(out + len, 96, "SUBSCRIBE %s\r\n", topic);
+    }
+    s->waiting += count;
+    c->asked_ns = now_ns();
+    send_all(c->fd, out, len);
+}
+
+int mode_burst(char **argv)
+{
+    static struct storm s = {.burst = true};
+    uint64_t count = number(argv[2]);
+
+    if (count > (uint64_t)CONNS_MAX * CONN_SUBS_MAX) {
+        die("too many subscribes");
+    }
+    s.epoll = epoll_create1(EPOLL_CLOEXEC);
+    s.pub = dial(argv[1]);
+    watch(&s, s.pub, NULL);
+    for (uint64_t left = count; left > 0; s.conns_len++) {
+        struct conn *c = &s.conns[s.conns_len];
+        unsigned part = left < CONN_SUBS_MAX ? (unsigned)left : CONN_SUBS_MAX;
+        c->fd = dial(argv[0]);
+        watch(&s, c->fd, c);
+        ask_all(&s, c, part);
+        left -= part;
+    }
+    uint64_t began = now_ns();
+    while (s.waiting > 0) {
+        turn(&s);
+    }
+    uint64_t took = now_ns() - began;
+    drain(&s);
+    printf("{\"mode\":\"burst\",\"conns\":%zu,\"subscribes\":%" PRIu64
+           ",\"all_ms\":%.0f,\"lost\":%" PRIu64 ",",
+           s.conns_len, count, (double)took / 1e6, s.acknowledged - s.arrived);
+    samples_print();
+    printf("}\n");
+    return 0;
 }
 
 int mode_storm(char **argv)
@@ -167,10 +257,7 @@ int mode_storm(char **argv)
     }
     uint64_t took = now_ns() - s.count_from;
     cpu = cpu_ns(argv[4]) - cpu;
-    uint64_t give_up = now_ns() + DRAIN_MS * UINT64_C(1000000);
-    while (s.arrived < s.acknowledged && now_ns() < give_up) {
-        turn(&s);
-    }
+    drain(&s);
     printf("{\"mode\":\"storm\",\"conns\":%zu,\"subscribes_per_s\":%.0f,"
            "\"cpu_ns_per_subscribe\":%.0f,\"lost\":%" PRIu64 ",",
            s.conns_len, (double)samples_len() * 1e9 / (double)took,
