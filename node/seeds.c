@@ -17,7 +17,8 @@ struct name {
     const char *text; /* HOST:PORT */
     struct addr found[ADDRS_OF_NAME_MAX];
     size_t found_len;
-    int told; /* the answer in the log: 0, or libuv's error */
+    size_t begin; /* with which address of the next answer */
+    int told;     /* the answer in the log: 0, or libuv's error */
 };
 
 struct seeds {
@@ -68,16 +69,36 @@ static void log_answer(struct name *name, int status)
     name->told = status;
 }
 
+static size_t count(const struct addrinfo *answer)
+{
+    size_t len = 0;
+
+    for (; answer != NULL; answer = answer->ai_next) {
+        len++;
+    }
+    return len;
+}
+
+/* Of a name with more addresses than fit the next ones each time: a resolver
+ * may name the same first ones for ever, and others to others. */
 static void take_addresses(struct name *name, const struct addrinfo *answer)
 {
+    size_t len = count(answer);
+    size_t skipped = len > ADDRS_OF_NAME_MAX ? name->begin % len : 0;
+    const struct addrinfo *a = answer;
+
+    for (size_t i = 0; i < skipped; i++) {
+        a = a->ai_next;
+    }
     name->found_len = 0;
-    for (const struct addrinfo *a = answer;
-         a != NULL && name->found_len < ADDRS_OF_NAME_MAX; a = a->ai_next) {
+    for (size_t i = 0; i < len && name->found_len < ADDRS_OF_NAME_MAX; i++) {
         struct addr addr = sockaddr_read(a->ai_addr);
         if (!addr_is_none(&addr)) {
             name->found[name->found_len++] = addr;
         }
+        a = a->ai_next != NULL ? a->ai_next : answer;
     }
+    name->begin = skipped + ADDRS_OF_NAME_MAX;
 }
 
 /* Nothing is known of a name: it is wanted sooner. */
