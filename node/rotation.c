@@ -437,6 +437,16 @@ static void report_list(struct rotation *rotation)
     }
 }
 
+static bool all_answer(const struct rotation *rotation)
+{
+    for (size_t i = 0; i < rotation->len; i++) {
+        if (!rotation->nodes[i].answered) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void report_change(struct rotation *rotation)
 {
     static const char *const done[] = {
@@ -445,10 +455,14 @@ static void report_change(struct rotation *rotation)
         [KEYS_REMOVE] = "no node has it any more",
     };
 
-    if (all_follow(rotation)) {
-        report(rotation, ROTATION_DONE, done[rotation->call.op]);
-    } else {
+    if (!all_follow(rotation)) {
         report(rotation, ROTATION_PARTIAL, "not every node did it: repeat it");
+    } else if (!all_answer(rotation)) {
+        report(rotation, ROTATION_DONE,
+               "every node that answers did it; the others may have to be "
+               "started anew, with the new key file");
+    } else {
+        report(rotation, ROTATION_DONE, done[rotation->call.op]);
     }
 }
 

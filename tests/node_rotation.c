@@ -378,6 +378,7 @@ static void who_does_not_answer_stops_a_step_unless_forced(void **state)
     assert_true(seals(w, 0) == w->old);
     assert_int_equal(wish(w, &forced), ROTATION_DONE);
     assert_fault(w, "n1", "no answer");
+    assert_non_null(strstr(w->why, "every node that answers did it"));
     assert_true(seals(w, 0) == print_of(2));
     assert_true(seals(w, 1) == w->old);
 
