@@ -7,7 +7,7 @@
 enum {
     /* Bytes looked at in a second, for all who ask: some hundred thousand
      * topics. No question of clients makes all nodes stand still. */
-    WORK_MAX = 32 << 20,
+    WORK_MAX = 16 << 20,
     WORK_MS = 1000,
     WORK_LEAST = 16, /* for a name */
     WORK_PASSED = 4, /* for a topic of any cache */
