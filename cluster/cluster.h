@@ -73,8 +73,8 @@ enum cluster_news_type {
     CLUSTER_LOST, /* at this place in the data lane of a peer items are missing:
                    * slot; their topics in bytes (8 each), none = unknown */
     CLUSTER_NUMBERS, /* how far both data lanes of a peer are: slot, sent,
-                      * heard, closed, ended. At once when closed or ended
-                      * changes, else when they moved, within about 100 ms. */
+                      * heard, closed, ended, flows. At once when one of the
+                      * last three changes, else within about 100 ms. */
     CLUSTER_LAG,     /* our loop stood still for `ms`: suspect nobody yet */
     CLUSTER_SEEDS,   /* the seeds were resolved again: seeds */
     CLUSTER_DRAIN,   /* we are about to go: nobody chooses us any more */
@@ -93,6 +93,7 @@ struct cluster_news {
     uint64_t heard; /* newest batch that came in its lane */
     bool closed;    /* the newest of ours is the end */
     bool ended;     /* the newest of its is the end */
+    bool flows;     /* its lane has a pipe; false: nothing comes of it */
     uint32_t ms;
     const struct addr *seeds;
     size_t seeds_len;

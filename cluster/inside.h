@@ -86,7 +86,9 @@ struct peer {
     bool ended;          /* likewise: its tail is here */
     uint64_t sent_acked; /* it said that it has these of ours */
     uint64_t still_ms;   /* no such word since */
-    bool gone_told;      /* that its tail may be lost */
+    bool flows;          /* likewise */
+    bool gone_told;      /* that its tail may be lost; nothing came since */
+    bool silence_told;   /* the same for its silence */
     bool mark_due;       /* CLUSTER_MARK for all */
     bool lane_end_due;   /* CLUSTER_END */
     bool probe_due;      /* CLUSTER_PROBE */
@@ -214,8 +216,11 @@ void loss_lost(struct cluster *cluster, uint16_t slot, struct bytes hashes);
 void loss_numbers(struct cluster *cluster, uint16_t slot,
                   const struct cluster_news *news);
 void loss_acked(struct cluster *cluster, uint16_t slot, uint64_t seq);
-/* What it sent last may never come: it is dead, has left, or is silent. */
+/* What it sent last may never come: it is dead or has left; is silent; no pipe
+ * stands to it, and perhaps none from it. */
 void loss_gone(struct cluster *cluster, uint16_t slot);
+void loss_silent(struct cluster *cluster, uint16_t slot);
+void loss_look(struct cluster *cluster, uint16_t slot);
 /* Subscriptions of ours may have begun without it while there was no way. */
 void loss_unknown(struct cluster *cluster, uint16_t slot);
 /* Items begin to be routed there; `met`: for the first time, and neither is

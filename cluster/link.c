@@ -53,6 +53,7 @@ void link_pipe_down(struct cluster *cluster, uint16_t slot)
     peer->confirmed = false;
     sync_stop(cluster, slot);
     update(cluster, slot);
+    loss_look(cluster, slot);
 }
 
 bool link_heard(struct cluster *cluster, uint16_t slot, uint64_t epoch)
@@ -72,7 +73,7 @@ bool link_heard(struct cluster *cluster, uint16_t slot, uint64_t epoch)
         peer->hello_due = true;
     }
     peer->heard_ms = cluster->now_ms;
-    peer->gone_told = false;
+    peer->silence_told = false;
     return true;
 }
 
@@ -206,9 +207,7 @@ static void visit(struct cluster *cluster, uint16_t slot)
         if (peer->confirmed) {
             doubt(cluster, slot);
         }
-        if (peer->was_linked) {
-            loss_gone(cluster, slot);
-        }
+        loss_silent(cluster, slot);
     }
     if (peer->asked_ms != 0 && cluster->now_ms >= peer->asked_ms + ANSWER_MS) {
         peer->proof_hello = peer->asked_hello;

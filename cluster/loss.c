@@ -43,10 +43,13 @@ void loss_numbers(struct cluster *cluster, uint16_t slot,
     if (news->ended && news->heard > peer->heard) {
         peer->hello_due = true; /* it waits for our word */
     }
+    peer->gone_told = peer->gone_told && news->heard == peer->heard;
     peer->sent = news->sent;
     peer->heard = news->heard;
     peer->closed = news->closed;
     peer->ended = news->ended;
+    peer->flows = news->flows;
+    loss_look(cluster, slot);
     if (cluster->drained) {
         loss_end_all(cluster); /* something was relayed behind the end */
     }
@@ -69,6 +72,29 @@ void loss_gone(struct cluster *cluster, uint16_t slot)
     if (!peer->ended && !peer->gone_told && peer->heard_epoch != 0) {
         peer->gone_told = true;
         loss_lost(cluster, slot, (struct bytes){0});
+    }
+}
+
+/* Its lane may go on. */
+void loss_silent(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (peer->was_linked && !peer->ended && !peer->gone_told &&
+        !peer->silence_told) {
+        peer->silence_told = true;
+        loss_lost(cluster, slot, (struct bytes){0});
+    }
+}
+
+/* Both ways at once: so a process ends. One alone is dialled anew, and then the
+ * numbers say what is missing. */
+void loss_look(struct cluster *cluster, uint16_t slot)
+{
+    const struct peer *peer = cluster->peers[slot];
+
+    if (!peer->pipe && !peer->flows && peer->was_linked) {
+        loss_gone(cluster, slot);
     }
 }
 

@@ -380,10 +380,14 @@ static bool admit(void *data, uint32_t pipe, const uint8_t ip[16])
 
 static void left(void *data, uint32_t pipe, enum pull_end why)
 {
-    struct lanes *lanes = ((struct inlet *)data)->lanes;
+    const struct inlet *inlet = data;
+    struct lanes *lanes = inlet->lanes;
 
     uv_mutex_lock(&lanes->mutex);
     pipe_table_remove(&lanes->pipes, key_of(data, pipe));
     lanes->ends[why]++;
     uv_mutex_unlock(&lanes->mutex);
+    if (lanes->options.on_left != NULL) {
+        lanes->options.on_left(lanes->options.data, inlet->lane, pipe);
+    }
 }

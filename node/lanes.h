@@ -42,6 +42,8 @@ struct lanes_options {
     /* `frame` is borrowed; `pipe` names where it came from. */
     void (*on_frame)(void *data, enum peer_lane lane, struct bytes frame,
                      uint32_t pipe);
+    /* The pipe has ended; all its frames were handed over. May be NULL. */
+    void (*on_left)(void *data, enum peer_lane lane, uint32_t pipe);
     /* lanes_pipe() changed, or there is room again where lanes_has_room() said
      * no: look at both. */
     void (*on_way)(void *data, uint16_t slot, enum peer_lane lane);

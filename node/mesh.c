@@ -15,6 +15,7 @@ static_assert((int)CLUSTER_PEERS_MAX <= LANES_SLOTS_MAX, "a slot is a slot");
 
 static void mesh_free(struct mesh *mesh);
 static void on_way(void *data, uint16_t slot, enum peer_lane lane);
+static void on_left(void *data, enum peer_lane lane, uint32_t pipe);
 static void on_frame(void *data, enum peer_lane lane, struct bytes frame,
                      uint32_t pipe);
 
@@ -41,6 +42,7 @@ int mesh_open(struct mesh **out, const struct mesh_options *options)
                           FRAME_EXTRA},
         .data = mesh,
         .on_frame = on_frame,
+        .on_left = on_left,
         .on_way = on_way,
     };
 
@@ -96,6 +98,8 @@ int mesh_peer_open(struct mesh *mesh, uint16_t slot,
     link->counts = (struct mesh_link){0};
     link->closed = false;
     link->ended = false;
+    link->flows = false;
+    link->tell = false;
     link->told_sent = 0;
     link->told_heard = 0;
     link->lanes[PEER_CONTROL].addr = peer->cluster;
@@ -212,6 +216,20 @@ static void on_way(void *data, uint16_t slot, enum peer_lane lane)
     }
     peer_link_depart(&link->lanes[lane], false);
     peer_link_dirty(link);
+}
+
+/* A way from somebody to us is no more. */
+static void on_left(void *data, enum peer_lane lane, uint32_t pipe)
+{
+    struct mesh *mesh = data;
+
+    for (size_t slot = 0; slot < mesh->slots_len; slot++) {
+        struct peer_link *link = mesh->links[slot];
+        if (link != NULL && link->open && link->lanes[lane].pipe_in == pipe) {
+            link->lanes[lane].pipe_in = 0;
+            peer_link_flows(link);
+        }
+    }
 }
 
 static void on_frame(void *data, enum peer_lane lane, struct bytes frame,

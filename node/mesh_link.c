@@ -51,12 +51,14 @@ void peer_link_depart(struct link_lane *lane, bool open_too)
 
 static bool has_untold(const struct peer_link *link)
 {
-    return link->lanes[PEER_DATA].out.head.seq != link->told_sent ||
+    return link->tell ||
+           link->lanes[PEER_DATA].out.head.seq != link->told_sent ||
            link->lanes[PEER_DATA].in.newest != link->told_heard;
 }
 
 /* How far the data lanes are, so that the cluster sees one that stands still:
- * at once where an end came or is none any more, else once in a while. */
+ * at once where an end or a pipe came or is none any more, else once in a
+ * while. */
 static void tell_numbers(struct peer_link *link)
 {
     const struct link_queue *out = &link->lanes[PEER_DATA].out;
@@ -76,7 +78,8 @@ static void tell_numbers(struct peer_link *link)
                                                  .sent = out->head.seq,
                                                  .heard = in->newest,
                                                  .closed = link->closed,
-                                                 .ended = link->ended});
+                                                 .ended = link->ended,
+                                                 .flows = link->flows});
 }
 
 static void count_dropped(struct peer_link *link, uint64_t items)
@@ -296,17 +299,29 @@ static void take_items(const struct link_lane *lane, enum peer_hop hop,
     }
 }
 
+void peer_link_flows(struct peer_link *link)
+{
+    bool flows = link->lanes[PEER_DATA].pipe_in != 0;
+
+    if (link->flows != flows) {
+        link->flows = flows;
+        link->tell = true;
+        tell_numbers(link);
+    }
+    peer_link_dirty(link);
+}
+
 /* Before what is in it is looked at: an end that is one no more. */
 static void note_end(struct peer_link *link, const struct peer_batch *head)
 {
     bool ended = head->kind == PEER_END;
 
-    if (link->ended != ended) {
-        link->ended = ended;
-        link->tell = true;
+    link->tell = link->tell || link->ended != ended;
+    link->ended = ended;
+    if (link->tell) {
         tell_numbers(link);
     }
-    peer_link_dirty(link);
+    peer_link_flows(link);
 }
 
 static void take_data(struct link_lane *lane, const struct peer_batch *head,

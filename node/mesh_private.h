@@ -39,6 +39,7 @@ struct peer_link {
     bool dirty;  /* in the list */
     bool closed; /* the newest in our data lane is the end */
     bool ended;  /* the newest in its data lane is the end */
+    bool flows;  /* its data lane has a pipe that a batch came from */
     bool tell;   /* one of them changed: not in the middle of a publish */
     struct node_id id;
     uint64_t epoch;
@@ -98,6 +99,8 @@ void peer_link_flush(struct peer_link *link, uint64_t now_ms);
 /* Sends what waits as long as the lane takes it. */
 void peer_link_depart(struct link_lane *lane, bool open_too);
 
+/* Its data lane has a pipe now, or has none any more. */
+void peer_link_flows(struct peer_link *link);
 /* A batch of the peer. */
 void peer_link_take(struct link_lane *lane, const struct peer_batch *head,
                     struct bytes body);

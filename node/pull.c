@@ -178,20 +178,14 @@ void pull_take(struct pull *pull,
     memcpy(letters, pull->inbox, len * sizeof letters[0]);
     pull->inbox_len = 0;
     pull->inbox_bytes = 0;
+    struct pipe *dead = pull->dead; /* of each, the last frame is here */
+    pull->dead = NULL;
     for (struct pipe *pipe = pull->pipes; pipe != NULL;) {
         struct pipe *next = pipe->next;
         news = unpark(pipe) || news;
         pipe = next;
     }
-    struct pipe *dead = pull->dead;
-    pull->dead = NULL;
     uv_mutex_unlock(&pull->mutex);
-    while (dead != NULL) {
-        struct pipe *next = dead->next;
-        pull->to.left(pull->to.data, dead->id, dead->end);
-        pipe_free(dead);
-        dead = next;
-    }
     if (news) {
         pull->to.on_news(pull->to.data);
     }
@@ -199,6 +193,12 @@ void pull_take(struct pull *pull,
         on_frame(data, bytes_of(letters[i].frame, letters[i].len),
                  letters[i].pipe);
         free(letters[i].frame);
+    }
+    while (dead != NULL) {
+        struct pipe *next = dead->next;
+        pull->to.left(pull->to.data, dead->id, dead->end);
+        pipe_free(dead);
+        dead = next;
     }
 }
 

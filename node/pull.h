@@ -51,7 +51,7 @@ struct pull_to {
     void *data;
     void (*on_news)(void *data); /* call pull_take() */
     bool (*admit)(void *data, uint32_t pipe, const uint8_t ip[16]);
-    /* An admitted one was closed; called by pull_take(). */
+    /* An admitted one was closed; called by pull_take(), after its frames. */
     void (*left)(void *data, uint32_t pipe, enum pull_end why);
 };
 

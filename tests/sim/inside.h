@@ -65,6 +65,7 @@ struct sim_pipe {
     bool clogged; /* nothing comes out of its data lane, until it breaks */
     uint64_t told_sent;
     uint64_t told_heard;
+    bool told_flows;
 };
 
 /* What a node knows of the data lane of another one. */
@@ -72,6 +73,7 @@ struct sim_inlet {
     struct node_id src;
     uint64_t seq;
     bool ended;
+    bool flows; /* the pipe it comes from stands */
 };
 
 struct sim_wish {
@@ -202,6 +204,7 @@ void lane_pipe_up(struct sim *sim, size_t i, uint16_t slot);
 void lane_arrived(struct sim *sim, const struct sim_event *event,
                   uint16_t slot);
 void lane_numbers(struct sim *sim, size_t i); /* to its cluster */
+void lane_broke(struct sim *sim, size_t from, size_t to);
 
 /* items.c */
 void items_arrived(struct sim *sim, size_t i, uint64_t item, uint8_t hop);

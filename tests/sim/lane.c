@@ -104,18 +104,22 @@ static void tell_numbers(struct sim *sim, size_t i, uint16_t slot)
     }
     bool same = node_id_eq(&inlet->src, &pipe->dst);
     uint64_t heard = same ? inlet->seq : 0;
-    if (pipe->seq == pipe->told_sent && heard == pipe->told_heard) {
+    bool flows = same && inlet->flows;
+    if (pipe->seq == pipe->told_sent && heard == pipe->told_heard &&
+        flows == pipe->told_flows) {
         return;
     }
     pipe->told_sent = pipe->seq;
     pipe->told_heard = heard;
+    pipe->told_flows = flows;
     sim_news(sim, i,
              &(struct cluster_news){.type = CLUSTER_NUMBERS,
                                     .slot = slot,
                                     .sent = pipe->seq,
                                     .heard = heard,
                                     .closed = pipe->closed,
-                                    .ended = same && inlet->ended});
+                                    .ended = same && inlet->ended,
+                                    .flows = flows});
 }
 
 void lane_numbers(struct sim *sim, size_t i)
@@ -140,7 +144,8 @@ void lane_arrived(struct sim *sim, const struct sim_event *event, uint16_t slot)
     }
     SIM_CHECK(sim, event->seq > inlet->seq);
     bool hole = event->seq != inlet->seq + 1;
-    bool changed = inlet->ended != (event->kind == PEER_END);
+    bool changed = inlet->ended != (event->kind == PEER_END) || !inlet->flows;
+    inlet->flows = true;
     inlet->seq = event->seq;
     sim->nodes[event->node].has_numbers = true;
     inlet->ended = event->kind == PEER_END;
@@ -168,4 +173,19 @@ static void lose(struct sim *sim, size_t i, uint16_t slot, struct bytes hashes)
     sim_news(sim, i,
              &(struct cluster_news){
                  .type = CLUSTER_LOST, .slot = slot, .bytes = hashes});
+}
+
+/* The pipe broke, and its end is seen at the other side, too. */
+void lane_broke(struct sim *sim, size_t from, size_t to)
+{
+    struct sim_node *node = &sim->nodes[to];
+
+    if (!node->up || !node->inlets[from].flows) {
+        return;
+    }
+    node->inlets[from].flows = false;
+    uint16_t slot = cluster_slot_of(node->cluster, &node->inlets[from].src);
+    if (slot != CLUSTER_SLOT_NONE && slot < node->pipes_len) {
+        tell_numbers(sim, to, slot);
+    }
 }

@@ -253,7 +253,9 @@ void net_event(struct sim *sim, struct sim_event *event)
         break;
     case SIM_RESET:
         if (here && node->pipes[event->slot].number == event->pipe) {
-            sim_break(sim, event->node, node->pipes[event->slot].to);
+            size_t dead = node->pipes[event->slot].to;
+            sim_break(sim, event->node, dead);
+            lane_broke(sim, dead, event->node);
         }
         break;
     case SIM_WAKE:
@@ -289,6 +291,7 @@ void sim_break(struct sim *sim, size_t a, size_t b)
         sim_news(
             sim, a,
             &(struct cluster_news){.type = CLUSTER_PIPE_DOWN, .slot = slot});
+        lane_broke(sim, a, b);
     }
 }
 

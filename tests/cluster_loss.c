@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who is told of what is lost on links, and who is not: case by case, with a
+ * few whole nodes in the simulator.
+ */
+#include "tests/test.h"
+
+#include "cluster/inside.h"
+#include "tests/sim/inside.h"
+
+static struct sim *nodes(size_t len, size_t regions)
+{
+    struct sim *sim = sim_new(
+        &(struct sim_options){.seed = 1, .nodes = len, .regions = regions});
+
+    sim_start_all(sim);
+    sim_until(sim, sim_is_whole, 5000);
+    return sim;
+}
+
+/* The numbers of the lane say what is missing. */
+static void a_link_that_breaks_is_a_gap_only_with_items_in_it(void **state)
+{
+    (void)state;
+
+    for (int items = 0; items < 2; items++) {
+        struct sim *sim = nodes(3, 1);
+        sim_want(sim, 1, 7, true);
+        sim_run(sim, 500);
+        if (items) {
+            assert_true(sim_publish(sim, 0, 7));
+        }
+        sim_break(sim, 0, 1);
+        sim_until(sim, sim_is_whole, 5000);
+        sim_run(sim, 100);
+        assert_int_equal(sim_gaps(sim, 1), items);
+        assert_int_equal(sim_gaps(sim, 0), 0); /* the other way stands */
+        assert_int_equal(sim_gaps(sim, 2), 0);
+        sim_free(sim);
+    }
+}
+
+/* So a process ends: told at once, and not again when it is called dead. */
+static void both_ways_that_break_are_a_gap_at_once(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+
+    (void)state;
+    sim_run(sim, 500);
+    sim_kill(sim, 2, true);
+    sim_run(sim, 5);
+    assert_int_equal(sim_events(sim, 0, CLUSTER_DEAD), 0);
+    assert_int_equal(sim_gaps(sim, 0), 1);
+    sim_until(sim, sim_is_agreed, 5000);
+    assert_int_equal(sim_events(sim, 0, CLUSTER_DEAD), 1);
+    assert_int_equal(sim_gaps(sim, 0), 1);
+    sim_free(sim);
+}
+
+/* What node 1 wants since its way to node 0 broke, node 0 did not know. */
+static void what_began_without_a_way_is_told_when_it_is_back(void **state)
+{
+    (void)state;
+
+    for (int wants = 0; wants < 2; wants++) {
+        struct sim *sim = nodes(3, 1);
+        sim_break(sim, 1, 0);
+        if (wants) {
+            sim_want(sim, 1, 7, true);
+        }
+        sim_until(sim, sim_is_whole, 5000);
+        assert_int_equal(sim_gaps(sim, 1) > 0, wants);
+        assert_int_equal(sim_gaps(sim, 0) + sim_gaps(sim, 2), 0);
+        sim_free(sim);
+    }
+}
+
+/* Node 0 has no way to node 1, which hears everything else. */
+static void what_had_no_way_is_told_in_the_lane(void **state)
+{
+    (void)state;
+
+    for (int items = 0; items < 2; items++) {
+        struct sim *sim = nodes(3, 1);
+        sim_want(sim, 1, 7, true);
+        sim_run(sim, 500);
+        sim_break(sim, 0, 1);
+        sim_run(sim, 10);
+        if (items) {
+            assert_true(sim_publish(sim, 0, 7));
+        }
+        sim_until(sim, sim_is_whole, 5000);
+        sim_run(sim, 100);
+        assert_int_equal(sim_gaps(sim, 1), items);
+        assert_int_equal(sim_gaps(sim, 0) + sim_gaps(sim, 2), 0);
+        sim_free(sim);
+    }
+}
+
+static void a_silent_way_is_a_link_lost(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+
+    (void)state;
+    sim_cut(sim, 1, 0); /* membership lives on through node 2 */
+    sim_run(sim, LINK_SILENT_MS + 1000);
+    assert_true(sim_is_agreed(sim));
+    assert_false(sim_is_whole(sim));
+    assert_int_equal(sim_events(sim, 0, CLUSTER_UNLINKED), 1);
+    assert_int_equal(sim_events(sim, 1, CLUSTER_UNLINKED), 1);
+    sim_heal(sim);
+    sim_until(sim, sim_is_whole, 3000);
+    sim_free(sim);
+}
+
+static void lose(struct sim *sim, size_t i, size_t from, struct bytes hashes)
+{
+    sim_news(sim, i,
+             &(struct cluster_news){.type = CLUSTER_LOST,
+                                    .slot = sim_slot(sim, i, from),
+                                    .bytes = hashes});
+}
+
+static void a_hole_is_a_gap_here_only(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+
+    (void)state;
+    lose(sim, 0, 1, (struct bytes){0});
+    sim_run(sim, 500);
+    assert_int_equal(sim_gaps(sim, 0), 1);
+    assert_int_equal(sim_gaps(sim, 1) + sim_gaps(sim, 2), 0);
+    sim_free(sim);
+}
+
+/* Nodes 0, 2 and 4 are one region, 1, 3 and 5 the other. What node 0 misses
+ * from node 1 was for its region, too; it goes no further. */
+static void an_ingress_tells_its_region_what_it_missed(void **state)
+{
+    struct sim *sim = nodes(6, 2);
+
+    (void)state;
+    assert_int_equal(sim_gaps(sim, 2), 0); /* joining is no loss */
+    lose(sim, 0, 1, (struct bytes){0});
+    sim_run(sim, 1000);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(sim_gaps(sim, i), i % 2 == 0);
+    }
+    sim_free(sim);
+}
+
+/* Of its region only those who may want these topics. */
+static void an_ingress_tells_of_some_topics_whom_they_concern(void **state)
+{
+    struct sim *sim = nodes(8, 2);
+    uint8_t hash[8];
+
+    (void)state;
+    sim_want(sim, 2, 7, true);
+    sim_want(sim, 3, 7, true);
+    sim_want(sim, 4, 8, true);
+    sim_want(sim, 6, SIM_TOPICS, true); /* a pattern */
+    sim_run(sim, 500);
+    bytes_put_u64be(hash, sim_hash(7));
+    lose(sim, 0, 1, bytes_of(hash, sizeof hash));
+    sim_run(sim, 1000);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(sim_gaps(sim, i), i == 0 || i == 2 || i == 6);
+        if (sim_gaps(sim, i) > 0) {
+            assert_true(sim->nodes[i].gaps[0].hash == sim_hash(7));
+        }
+    }
+    sim_free(sim);
+}
+
+/* In the lane in which it relays: an item before it, one after it. */
+static void an_ingress_tells_between_the_right_items(void **state)
+{
+    struct sim *sim = nodes(4, 2);
+    struct node_id src;
+
+    (void)state;
+    sim_want(sim, 2, 7, true);
+    sim_run(sim, 500);
+    src = sim->nodes[0].id;
+    for (int round = 0; round < 20; round++) {
+        struct sim_inlet *inlet = &sim->nodes[2].inlets[0];
+        uint64_t before = inlet->seq;
+        assert_true(sim_publish(sim, 1, 7));
+        sim_run(sim, 60);
+        lose(sim, 0, 1, (struct bytes){0});
+        sim_run(sim, 1);
+        assert_true(node_id_eq(&inlet->src, &src));
+        /* The same lane, whoever relays the item. */
+        assert_true(inlet->seq >= before + 1);
+        assert_int_equal(sim_gaps(sim, 2), round + 1);
+    }
+    sim_free(sim);
+}
+
+/* A data lane that stands still while control flows: cut within 4 s, the time
+ * of a hello and of a visit. */
+static void a_data_lane_that_stands_still_is_dialled_anew(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+    uint16_t slot = sim_slot(sim, 0, 1);
+    uint64_t epoch = sim_cluster(sim, 0)->peers[slot]->epoch;
+
+    (void)state;
+    sim_want(sim, 1, 7, true);
+    sim_run(sim, 10000); /* an idle lane is not a still one */
+    assert_true(sim_cluster(sim, 0)->peers[slot]->epoch == epoch);
+    assert_true(sim_publish(sim, 0, 7));
+    sim_run(sim, 100);
+    sim_clog(sim, 0, 1);
+    for (size_t i = 0; i < 30; i++) {
+        assert_true(sim_publish(sim, 0, 7));
+        sim_run(sim, 100);
+        assert_true(sim_cluster(sim, 0)->peers[slot]->epoch == epoch);
+    }
+    sim_run(sim, LANE_STILL_MS - 3000 + 3 * HELLO_MS);
+    assert_true(sim_cluster(sim, 0)->peers[slot]->epoch > epoch);
+    assert_int_equal(sim_events(sim, 0, CLUSTER_UNLINKED), 1);
+    assert_int_equal(sim_gaps(sim, 1), 1);
+    assert_int_equal(sim_gaps(sim, 0) + sim_gaps(sim, 2), 0);
+    assert_true(sim_publish(sim, 0, 7));
+    sim_run(sim, 100);
+    struct sim_report report = sim_report(sim, "still");
+    assert_int_equal(report.missed, 30);
+    assert_int_equal(report.untold, 0);
+    sim_free(sim);
+}
+
+/* Nothing can be lost with a node whose end has come; else nobody knows. */
+static void who_leaves_behind_its_end_leaves_no_gap(void **state)
+{
+    (void)state;
+
+    for (int ends = 0; ends < 2; ends++) {
+        struct sim *sim = nodes(6, 2);
+        uint64_t began_ms = sim_now_ms(sim);
+        sim_news(sim, 1, &(struct cluster_news){.type = CLUSTER_DRAIN});
+        sim_run(sim, 10);
+        assert_true(cluster_has_heir(sim_cluster(sim, 0)));
+        if (ends) {
+            sim_news(sim, 1, &(struct cluster_news){.type = CLUSTER_DRAINED});
+            while (!cluster_has_parted(sim_cluster(sim, 1))) {
+                sim_run(sim, 5);
+                assert_true(sim_now_ms(sim) < began_ms + 500);
+            }
+        }
+        assert_int_equal(sim_events(sim, 0, CLUSTER_LEFT), 0);
+        sim_leave(sim, 1);
+        sim_run(sim, 1000);
+        for (size_t i = 0; i < 6; i++) {
+            if (i != 1) {
+                assert_int_equal(sim_events(sim, i, CLUSTER_LEFT), 1);
+                assert_int_equal(sim_gaps(sim, i) == 0, ends);
+            }
+        }
+        sim_free(sim);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_link_that_breaks_is_a_gap_only_with_items_in_it),
+        cmocka_unit_test(both_ways_that_break_are_a_gap_at_once),
+        cmocka_unit_test(what_began_without_a_way_is_told_when_it_is_back),
+        cmocka_unit_test(a_silent_way_is_a_link_lost),
+        cmocka_unit_test(a_hole_is_a_gap_here_only),
+        cmocka_unit_test(what_had_no_way_is_told_in_the_lane),
+        cmocka_unit_test(an_ingress_tells_its_region_what_it_missed),
+        cmocka_unit_test(an_ingress_tells_of_some_topics_whom_they_concern),
+        cmocka_unit_test(an_ingress_tells_between_the_right_items),
+        cmocka_unit_test(a_data_lane_that_stands_still_is_dialled_anew),
+        cmocka_unit_test(who_leaves_behind_its_end_leaves_no_gap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
