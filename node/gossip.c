@@ -10,12 +10,15 @@
 
 enum {
     PACKET_MAX = 2048, /* a longer one is none of ours */
-    /* Packets that are looked at: so many at once, so many more each ms. */
+    /* Packets that are opened: so many at once, so many more each ms. */
     BURST = 8192,
     RATE_PER_MS = 32,
     LOG_AGAIN_MS = 10000, /* strangers do not fill the log */
     /* Where the life bytes of the nonce are (proto/seal.h). */
     NONCE_AT = SEAL_HEAD_LEN - SEAL_NONCE_LEN,
+    COUNTER_AT = SEAL_HEAD_LEN - 8,
+    /* What may wait for the loop, as far as the system permits. */
+    RECEIVE_LEN = 4 << 20,
 };
 
 static_assert(PACKET_MAX >= CLUSTER_PACKET_LEN_MAX + SEAL_OVERHEAD,
@@ -107,10 +110,12 @@ static int start(struct gossip *gossip)
     struct sockaddr_storage where;
 
     sockaddr_write(&gossip->options.listen, &where);
+    int receive_len = RECEIVE_LEN;
     int rc = uv_udp_bind(&gossip->udp, (const struct sockaddr *)&where, 0);
     if (rc != 0) {
         return rc == UV_EADDRINUSE ? ERR_CONFLICT : ERR_IO;
     }
+    (void)uv_recv_buffer_size((uv_handle_t *)&gossip->udp, &receive_len);
     return uv_udp_recv_start(&gossip->udp, on_alloc, on_packet) == 0 ? 0
                                                                      : ERR_IO;
 }
@@ -134,9 +139,7 @@ static void on_packet(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf,
     }
     struct addr addr = sockaddr_read(from);
     int rc = ERR_TOO_BIG;
-    if (is_too_fast(gossip)) {
-        rc = ERR_LIMIT;
-    } else if ((flags & UV_UDP_PARTIAL) == 0) {
+    if ((flags & UV_UDP_PARTIAL) == 0) {
         rc = open_packet(gossip, &addr, bytes_of(buf->base, (size_t)len),
                          &for_me);
     }
@@ -181,9 +184,20 @@ static int open_packet(struct gossip *gossip, const struct addr *from,
     static const struct node_id nobody;
     const struct gossip_options *options = &gossip->options;
     uint64_t counter;
+    uint64_t print;
 
     if (options->loopback_only && !addr_is_loopback(from)) {
         return ERR_DENIED;
+    }
+    if (seal_print(sealed, &print) &&
+        seal_ring_find(options->ring, print) >= 0) {
+        if (replay_has(&gossip->replay, sealed.p + NONCE_AT,
+                       bytes_u64be(sealed.p + COUNTER_AT))) {
+            return ERR_REPLAYED;
+        }
+        if (is_too_fast(gossip)) {
+            return ERR_LIMIT;
+        }
     }
     int rc = seal_read(options->ring, SEAL_GOSSIP, &options->self, sealed,
                        &gossip->plain, &counter);
@@ -224,7 +238,9 @@ static void log_unknown_key(struct gossip *gossip, const struct addr *from,
              "file here or there is out of date, or it is another cluster");
 }
 
-/* A flood costs us reading, but no more. */
+/* Bounds what opening costs us. Packets that no key of ours could open, and
+ * those heard before, are told by their head and are not among these: so a
+ * stranger's flood takes nothing away from the members. */
 static bool is_too_fast(struct gossip *gossip)
 {
     uint64_t now_ms = uv_now(gossip->options.loop);

@@ -38,4 +38,9 @@ void replay_fini(struct replay *replay);
 bool replay_accept(struct replay *replay, const uint8_t life[REPLAY_LIFE_LEN],
                    uint64_t counter);
 
+/* Whether it would say no; makes no entry, so anybody's packet may be asked
+ * about before it is opened. */
+bool replay_has(const struct replay *replay,
+                const uint8_t life[REPLAY_LIFE_LEN], uint64_t counter);
+
 #endif

@@ -85,7 +85,7 @@
 /* X(field, reason, what it means) */
 #define STATS_GOSSIP_REFUSED(X)                                               \
     X(gossip_foreign, "foreign", "from another host, to a node without keys") \
-    X(gossip_flood, "flood", "came faster than they are looked at")           \
+    X(gossip_flood, "flood", "came faster than they are opened")              \
     X(gossip_oversized, "oversized", "longer than any packet of ours")        \
     X(gossip_garbage, "garbage", "is no envelope")                            \
     X(gossip_forged, "forged", "no key of ours opens it for this node")       \

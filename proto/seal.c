@@ -179,24 +179,36 @@ static uint64_t *word_of(struct seal_window *window, uint64_t counter)
     return &window->seen[counter % SEAL_WINDOW / 64];
 }
 
+static uint64_t bit_of(uint64_t counter)
+{
+    return (uint64_t)1 << counter % 64;
+}
+
+bool seal_window_has(const struct seal_window *window, uint64_t counter)
+{
+    uint64_t word = window->seen[counter % SEAL_WINDOW / 64];
+
+    return counter <= window->newest &&
+           (window->newest - counter >= SEAL_WINDOW ||
+            (word & bit_of(counter)) != 0);
+}
+
 bool seal_window_accept(struct seal_window *window, uint64_t counter)
 {
-    uint64_t bit = (uint64_t)1 << counter % 64;
-
+    if (seal_window_has(window, counter)) {
+        return false;
+    }
     if (counter > window->newest) {
         uint64_t ahead = counter - window->newest;
         if (ahead >= SEAL_WINDOW) {
             memset(window->seen, 0, sizeof window->seen);
         } else {
             for (uint64_t c = window->newest + 1; c <= counter; c++) {
-                *word_of(window, c) &= ~((uint64_t)1 << c % 64);
+                *word_of(window, c) &= ~bit_of(c);
             }
         }
         window->newest = counter;
-    } else if (window->newest - counter >= SEAL_WINDOW ||
-               (*word_of(window, counter) & bit) != 0) {
-        return false;
     }
-    *word_of(window, counter) |= bit;
+    *word_of(window, counter) |= bit_of(counter);
     return true;
 }

@@ -95,5 +95,7 @@ struct seal_window {
 
 /* True once for each counter; false for one seen before or too old to know. */
 bool seal_window_accept(struct seal_window *window, uint64_t counter);
+/* Whether it would say no. */
+bool seal_window_has(const struct seal_window *window, uint64_t counter);
 
 #endif

@@ -258,6 +258,42 @@ static void garbage_is_refused(void **state)
     pair_end(&pair);
 }
 
+/* Faster than packets are opened: what no key of ours could open, and what was
+ * heard before, takes nothing away from the members. */
+static void a_flood_of_strangers_leaves_room_for_members(void **state)
+{
+    enum {
+        PACKETS = 40000,
+        AT_ONCE = 50, /* the kernel's buffer is small */
+    };
+    struct buf garbage = {0};
+    struct buf heard = {0};
+    struct pair pair;
+    (void)state;
+
+    pair_start(&pair, "one");
+    seal(&pair.a, &id_b, 5, &heard);
+    send_raw(&pair.b.at, buf_bytes(&heard));
+    wait_for(&pair, 1);
+    seal(&pair.a, &id_b, 6, &garbage);
+    garbage.p[5] ^= 1; /* another key */
+    for (int i = 0; i < PACKETS; i++) {
+        send_raw(&pair.b.at, buf_bytes(i % 2 == 0 ? &garbage : &heard));
+        if (i % AT_ONCE == AT_ONCE - 1) {
+            wait_for(&pair, AT_ONCE);
+        }
+    }
+    assert_int_equal(pair.b.stats.gossip_flood, 0);
+    assert_int_equal(pair.b.stats.gossip_forged, PACKETS / 2);
+    assert_int_equal(pair.b.stats.gossip_replayed, PACKETS / 2);
+    gossip_send(pair.a.gossip, &pair.b.at, &id_b, BYTES("still here"));
+    wait_for(&pair, 1);
+    assert_string_equal(pair.b.last, "still here");
+    buf_fini(&garbage);
+    buf_fini(&heard);
+    pair_end(&pair);
+}
+
 static void a_taken_address_is_an_error(void **state)
 {
     struct gossip *other;
@@ -285,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_replay_is_refused),
         cmocka_unit_test(any_flipped_bit_is_refused),
         cmocka_unit_test(garbage_is_refused),
+        cmocka_unit_test(a_flood_of_strangers_leaves_room_for_members),
         cmocka_unit_test(a_taken_address_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

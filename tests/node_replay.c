@@ -12,9 +12,13 @@ static void each_counter_of_a_sender_is_taken_once(void **state)
 
     assert_int_equal(replay_init(&replay), 0);
     for (uint64_t counter = 1; counter < 5000; counter++) {
+        assert_false(replay_has(&replay, a, counter));
         assert_true(replay_accept(&replay, a, counter));
+        assert_true(replay_has(&replay, a, counter));
         assert_false(replay_accept(&replay, a, counter));
     }
+    assert_true(replay_has(&replay, a, 1));
+    assert_false(replay_has(&replay, b, 1));
     assert_true(replay_accept(&replay, b, 1));  /* another's */
     assert_false(replay_accept(&replay, a, 1)); /* too old to know */
     assert_false(replay_accept(&replay, b, 1));
