@@ -4,6 +4,7 @@
 // keys: counted by reason and dropped; nothing grows, the node stays ready, and
 // a bystander hears every item that crosses the link once.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
@@ -52,6 +53,11 @@ async function members(node) {
   return JSON.parse(text).members.filter((m) => m.state === 'alive' || m.state === 'suspect').map((m) => m.name).sort();
 }
 
+async function publish(value) {
+  const { code, stderr } = await run(['pub', 'demo', 'quiet', value], { url: b.url, env: { STARLING_TOKEN: client } });
+  assert.equal(code, 0, stderr);
+}
+
 // An item from b reaches the bystander on a, as all before it did, once.
 async function unharmed() {
   sent += 1;
@@ -60,14 +66,8 @@ async function unharmed() {
     assert.equal((await get(`${node.url}/readyz`)).status, 200);
     assert.deepEqual(await members(node), ['a', 'b']);
   }
-  const { code, stderr } = await run(['pub', 'demo', 'quiet', `still ${sent}`],
-    { url: b.url, env: { STARLING_TOKEN: client } });
-  assert.equal(code, 0, stderr);
-  try {
-    await until('the bystander hears it', 5000, () => bystander.out.includes(`"still ${sent}"`));
-  } catch (error) {
-    throw new Error(`${error.message}\n${a.log}\n${b.log}`);
-  }
+  await publish(`still ${sent}`);
+  await until('the bystander hears it', 5000, () => bystander.out.includes(`"still ${sent}"`));
   for (let i = 1; i <= sent; i += 1) assert.equal(bystander.out.split(`"still ${i}"`).length, 2, `item ${i}, once`);
   assert.ok(!bystander.out.includes('"op":"gap"'));
 }
@@ -93,6 +93,10 @@ before(async () => {
   bystander.out = '';
   bystander.child.stdout.on('data', (data) => { bystander.out += data; });
   await until('the bystander listens', 5000, async () => /starling_subscriptions 1$/m.test(await metrics(a)));
+  await until('b knows what the bystander wants', 10000, async () => {
+    await publish('first');
+    return bystander.out.includes('"first"');
+  });
   await unharmed();
   await until('something is recorded on each way', 5000, () => tap.datagrams.length > 5 &&
     tap.frames('control').length > 1 && tap.frames('data').length > 1);
@@ -263,11 +267,25 @@ test('A8 J8 connections that are held open are bounded, and end', { timeout: 600
   await unharmed();
 });
 
-test('a flood of packets is looked at no faster than it can be, and harms nobody', { timeout: 60000 }, async () => {
+// From a process of its own: the tap, through which b speaks, is in this one.
+const flood = `
+  const [port, ...hex] = process.argv.slice(1);
+  const packets = hex.map((digits) => Buffer.from(digits, 'hex'));
+  const socket = require('node:dgram').createSocket('udp4');
+  (async () => {
+    for (let i = 0; i < 1000; i += 1) {
+      await Promise.all(Array.from({ length: 100 }, (_, n) => new Promise((done) => {
+        socket.send(packets[n % packets.length], port, '127.0.0.1', done);
+      })));
+    }
+    socket.close();
+  })();`;
+
+test('a flood of packets takes nothing from the members', { timeout: 60000 }, async () => {
   const packets = [crypto.randomBytes(1200), tap.datagrams.at(-1), Buffer.alloc(1400, 'S')];
-  for (let i = 0; i < 300; i += 1) {
-    await Promise.all(Array.from({ length: 100 }, (_, n) => tell(a, packets[n % packets.length])));
-  }
+  const flooder = spawn(process.execPath, ['-e', flood, a.port + 1, ...packets.map((bytes) => bytes.toString('hex'))]);
+  await counted(a, 'gossip', 'garbage', 100, () => once(flooder, 'exit'));
+  assert.equal(await refused(a, 'gossip', 'flood'), 0);
   await unharmed();
 });
 
@@ -275,6 +293,8 @@ test('nothing of all this is kept', { timeout: 30000 }, async () => {
   await until('the files are those of before', 15000, () => held(a.process.pid).files <= baseline.files);
   const now = held(a.process.pid);
   assert.equal(now.threads, baseline.threads);
-  assert.ok(now.kib <= baseline.kib + (16 << 10), `${now.kib} KiB, ${baseline.kib} before`);
+  // What 256 strangers had is free, but the allocator keeps some of it; it does
+  // not grow when they come again.
+  assert.ok(now.kib <= baseline.kib + (32 << 10), `${now.kib} KiB, ${baseline.kib} before`);
   assert.ok(!/ error | warn (?!peer-refused|key-unknown)/.test(a.log), a.log);
 });
