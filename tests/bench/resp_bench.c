@@ -9,7 +9,8 @@
  * routable  subscribes to a new topic COUNT times; the moment the
  *           acknowledgement is there, publishes on the other port: the item
  *           must come. Reports the time to the acknowledgement.
- * storm     the same on CONNS connections at once, as fast as acknowledged.
+ * storm     the same on CONNS connections at once, RATE times a second (open
+ *           loop) or, with 0, as fast as acknowledged.
  * burst     the same with SUBSCRIBES topics asked for all at once (storm.c).
  * idle      CONNS connections with a subscription each: memory and idle CPU.
  *
@@ -29,7 +30,7 @@ static const struct {
     {"fanout", mode_fanout, 6, "SUB_PORT PUB_PORT SUBS SIZE SECONDS PID[,PID]"},
     {"latency", mode_latency, 4, "SUB_PORT PUB_PORT RATE SECONDS"},
     {"routable", mode_routable, 3, "SUB_PORT PUB_PORT COUNT"},
-    {"storm", mode_storm, 5, "SUB_PORT PUB_PORT CONNS SECONDS PID[,PID]"},
+    {"storm", mode_storm, 6, "SUB_PORT PUB_PORT CONNS RATE SECONDS PID[,PID]"},
     {"burst", mode_burst, 3, "SUB_PORT PUB_PORT SUBSCRIBES"},
     {"idle", mode_idle, 4, "PORT CONNS SECONDS PID"},
 };

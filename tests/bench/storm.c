@@ -18,8 +18,8 @@ enum {
     DRAIN_MS = 3000,
 };
 
-/* In a storm each always waits for one acknowledgement, in a burst for all; and
- * items come in between. */
+/* In a storm each waits for one acknowledgement, always or when its turn came,
+ * in a burst for all; and items come in between. */
 struct conn {
     int fd;
     uint64_t asked_ns; /* the last one, or all */
@@ -35,7 +35,11 @@ struct storm {
     int pub;
     struct conn conns[CONNS_MAX];
     size_t conns_len;
-    bool burst; /* all are asked for at once */
+    bool burst;        /* all are asked for at once */
+    uint64_t every_ns; /* a subscribe is due; 0: as fast as acknowledged */
+    uint64_t due_ns;
+    struct conn *idle[CONNS_MAX];
+    size_t idle_len;
     uint64_t count_from;
     uint64_t stop_at;
     uint64_t acknowledged;
@@ -53,7 +57,7 @@ static void topic_of(const struct storm *s, const struct conn *c,
                    number);
 }
 
-static void ask(struct storm *s, struct conn *c)
+static void ask(struct storm *s, struct conn *c, uint64_t due_ns)
 {
     char topic[64];
     char out[128];
@@ -63,9 +67,29 @@ static void ask(struct storm *s, struct conn *c)
     }
     topic_of(s, c, c->subs++, topic);
     int len = snprintf(out, sizeof out, "SUBSCRIBE %s\r\n", topic);
-    c->asked_ns = now_ns();
+    c->asked_ns = due_ns;
     s->waiting++;
     send_all(c->fd, out, (size_t)len);
+}
+
+static void next(struct storm *s, struct conn *c)
+{
+    if (s->every_ns == 0) {
+        ask(s, c, now_ns());
+    } else {
+        s->idle[s->idle_len++] = c;
+    }
+}
+
+/* From when one was due it waits, even if no connection was free then. */
+static void ask_all_due(struct storm *s)
+{
+    uint64_t now = now_ns();
+
+    while (s->every_ns > 0 && s->due_ns <= now && s->idle_len > 0) {
+        ask(s, s->idle[--s->idle_len], s->due_ns);
+        s->due_ns += s->every_ns;
+    }
 }
 
 static void publish(struct storm *s, struct conn *c)
@@ -102,7 +126,7 @@ static void on_acknowledged(struct storm *s, struct conn *c)
     c->acknowledged++;
     if (!s->burst) {
         publish(s, c);
-        ask(s, c);
+        next(s, c);
     }
 }
 
@@ -142,7 +166,9 @@ static void take_frames(struct storm *s, struct conn *c)
 static void turn(struct storm *s)
 {
     struct epoll_event events[256];
-    int n = epoll_wait(s->epoll, events, 256, 100);
+    const struct timespec wait = {.tv_nsec = s->every_ns > 0 ? 500000
+                                                             : 100000000};
+    int n = epoll_pwait2(s->epoll, events, 256, &wait, NULL);
 
     for (int i = 0; i < n; i++) {
         struct conn *c = events[i].data.ptr;
@@ -162,6 +188,7 @@ static void turn(struct storm *s)
     }
     send_all(s->pub, s->out, s->out_len);
     s->out_len = 0;
+    ask_all_due(s);
 }
 
 static void watch(struct storm *s, int fd, struct conn *c)
@@ -234,7 +261,8 @@ int mode_burst(char **argv)
 int mode_storm(char **argv)
 {
     static struct storm s;
-    uint64_t run_ns = number(argv[3]) * UINT64_C(1000000000);
+    uint64_t rate = number(argv[3]);
+    uint64_t run_ns = number(argv[4]) * UINT64_C(1000000000);
 
     s.conns_len = number(argv[2]);
     if (s.conns_len > CONNS_MAX) {
@@ -243,20 +271,22 @@ int mode_storm(char **argv)
     s.epoll = epoll_create1(EPOLL_CLOEXEC);
     s.pub = dial(argv[1]);
     watch(&s, s.pub, NULL);
+    s.every_ns = rate == 0 ? 0 : UINT64_C(1000000000) / rate;
     s.count_from = now_ns() + WARM_UP_MS * UINT64_C(1000000);
     s.stop_at = s.count_from + run_ns;
     for (size_t i = 0; i < s.conns_len; i++) {
         s.conns[i].fd = dial(argv[0]);
         watch(&s, s.conns[i].fd, &s.conns[i]);
-        ask(&s, &s.conns[i]);
+        next(&s, &s.conns[i]);
     }
+    s.due_ns = now_ns();
     uint64_t cpu = 0;
-    while (s.waiting > 0) {
+    while (s.waiting > 0 || now_ns() < s.stop_at) {
         turn(&s);
-        cpu = cpu == 0 && now_ns() >= s.count_from ? cpu_ns(argv[4]) : cpu;
+        cpu = cpu == 0 && now_ns() >= s.count_from ? cpu_ns(argv[5]) : cpu;
     }
     uint64_t took = now_ns() - s.count_from;
-    cpu = cpu_ns(argv[4]) - cpu;
+    cpu = cpu_ns(argv[5]) - cpu;
     drain(&s);
     printf("{\"mode\":\"storm\",\"conns\":%zu,\"subscribes_per_s\":%.0f,"
            "\"cpu_ns_per_subscribe\":%.0f,\"lost\":%" PRIu64 ",",

@@ -84,6 +84,9 @@ static bool play(struct card *card, const struct card_run *run, size_t seeds)
         players[i] = fork();
         assert(players[i] >= 0);
         if (players[i] == 0) {
+            if (freopen("/dev/null", "w", stdout) == NULL) {
+                _exit(1); /* a player's own words are no lines */
+            }
             work(card, run, seeds);
             _exit(0);
         }
@@ -278,7 +281,8 @@ int main(int argc, char **argv)
     read_options(&card, argv);
     card.tally = shared(sizeof *card.tally);
     card.next_seed = shared(sizeof *card.next_seed);
-    if (!take(&card, card_swim_runs, card_swim_runs_len)) {
+    if (!take(&card, card_maps_runs, card_maps_runs_len) ||
+        !take(&card, card_swim_runs, card_swim_runs_len)) {
         return 2;
     }
     return print_table(&card) == 0 ? 0 : 1;

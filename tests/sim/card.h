@@ -69,5 +69,7 @@ static inline void card_add_rate(struct card_tally *tally, uint64_t sum,
 
 extern const struct card_run card_swim_runs[];
 extern const size_t card_swim_runs_len;
+extern const struct card_run card_maps_runs[];
+extern const size_t card_maps_runs_len;
 
 #endif

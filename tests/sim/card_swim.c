@@ -91,7 +91,7 @@ static void crash(const struct card_run *run, uint64_t seed,
             world_reset_links(w, victim);
         }
         listen(w, &ear, run->n - 1 - i);
-        world_run(w, SETTLE_MS + rng_below(&w->rng, 1000));
+        world_run(w, SETTLE_MS / 2 + rng_below(&w->rng, 1000));
     }
     world_free(w);
 }
@@ -277,18 +277,19 @@ static void play_heal(const struct card_run *run, uint64_t seed,
 const struct card_run card_swim_runs[] = {
     {.n = 10, .seeds = 1000, .quick_seeds = 20, KILL(CARD_NO_GOAL)},
     {.n = 100, .seeds = 100, .quick_seeds = 4, KILL(1000)},
-    {.n = 1000, .seeds = 8, KILL(CARD_NO_GOAL)},
+    {.n = 1000, .seeds = 3, KILL(CARD_NO_GOAL)},
     {.n = 100, .loss = 10, .seeds = 100, .quick_seeds = 4, KILL(1000)},
+    {.n = 3, .seeds = 1000, SILENT(CARD_NO_GOAL, CARD_NO_GOAL)},
     {.n = 10, .seeds = 1000, .quick_seeds = 100, SILENT(2500, 4000)},
     {.n = 100, .seeds = 200, .quick_seeds = 10, SILENT(4000, 6000)},
-    {.n = 1000, .seeds = 20, SILENT(6000, 9000)},
+    {.n = 1000, .seeds = 6, SILENT(6000, 9000)},
     {.n = 10, .loss = 10, .seeds = 1000, .quick_seeds = 100,
      SILENT(2500, 4000)},
     {.n = 100, .loss = 10, .seeds = 200, SILENT(4000, 6000)},
-    {.n = 1000, .loss = 10, .seeds = 20, SILENT(6000, 9000)},
+    {.n = 1000, .loss = 10, .seeds = 4, SILENT(6000, 9000)},
     {.n = 100, .seeds = 20, .quick_seeds = 2, RUMOUR(CARD_NO_GOAL)},
-    {.n = 1000, .seeds = 10, RUMOUR(500)},
-    {.n = 1000, .loss = 30, .seeds = 10, RUMOUR(800)},
+    {.n = 1000, .seeds = 4, RUMOUR(500)},
+    {.n = 1000, .loss = 30, .seeds = 4, RUMOUR(800)},
     {.n = 3, .seeds = 10, .quick_seeds = 2, STEADY(CARD_NO_GOAL)},
     {.n = 10, .seeds = 10, .quick_seeds = 2, STEADY(CARD_NO_GOAL)},
     {.n = 100, .seeds = 4, .quick_seeds = 1, STEADY(CARD_NO_GOAL)},
