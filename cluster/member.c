@@ -24,11 +24,13 @@ int member_table_init(struct member_table *table, uint16_t living_max,
         .rows = calloc(rows, sizeof *table->rows),
         .order = calloc(rows, sizeof *table->order),
         .free = calloc(rows, sizeof *table->free),
+        .suspects = calloc(rows, sizeof *table->suspects),
         .living_max = living_max,
         .dead_max = dead_max,
         .free_len = (uint16_t)rows,
     };
-    if (table->rows == NULL || table->order == NULL || table->free == NULL) {
+    if (table->rows == NULL || table->order == NULL || table->free == NULL ||
+        table->suspects == NULL) {
         member_table_fini(table);
         return ERR_NOMEM;
     }
@@ -43,6 +45,7 @@ void member_table_fini(struct member_table *table)
     free(table->rows);
     free(table->order);
     free(table->free);
+    free(table->suspects);
     *table = (struct member_table){0};
 }
 
@@ -91,12 +94,30 @@ struct member *member_add(struct member_table *table,
     return m;
 }
 
+/* Before the count: suspects_len is still that of the list. */
+static void list_suspect(struct member_table *table, struct member *member,
+                         bool suspect)
+{
+    bool was = member->state == GOSSIP_SUSPECT;
+    uint16_t len = (uint16_t)(table->suspects_len + was);
+
+    if (was && !suspect) {
+        uint16_t last = table->suspects[len - 1];
+        table->suspects[member->suspect_at] = last;
+        table->rows[last].suspect_at = member->suspect_at;
+    } else if (!was && suspect) {
+        table->suspects[len] = member->row;
+        member->suspect_at = len;
+    }
+}
+
 void member_move(struct member_table *table, struct member *member,
                  enum gossip_state state, uint32_t incarnation, uint64_t now_ms)
 {
     assert(incarnation >= member->incarnation);
     assert(member->state != GOSSIP_LEFT);
     count(table, member, -1);
+    list_suspect(table, member, state == GOSSIP_SUSPECT);
     if (member->state != state) {
         member->changed_ms = now_ms;
     }
@@ -313,6 +334,8 @@ void member_table_check(const struct member_table *table,
         assert(gossip_node_is_valid(&m->node));
         assert((m->state == GOSSIP_SUSPECT) == (m->accusers_len > 0));
         assert(m->accusers_len <= MEMBER_ACCUSERS_MAX);
+        assert(m->state != GOSSIP_SUSPECT ||
+               table->suspects[m->suspect_at] == m->row);
         count(&again, m, 1);
     }
     assert(again.living_len == table->living_len);

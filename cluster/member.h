@@ -45,9 +45,10 @@ struct member {
     enum gossip_state state;
     uint32_t incarnation;
     uint16_t row;
-    bool far;        /* in another region than this node */
-    bool duplicate;  /* another living member, or this node, has its name */
-    uint32_t rtt_us; /* smoothed; 0 = unknown */
+    uint16_t suspect_at; /* its place in `suspects`, while it is one */
+    bool far;            /* in another region than this node */
+    bool duplicate;      /* another living member, or this node, has its name */
+    uint32_t rtt_us;     /* smoothed; 0 = unknown */
     struct member_log log; /* as of its last ping or ack */
     uint64_t changed_ms;   /* when `state` changed */
 
@@ -81,6 +82,7 @@ struct member_table {
     struct member *rows;
     struct member_key *order; /* rows in use, by id */
     uint16_t *free;           /* rows not in use */
+    uint16_t *suspects;       /* rows of those, in no order */
     uint16_t living_max;
     uint16_t dead_max;
     uint16_t order_len;

@@ -320,14 +320,8 @@ void swim_suspects_tick(struct swim *s)
 {
     size_t buried = 0;
 
-    if (s->table.suspects_len == 0) {
-        return;
-    }
-    for (size_t i = 0; i < s->table.order_len && buried < BURIALS_MAX; i++) {
-        struct member *m = member_at(&s->table, i);
-        if (m->state != GOSSIP_SUSPECT) {
-            continue;
-        }
+    for (size_t i = s->table.suspects_len; i > 0 && buried < BURIALS_MAX; i--) {
+        struct member *m = &s->table.rows[s->table.suspects[i - 1]];
         if (s->now_ms >= condemned_ms(s, m)) {
             swim_bury(s, m, GOSSIP_DEAD, m->incarnation, NULL);
             buried++;
@@ -342,15 +336,10 @@ uint64_t swim_suspects_wake(const struct swim *s)
 {
     uint64_t wake = SWIM_NEVER;
 
-    if (s->table.suspects_len == 0) {
-        return wake;
-    }
-    for (size_t i = 0; i < s->table.order_len; i++) {
-        const struct member *m = member_at(&s->table, i);
-        if (m->state == GOSSIP_SUSPECT) {
-            wake = swim_earlier(wake, condemned_ms(s, m));
-            wake = swim_earlier(wake, m->again_ms);
-        }
+    for (size_t i = 0; i < s->table.suspects_len; i++) {
+        const struct member *m = &s->table.rows[s->table.suspects[i]];
+        wake = swim_earlier(wake, condemned_ms(s, m));
+        wake = swim_earlier(wake, m->again_ms);
     }
     return wake;
 }
