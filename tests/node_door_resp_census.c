@@ -258,6 +258,39 @@ static void answers_keep_their_places(void **state)
     client_check(conn->conn.client);
 }
 
+/* Items do not wait for other nodes: commands do. */
+static void a_subscribers_items_go_on_meanwhile(void **state)
+{
+    struct net *net = *state;
+    struct core *core = &net->nodes[0].core;
+    struct fake_conn *conn = connect_node(net, 0);
+    struct fake_conn *other = connect_node(net, 0);
+
+    say(conn, "HELLO 3\r\nPUBSUB NUMPAT\r\nSUBSCRIBE x\r\n");
+    fake_conn_reset(conn);
+    assert_false(conn->conn.paused);
+    say(conn, "PUBSUB NUMSUB x\r\nPING\r\n");
+    assert_true(conn->conn.paused);
+    fake_wait(core, 199);
+    say(other, "PUBLISH x one\r\n");
+    hears(conn, ""); /* the first question's place is held */
+    struct peer_message done = {
+        .type = PEER_REPLY, .number = 1, .kind = CALL_PUBSUB};
+    calls_take(net->nodes[0].calls, 1, &done);
+    calls_take(net->nodes[0].calls, 2, &done);
+    fake_flush(core);
+    hears(conn, ":0\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n"
+                ">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$3\r\none\r\n");
+    assert_true(conn->conn.paused);
+    say(other, "PUBLISH x two\r\n");
+    hears(conn, ">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$3\r\ntwo\r\n");
+    deliver(net);
+    hears(conn, "*2\r\n$1\r\nx\r\n:1\r\n");
+    assert_false(conn->conn.paused);
+    say(conn, "");
+    hears(conn, "+PONG\r\n");
+}
+
 static void one_client_has_a_few_questions_under_way(void **state)
 {
     struct net *net = *state;
@@ -317,10 +350,18 @@ static void who_quits_is_answered_first(void **state)
     struct net *net = *state;
     struct fake_conn *conn = connect_node(net, 0);
 
+    const struct peer_message first = {
+        .type = PEER_REPLY, .number = 1, .kind = CALL_PUBSUB};
+
     say(conn, "PUBSUB NUMPAT\r\nPUBSUB CHANNELS\r\nQUIT\r\nPING\r\n");
     hears(conn, "");
+    calls_take(net->nodes[0].calls, 1, &first);
+    calls_take(net->nodes[0].calls, 2, &first);
+    assert_true(conn->conn.paused); /* nothing more is taken */
+    fake_flush(&net->nodes[0].core);
+    hears(conn, ":0\r\n");
     deliver(net);
-    hears(conn, ":0\r\n*0\r\n+OK\r\n");
+    hears(conn, "*0\r\n+OK\r\n");
     assert_true(conn->closed);
 }
 
@@ -460,6 +501,7 @@ int main(void)
         test(who_does_not_answer_in_time_is_left_out_and_counted),
         test(a_node_alone_answers_for_itself),
         test(answers_keep_their_places),
+        test(a_subscribers_items_go_on_meanwhile),
         test(one_client_has_a_few_questions_under_way),
         test(a_muted_question_is_not_asked),
         test(who_leaves_is_not_answered),

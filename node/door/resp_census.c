@@ -2,10 +2,11 @@
  *
  * PUBSUB: asks every node who is subscribed, and adds up.
  *
- * The answer is held back by a cork at its place in the output, so what is
- * commanded meanwhile is carried out and answered behind it. What this node
- * knows is looked up at the start, what the client may see of it all at the
- * end, by the rights that it has then.
+ * A cork holds the place of the answer in the output, so what is commanded
+ * meanwhile is carried out and answered behind it. Where items would wait
+ * behind it, too, nothing is commanded meanwhile instead: a pause. What this
+ * node knows is looked up at the start, what the client may see of it all at
+ * the end, by the rights that it has then.
  */
 #include "node/door/resp.h"
 
@@ -41,6 +42,7 @@ struct resp_ask {
     uint64_t number; /* of the call, and the tag of the cork */
     struct buf question;
     struct buf own; /* what this node itself answers */
+    bool held;      /* a cork, else a pause */
 };
 
 /* Answers as they are added up. */
@@ -123,6 +125,16 @@ static struct resp_ask *ask_new(struct client *client, struct buf *question)
     return ask;
 }
 
+static bool must_pause(const struct resp_state *state)
+{
+    const struct resp_ask *ask = state->asks;
+
+    while (ask != NULL && ask->held) {
+        ask = ask->next;
+    }
+    return ask != NULL || state->asks_len >= RESP_ASKS_MAX || state->quits;
+}
+
 /* Asks the others. Errors: as calls_ask() and client_hold(). */
 static int begin(struct resp_call *call, struct resp_ask *ask)
 {
@@ -140,7 +152,8 @@ static int begin(struct resp_call *call, struct resp_ask *ask)
         return rc;
     }
     resp_flush(call->client); /* answers of before do not wait */
-    rc = client_hold(call->client, ask->number);
+    ask->held = call->client->subs == NULL;
+    rc = ask->held ? client_hold(call->client, ask->number) : 0;
     if (rc != 0) {
         calls_forget(calls, ask->number);
         return rc;
@@ -148,7 +161,7 @@ static int begin(struct resp_call *call, struct resp_ask *ask)
     ask->next = call->state->asks;
     call->state->asks = ask;
     call->state->asks_len++;
-    if (call->state->asks_len == RESP_ASKS_MAX) {
+    if (must_pause(call->state)) {
         conn_pause(call->client->conn, true);
     }
     return 0;
@@ -208,15 +221,17 @@ static void on_done(void *data, const struct call_answer *answers, size_t len)
     answer(ask, answers, len, &reply);
     if (reply.failed) {
         client_close(client, ERR_NOMEM);
-    } else {
+    } else if (ask->held) {
         client_fill(client, ask->number, buf_bytes(&reply));
+    } else {
+        client_write(client, buf_bytes(&reply));
     }
     buf_fini(&reply);
     ask_free(ask);
-    if (!state->quits) {
-        conn_pause(client->conn, false);
-    } else if (state->asks == NULL) {
+    if (state->quits && state->asks == NULL) {
         client_close(client, 0);
+    } else if (!must_pause(state)) {
+        conn_pause(client->conn, false);
     }
 }
 
