@@ -29,6 +29,26 @@ static ptrdiff_t read_batch(struct bytes in)
     return taken;
 }
 
+static ptrdiff_t read_gap(struct bytes in)
+{
+    struct peer_gap gap;
+    struct buf first = {0};
+    struct buf second = {0};
+    ptrdiff_t taken = peer_gap_read(in, &gap);
+
+    if (taken > 0) {
+        assert(fuzz_inside(gap.hashes, in));
+        assert(gap.from > 0 && gap.hashes.len <= PEER_GAP_LEN_MAX);
+        peer_gap_write(&gap, &first);
+        assert(peer_gap_read(buf_bytes(&first), &gap) == (ptrdiff_t)first.len);
+        peer_gap_write(&gap, &second);
+        assert(bytes_eq(buf_bytes(&first), buf_bytes(&second)));
+    }
+    buf_fini(&first);
+    buf_fini(&second);
+    return taken;
+}
+
 static ptrdiff_t read_record(struct bytes in)
 {
     struct peer_record record;
@@ -133,8 +153,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     read_messages(in);
     read_records(in);
+    (void)fuzz_check_cuts(read_gap, in);
     if (head > 0) {
         read_messages(bytes_skip(in, (size_t)head));
+        (void)fuzz_check_cuts(read_gap, bytes_skip(in, (size_t)head));
     }
     return 0;
 }
