@@ -50,6 +50,7 @@ int mesh_open(struct mesh **out, const struct mesh_options *options)
         return ERR_NOMEM;
     }
     mesh->options = *options;
+    mesh->awake_ms = mesh_now(mesh);
     lanes.listen[PEER_DATA].port = options->data_port;
     mesh->opener = (struct opener){.ring = options->ring,
                                    .stats = options->stats,
@@ -160,10 +161,31 @@ static void count_pipes(const struct mesh *mesh)
     stats->link_silent = refused.ends[PULL_END_SILENT];
 }
 
+/* This process stood still for longer than anything may wait for a peer: what
+ * lies in the buffers of the pipes is as old as that. They go, and it with
+ * them; the next batch on another pipe shows what is missing. */
+static void mind_pause(struct mesh *mesh)
+{
+    uint64_t now_ms = mesh_now(mesh);
+    bool paused = now_ms > mesh->awake_ms + mesh->options.limits->link_queue_ms;
+
+    mesh->awake_ms = now_ms;
+    for (size_t slot = 0; paused && slot < mesh->slots_len; slot++) {
+        struct peer_link *link = mesh->links[slot];
+        if (link != NULL && link->lanes[PEER_DATA].pipe_in != 0) {
+            struct link_lane *data = &link->lanes[PEER_DATA];
+            data->pipe_late = data->pipe_in;
+            data->pipe_in = 0;
+            lanes_cut(mesh->lanes, PEER_DATA, data->pipe_late);
+        }
+    }
+}
+
 void mesh_flush(struct mesh *mesh, uint64_t now_ms)
 {
     struct peer_link *link = mesh->dirty;
 
+    mind_pause(mesh);
     count_pipes(mesh);
     mesh->dirty = NULL;
     while (link != NULL) {
@@ -239,6 +261,7 @@ static void on_frame(void *data, enum peer_lane lane, struct bytes frame,
     struct peer_batch head;
     struct bytes body;
 
+    mind_pause(mesh);
     mesh->options.stats->link_bytes_in += frame.len;
     if (!opener_open(&mesh->opener, lane, frame, mesh_now(mesh), &head,
                      &body)) {
@@ -252,6 +275,10 @@ static void on_frame(void *data, enum peer_lane lane, struct bytes frame,
         return; /* it knows us before we know it */
     }
     struct link_lane *in = &mesh->links[slot]->lanes[lane];
+    if (in->pipe_late == pipe) {
+        mesh->options.stats->link_stale++;
+        return;
+    }
     if (in->pipe_in != pipe) {
         in->pipe_in = pipe;
         lanes_trust(mesh->lanes, lane, pipe);

@@ -27,7 +27,8 @@ struct link_lane {
     uint32_t pipe; /* of our way; 0 = it does not stand */
     struct link_queue out;
     struct sequence in;
-    uint32_t pipe_in; /* where the peer's last frame came from */
+    uint32_t pipe_in;   /* where the peer's last frame came from */
+    uint32_t pipe_late; /* cut by mind_pause(): its frames are too old */
 };
 
 struct peer_link {
@@ -54,9 +55,10 @@ struct peer_link {
 struct mesh {
     struct mesh_options options;
     struct lanes *lanes;
-    uint64_t counter; /* of the last nonce */
-    uint64_t epoch;   /* of the last pipe that came up */
-    uint64_t number;  /* above those of all links that were closed */
+    uint64_t counter;  /* of the last nonce */
+    uint64_t epoch;    /* of the last pipe that came up */
+    uint64_t number;   /* above those of all links that were closed */
+    uint64_t awake_ms; /* this loop last ran */
     struct opener opener;
     struct peer_link *links[CLUSTER_PEERS_MAX];
     size_t slots_len; /* no link beyond */

@@ -108,7 +108,7 @@
     X(link_control, "control", "control messages that make no sense")      \
     X(link_version, "version", "of another version of the protocol")       \
     X(link_unknown, "unknown", "of a node that is no member")              \
-    X(link_stale, "stale", "of an older life of the link")
+    X(link_stale, "stale", "of an older life of the link, or of before a pause")
 
 struct stats {
 #define X(field, kind, metric, help) uint64_t field;

@@ -26,13 +26,15 @@ struct world {
     struct log log;
     struct addr data;
     uint64_t items;
+    uint64_t holes;
     uint64_t want;
 };
 
 static void on_news(void *data, const struct cluster_news *news)
 {
-    (void)data;
-    (void)news;
+    struct world *world = data;
+
+    world->holes += news->type == CLUSTER_LOST;
 }
 
 static void on_item(void *data, struct item *item, enum peer_hop hop)
@@ -195,10 +197,54 @@ static void a_recorded_batch_is_heard_once(void **state)
     world_end(&world);
 }
 
+static bool has_stale(void *data)
+{
+    const struct world *world = data;
+
+    return world->stats.link_stale > 0;
+}
+
+/* The process stood still: what it finds is too old to be passed on. What comes
+ * after it, on another pipe, shows the hole. */
+static void what_came_in_a_pause_is_refused(void **state)
+{
+    struct world world;
+    struct buf frame = {0};
+    uint8_t head[8];
+    (void)state;
+
+    world_start(&world);
+    world.limits.link_queue_ms = 100;
+    know(&world);
+    write_batch(&world, 1, 1, &frame);
+    int first = say(&world, buf_bytes(&frame));
+    world.want = 1;
+    loop_until(&world.loop, has_items, turn, &world);
+    buf_reset(&frame);
+    write_batch(&world, 1, 2, &frame);
+    bytes_put_u64be(head, frame.len);
+    assert_int_equal(write(first, head, sizeof head), sizeof head);
+    assert_int_equal(write(first, frame.p, frame.len), frame.len);
+    usleep(200 * 1000); /* the pause, not a wait */
+    loop_until(&world.loop, has_stale, turn, &world);
+    is_cut_off(first);
+    buf_reset(&frame);
+    write_batch(&world, 2, 3, &frame);
+    int second = say(&world, buf_bytes(&frame));
+    world.want = 2;
+    loop_until(&world.loop, has_items, turn, &world);
+    assert_int_equal(world.items, 2);
+    assert_int_equal(world.holes, 1);
+    close(second);
+    buf_fini(&frame);
+    world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_recorded_batch_is_heard_once),
+        cmocka_unit_test(what_came_in_a_pause_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
