@@ -120,7 +120,7 @@ export const processes = [{
 }, {
   id: 21,
   name: 'flap',
-  what: 'n2 killed and started every 2 s, ten times',
+  what: 'n2 killed and started every 2 s, five times',
   async run(t) {
     const { n1, n2, n3 } = t;
     const times = t.options.full ? 75 : 5;
