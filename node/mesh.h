@@ -19,8 +19,8 @@
  *            (CLUSTER_LOST) between the right items. Batches of unknown nodes,
  *            of an older epoch or with a number that was passed are refused and
  *            counted, as is what this process finds after it stood still for
- *            longer than link_queue_ms: it is as old as that. The pipe of what does not open, or was heard before
- *            (node/replay.h), is closed.
+ *            longer than link_queue_ms: it is as old as that. The pipe of what
+ *            does not open, or was heard before (node/replay.h), is closed.
  *
  * Loop thread. on_news and on_item may call everything here but mesh_close().
  */
