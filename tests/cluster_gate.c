@@ -240,12 +240,12 @@ static void who_comes_as_the_last_one_goes_misses_nothing(void **state)
         if (ms % 10 == 5) {
             (void)cluster_want(sim_cluster(sim, 0), sim_hash(1), false);
             (void)cluster_want(sim_cluster(sim, 0), sim_hash(1), true);
-            sim_settle(sim, 0);
+            sim_end_turn(sim, 0);
         }
         sim_run(sim, 1);
     }
     sim_run(sim, 100);
-    items_count(sim);
+    sim_count(sim);
     assert_int_equal(sim->report.missed, 0);
     assert_int_equal(sim->report.delivered, 1000);
     uint64_t version = cluster_version(sim_cluster(sim, 0));
@@ -296,8 +296,8 @@ static void the_first_publish_of_a_new_node_is_heard_by_all(void **state)
 {
     (void)state;
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        struct sim *sim = sim_new(
-            &(struct sim_options){.seed = seed, .nodes = 6, .loss = 50});
+        struct sim *sim = sim_new(&(struct sim_options){
+            .seed = seed, .nodes = 6, .habits = {.loss = 50}});
         for (size_t i = 0; i < 5; i++) {
             sim_start(sim, i);
             sim_want(sim, i, 1, true);
@@ -312,7 +312,7 @@ static void the_first_publish_of_a_new_node_is_heard_by_all(void **state)
             assert_true(++waited < 8000);
         }
         sim_run(sim, 1000);
-        items_count(sim);
+        sim_count(sim);
         assert_int_equal(sim->report.delivered, 5);
         assert_int_equal(sim->report.missed, 0);
         sim_free(sim);

@@ -24,8 +24,11 @@ static uint64_t seed = 1;
 
 static struct sim *begin(size_t nodes, size_t regions)
 {
-    struct sim *sim = sim_new(&(struct sim_options){
-        .seed = seed, .nodes = nodes, .regions = regions, .duplicate = 5});
+    struct sim *sim = sim_new(
+        &(struct sim_options){.seed = seed,
+                              .nodes = nodes,
+                              .regions = regions,
+                              .habits = {.duplicate = 5}});
 
     sim_start_all(sim);
     for (size_t i = 0; i < nodes; i++) {
@@ -297,9 +300,9 @@ static const struct scenario {
     const char *name;
     uint64_t (*play)(size_t nodes);
 } scenarios[] = {
-    {"join", join},   {"crash", crash},         {"partition", partition},
-    {"loss", loss},   {"restart", restart},     {"regions", regions},
-    {"chaos", chaos}, {"chaos-far", chaos_far}, {"patterns", patterns},
+    {"join", join},     {"crash", crash},         {"partition", partition},
+    {"loss", loss},     {"restart", restart},     {"regions", regions},
+    {"chaos", chaos},   {"chaos-far", chaos_far}, {"patterns", patterns},
     {"steady", steady},
 };
 

@@ -1,28 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the files of the simulator share.
- *   sim.c   nodes, verbs, the run loop     net.c   heap, packets, pipes
- *   lane.c  data lanes
- *   items.c publishing, wishes, checkers
+ *   sim.c    nodes, turns, the run loop     heap.c   events in their order
+ *   net.c    ways, filters, packets         lanes.c  pipes and frames
+ *   judge.c  publishing, wishes, S1-S7      whole.c  L1, L2, B1, questions
  */
 #ifndef TESTS_SIM_INSIDE_H
 #define TESTS_SIM_INSIDE_H
 
+#include "cluster/inside.h"
 #include "cluster/rng.h"
+#include "node/mesh_private.h"
 #include "tests/sim/sim.h"
 
 enum {
-    SIM_SCOPES = 2
+    SIM_SCOPES = 2,
+    SIM_NOTES = 64, /* events of note that are remembered */
+    SIM_GAPS_KEPT = 64,
+    SIM_EVENTS = CLUSTER_LATE + 1,
 };
-
-static const uint64_t SIM_NO_ITEM = UINT64_MAX;
 
 enum sim_event_type {
     SIM_WAKE,
     SIM_PACKET,
-    SIM_DIAL,  /* a pipe tries to stand */
-    SIM_RESET, /* the other end of a pipe has gone */
-    SIM_LANE,  /* a message at the end of a pipe */
+    SIM_DIAL,   /* a pipe tries to stand */
+    SIM_FRAME,  /* at the end of a pipe */
+    SIM_BREAK,  /* a pipe breaks */
+    SIM_BROKEN, /* its owner hears of it */
+    SIM_LEFT,   /* its other end does, behind what came out of it */
+    SIM_RESUME, /* a node that stood still */
+};
+
+struct sim_event {
+    enum sim_event_type type;
+    uint16_t node; /* who it happens to */
+    uint16_t from; /* PACKET, FRAME: index of the sender */
+    uint16_t slot; /* of the way at its owner: DIAL, BREAK, BROKEN: `node`;
+                    * FRAME: `from` */
+    uint8_t lane;
+    uint32_t pipe;
+    uint64_t life;      /* of the owner of the way; WAKE, RESUME: of `node` */
+    struct node_id dst; /* PACKET (zero: join) */
+    uint8_t *bytes;     /* owned */
+    size_t len;
 };
 
 /* An entry of the heap: events are moved in it by their place only. */
@@ -32,77 +52,51 @@ struct sim_turn {
     uint32_t event;
 };
 
-struct sim_event {
-    uint64_t at_us;
-    enum sim_event_type type;
-    uint16_t node;      /* who it happens to */
-    uint16_t from;      /* PACKET, LANE: index of the sender */
-    uint16_t slot;      /* DIAL, RESET: at `node`; LANE: at `from` */
-    uint8_t lane;       /* LANE */
-    uint8_t hop;        /* LANE, data */
-    uint8_t kind;       /* LANE, data: enum peer_kind */
-    uint64_t life;      /* of `node`; LANE: of `from` */
-    uint64_t pipe;      /* DIAL, RESET, LANE: number of the pipe */
-    struct node_id dst; /* PACKET (zero: join), LANE */
-    uint64_t sent_us;   /* LANE */
-    uint64_t seq;       /* LANE, data */
-    uint64_t item;      /* LANE, data; SIM_NO_ITEM: a mark */
-    uint8_t *bytes;     /* owned; of a gap the hashes */
+/* A growing list of events, in order. */
+struct sim_list {
+    struct sim_event *events;
     size_t len;
+    size_t cap;
 };
 
-/* The pipe of one node to one peer slot. */
+enum {
+    SIM_IS_CUT = 1,
+    SIM_IS_CLOGGED = 2
+};
+
+/* One direction between two nodes; made when it is first used. */
+struct sim_way {
+    uint8_t blocked; /* SIM_IS_CUT, SIM_IS_CLOGGED */
+    bool refused;    /* no pipe can be dialled */
+    uint64_t since_us;
+    uint64_t last_us[PEER_LANES]; /* arrival of the newest on its way */
+    uint64_t free_us;             /* the rate allows the next byte */
+    uint64_t held_us;   /* since it was mended nothing is sent again before, */
+    uint32_t held_pipe; /* on pipes up to this one */
+    struct sim_list stalled; /* while it is blocked */
+    size_t packets;          /* of these */
+};
+
+/* A pipe that was ever dialled. */
 struct sim_pipe {
-    bool open;
-    bool up;
-    uint16_t to; /* index of the other node */
-    struct node_id dst;
-    uint64_t number; /* grows; what is of an older one is lost */
-    uint64_t epoch;
-    uint64_t seq; /* data lane, over all epochs */
-    bool closed;  /* the newest is the end */
-    bool lossy;   /* something could not be put into it */
-    bool clogged; /* nothing comes out of its data lane, until it breaks */
-    uint64_t told_sent;
-    uint64_t told_heard;
-    bool told_flows;
-};
-
-/* What a node knows of the data lane of another one. */
-struct sim_inlet {
-    struct node_id src;
-    uint64_t seq;
-    bool ended;
-    bool flows; /* the pipe it comes from stands */
+    uint16_t node;
+    uint16_t slot;
+    uint8_t lane;
+    bool stale; /* it broke, and its frames arrive all the same */
+    bool lies;
+    uint64_t stale_us; /* until then */
+    uint64_t life;
+    uint64_t to_life;
 };
 
 struct sim_wish {
     bool wanted;
+    bool ever; /* in this life */
     uint64_t version;
     uint64_t at_ms;
     uint64_t acked_ms[SIM_SCOPES]; /* UINT64_MAX = not yet */
+    uint64_t acked_order[SIM_SCOPES];
     bool partial[SIM_SCOPES];
-};
-
-struct sim_node {
-    bool up;
-    uint64_t life;
-    uint64_t began_ms;
-    struct node_id id;
-    struct addr addr;
-    struct cluster *cluster;
-    uint64_t wake_ms;
-    uint64_t epochs;
-    uint64_t numbers;       /* of lanes that are closed, none was above */
-    bool has_numbers;       /* that its cluster may not know */
-    struct sim_pipe *pipes; /* by slot */
-    size_t pipes_len;
-    struct sim_inlet *inlets; /* by index */
-    struct sim_wish wishes[SIM_WISHES];
-    size_t events[CLUSTER_LATE + 1];
-    struct sim_gap *gaps;
-    size_t gaps_len;
-    size_t gaps_cap;
 };
 
 struct sim_gap {
@@ -110,43 +104,89 @@ struct sim_gap {
     uint64_t hash; /* 0 = all */
 };
 
-/* What became of an item at one node. */
-struct sim_receipt {
-    uint64_t life;     /* of the receiver when it was published */
-    uint64_t got_ms;   /* 0 = not */
-    uint64_t since_ms; /* acknowledgement of the subscription; 0 = not owed */
-    uint16_t wish;     /* of that subscription */
+/* What a mesh is given to call back with. */
+struct sim_seat {
+    struct sim *sim;
+    uint16_t node;
+};
+
+struct sim_node {
+    struct sim_seat seat;
+    bool up;
+    bool paused;
+    bool draining; /* effects, in an outer call */
+    bool calm;     /* met by no fault since sim_calm() */
+    uint64_t life;
+    uint64_t life_order;
+    uint64_t began_ms;
+    int64_t ppm;
+    uint64_t ahead_ms; /* jumps */
+    struct node_id id;
+    struct addr addr;
+    struct cluster *cluster;
+    struct mesh *mesh;
+    uv_loop_t loop; /* its time only */
+    struct stats stats;
+    uint64_t wake_ms; /* on its own clock */
+    struct sim_list backlog;
+    uint64_t paused_us;
+    struct sim_wish wishes[SIM_WISHES];
+    size_t events[SIM_EVENTS];
+    struct sim_gap gaps[SIM_GAPS_KEPT]; /* the first ones */
+    size_t gaps_len;
+    uint64_t gap_order;                     /* the last for all */
+    uint64_t topic_gap_order[SIM_TOPICS];   /* and for these */
+    uint32_t series[SIM_CONNS][SIM_TOPICS]; /* 0: none yet */
 };
 
 struct sim_item {
-    uint16_t origin;
-    uint16_t topic;
-    uint64_t life; /* of the origin */
-    uint64_t at_ms;
-    struct sim_receipt *receipts; /* by node index */
+    uint32_t series;
+    uint32_t number;
+    uint64_t at_us;
+    uint64_t order;
+    uint64_t regions; /* that it has reached from another one */
+    uint64_t *got;    /* by node index, a bit each */
+    uint64_t *linked; /* likewise: who had a link to its origin by then */
 };
 
-/* One direction between two nodes; made when it is first used. */
-struct sim_way {
-    bool cut;
-    uint64_t last_us[PEER_LANES]; /* arrival of the newest on its way */
-    struct sim_event *stalled;    /* at a cut */
-    size_t len;
-    size_t cap;
+/* What one publisher says on one topic. */
+struct sim_series {
+    uint16_t origin;
+    uint16_t topic;
+    uint32_t *items; /* number - 1 -> item */
+    uint32_t len;
+    uint32_t cap;
+    uint32_t *seen;       /* by node: newest number that came or was judged */
+    uint64_t *seen_order; /* and when */
+    uint64_t *came_order; /* when one came last; 0 = none did */
+};
+
+struct sim_note {
+    uint64_t at_us;
+    uint64_t step;
+    char text[96];
 };
 
 struct sim {
     struct sim_options options;
+    struct limits limits;
+    struct log log;
     struct rng rng;
     char topic[8]; /* of sim_item_of() */
     uint64_t now_us;
     uint64_t number;
     uint64_t lives;
-    uint64_t pipes;
+    uint64_t order;
     uint64_t check_us; /* the next node */
     size_t checked;
+    uint64_t calm_us;
+    bool loss_calm; /* packets get through as at sim_calm() */
     struct sim_node *nodes;
     struct sim_way **ways; /* [from * nodes + to], NULL = as new */
+
+    struct sim_pipe *pipes; /* by number, from 1 */
+    size_t pipes_len;
+    size_t pipes_cap;
 
     struct sim_turn *heap;
     size_t heap_len;
@@ -159,58 +199,87 @@ struct sim {
     struct sim_item *items;
     size_t items_len;
     size_t items_cap;
+    struct sim_series *series; /* from 1 */
+    size_t series_len;
+    size_t series_cap;
+
+    struct sim_note notes[SIM_NOTES];
+    uint64_t notes_len;
     struct sim_report report;
 };
 
-#define SIM_CHECK(sim, condition)      \
-    do {                               \
-        if (!(condition)) {            \
-            sim_fail(sim, #condition); \
-        }                              \
+/* --- whole.c --- */
+
+/* An invariant is broken: says which, why and where, and fails. */
+__attribute__((format(printf, 3, 4))) void
+sim_broken(const struct sim *sim, const char *name, const char *format, ...);
+#define SIM_CHECK(sim, condition)                      \
+    do {                                               \
+        if (!(condition)) {                            \
+            sim_broken(sim, "test", "%s", #condition); \
+        }                                              \
     } while (0)
-void sim_fail(const struct sim *sim, const char *what);
+/* Remembers something of note. */
+__attribute__((format(printf, 2, 3))) void sim_note(struct sim *sim,
+                                                    const char *format, ...);
+/* The limit has passed and the predicate does not hold: why. */
+void whole_explain(struct sim *sim, sim_predicate predicate);
+void whole_print_notes(const struct sim *sim);
+/* B1: everything that can grow is within its bounds. */
+void whole_check(struct sim *sim, size_t i);
 
-/* sim.c */
+/* --- sim.c --- */
+
+uint64_t sim_node_ms(const struct sim *sim, size_t i); /* its clock */
 void sim_news(struct sim *sim, size_t i, const struct cluster_news *news);
-void sim_settle(struct sim *sim, size_t i); /* flush, effects, wake */
-bool sim_is_near(const struct sim *sim, size_t a, size_t b);
+void sim_end_turn(struct sim *sim, size_t i);
+void sim_event(struct sim *sim, struct sim_event *event);
+void sim_met(struct sim *sim, size_t i); /* by a fault */
 
-/* net.c */
-void net_push(struct sim *sim, const struct sim_event *event);
-bool net_pop(struct sim *sim, struct sim_event *event);
+/* --- heap.c --- */
+
+void heap_push(struct sim *sim, uint64_t at_us, const struct sim_event *event);
+bool heap_pop(struct sim *sim, struct sim_event *event);
+void heap_fini(struct sim *sim);
+void list_add(struct sim_list *list, const struct sim_event *event);
+void list_fini(struct sim_list *list); /* with what is in it */
+
+/* --- net.c --- */
+
 void net_send(struct sim *sim, size_t i, const struct cluster_effect *effect);
-void net_open(struct sim *sim, size_t i, const struct cluster_effect *effect);
-void net_close(struct sim *sim, size_t i, uint16_t slot);
-void net_tell(struct sim *sim, size_t i, uint16_t slot, struct bytes bytes);
-void net_event(struct sim *sim, struct sim_event *event);
-/* NULL when nothing ever went this way. */
-struct sim_way *net_way_if(const struct sim *sim, size_t from, size_t to);
-struct sim_way *net_way(struct sim *sim, size_t from, size_t to);
-void net_fini(struct sim *sim);
-void net_died(struct sim *sim, size_t i, bool reset);
+void net_packet(struct sim *sim, const struct sim_event *event);
+/* How long the next thing takes from a to b. */
+uint64_t net_us(struct sim *sim, size_t a, size_t b);
+/* At the end of the way, in order; FRAME only. */
+void net_carry(struct sim *sim, const struct sim_event *event);
+/* A new pipe owes nothing to the last one. */
+void net_begin(struct sim *sim, size_t from, size_t to, enum peer_lane lane);
+/* true: the way is blocked, and has taken the event. */
+bool net_stall(struct sim *sim, struct sim_event *event);
+bool net_is_open(const struct sim *sim, size_t a, size_t b); /* both ways */
+bool net_happens(struct sim *sim, uint32_t in_a_thousand);
 struct addr net_addr(size_t i);
+size_t net_index(const struct addr *addr);
+void net_fini(struct sim *sim);
 
-/* Takes the bytes of the event. Lanes keep their order. */
-void net_schedule(struct sim *sim, struct sim_event *event);
-uint8_t *net_copy(struct bytes bytes);
+/* --- lanes.c --- */
 
-/* lane.c */
-void lane_item(struct sim *sim, size_t i, const struct cluster_target *target,
-               uint64_t item);
-void lane_mark(struct sim *sim, size_t i, const struct cluster_effect *effect);
-void lane_end(struct sim *sim, size_t i, uint16_t slot);
-void lane_probe(struct sim *sim, size_t i, uint16_t slot);
-void lane_pipe_up(struct sim *sim, size_t i, uint16_t slot);
-void lane_arrived(struct sim *sim, const struct sim_event *event,
-                  uint16_t slot);
-void lane_numbers(struct sim *sim, size_t i); /* to its cluster */
-void lane_broke(struct sim *sim, size_t from, size_t to);
+/* Whether a frame sealed for dst opens here (a seam for tests/sim_mutants.c:
+ * it must be a function of another file there). */
+bool lanes_opens_for(const uint8_t *dst, const struct node_id *self);
+void lanes_event(struct sim *sim, struct sim_event *event);
+/* A life ends: its own pipes go, those to it break when `reset`. */
+void lanes_died(struct sim *sim, size_t i, bool reset);
 
-/* items.c */
-void items_arrived(struct sim *sim, size_t i, uint64_t item, uint8_t hop);
-void items_barrier(struct sim *sim, size_t i,
+/* --- judge.c --- */
+
+void judge_arrived(struct sim *sim, size_t i, const struct item *item,
+                   enum peer_hop hop);
+void judge_barrier(struct sim *sim, size_t i,
                    const struct cluster_effect *effect);
-void items_gap(struct sim *sim, size_t i, struct bytes hashes);
-void items_count(struct sim *sim);
+void judge_gap(struct sim *sim, size_t i, struct bytes hashes);
+void judge_started(struct sim *sim, size_t i);
+void judge_all(struct sim *sim); /* nothing is on its way any more */
+void judge_fini(struct sim *sim);
 
 #endif
