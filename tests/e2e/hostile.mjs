@@ -135,7 +135,7 @@ export function framed(bytes) {
 
 // Says it to a lane from an address that no node has; resolves at the end of
 // the connection, with what came back; null if it was open after ms.
-export function toLane(port, bytes, { from = '127.0.0.66', end = false, ms = 5000 } = {}) {
+export function toLane(port, bytes, { from = '127.0.0.66', end = false, ms = 15000 } = {}) {
   return new Promise((resolve) => {
     const socket = net.connect({ port, host: '127.0.0.1', localAddress: from });
     const chunks = [];

@@ -14,6 +14,8 @@ import { Node, command, get, portRow, run, temporaryFolder, until } from './harn
 import { GOSSIP, GREETING, LINK, NOBODY, Sealer, Tap, framed, held, pack, toLane } from './hostile.mjs';
 
 const tapHost = '127.0.0.2'; // a advertises it; the tap listens there
+// A sanitizer keeps memory of its own, and much of it.
+const isInstrumented = 'TSAN_OPTIONS' in process.env;
 const folder = temporaryFolder();
 const keys = `${folder}/keys`;
 let a; // the target
@@ -67,7 +69,7 @@ async function unharmed() {
     assert.deepEqual(await members(node), ['a', 'b']);
   }
   await publish(`still ${sent}`);
-  await until('the bystander hears it', 5000, () => bystander.out.includes(`"still ${sent}"`));
+  await until('the bystander hears it', 15000, () => bystander.out.includes(`"still ${sent}"`));
   for (let i = 1; i <= sent; i += 1) assert.equal(bystander.out.split(`"still ${i}"`).length, 2, `item ${i}, once`);
   assert.ok(!bystander.out.includes('"op":"gap"'));
 }
@@ -217,11 +219,12 @@ test('J1 J3 with the right key: no sense, no member, another hash key or name', 
   assert.match(a.log, /peer-refused .*why="its hash key is another: it belongs to another cluster"/);
 
   const batch = async (...fields) => toLane(a.port + 2, framed(await sealer.seal(LINK, id, pack(fields))), { ms: 1000 });
-  await counted(a, 'link', 'unknown', 1, () => batch(1, 1, 1, 0, me.id, id, 1, 1));
+  // version, least, lane, hop, kind, source, destination, epoch, sequence
+  await counted(a, 'link', 'unknown', 1, () => batch(1, 1, 1, 0, 0, me.id, id, 1, 1));
   await counted(a, 'link', 'malformed', 3, async () => {
     assert.ok(await batch('nonsense'));
-    assert.ok(await batch(1, 1, 0, 0, me.id, id, 1, 1), 'on the other lane');
-    assert.ok(await batch(1, 1, 1, 0, me.id, me.id, 1, 1), 'for another node');
+    assert.ok(await batch(1, 1, 0, 0, 0, me.id, id, 1, 1), 'on the other lane');
+    assert.ok(await batch(1, 1, 1, 0, 0, me.id, me.id, 1, 1), 'for another node');
   });
   await unharmed();
 });
@@ -260,7 +263,7 @@ test('A8 J8 connections that are held open are bounded, and end', { timeout: 600
     await until('the others are closed', 5000, () => held(a.process.pid).files <= baseline.files + 256 + 8);
     const now = held(a.process.pid);
     assert.equal(now.threads, baseline.threads);
-    assert.ok(now.kib <= baseline.kib + (64 << 10), `${now.kib} KiB, ${baseline.kib} before`);
+    assert.ok(isInstrumented || now.kib <= baseline.kib + (64 << 10), `${now.kib} KiB, ${baseline.kib} before`);
     await unharmed();
     await Promise.all(open.map((socket) => socket.closed || once(socket, 'close')));
   });
@@ -295,6 +298,6 @@ test('nothing of all this is kept', { timeout: 30000 }, async () => {
   assert.equal(now.threads, baseline.threads);
   // What 256 strangers had is free, but the allocator keeps some of it; it does
   // not grow when they come again.
-  assert.ok(now.kib <= baseline.kib + (32 << 10), `${now.kib} KiB, ${baseline.kib} before`);
+  assert.ok(isInstrumented || now.kib <= baseline.kib + (32 << 10), `${now.kib} KiB, ${baseline.kib} before`);
   assert.ok(!/ error | warn (?!peer-refused|key-unknown)/.test(a.log), a.log);
 });
