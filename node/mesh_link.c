@@ -38,7 +38,8 @@ void peer_link_depart(struct link_lane *lane, bool open_too)
 {
     struct mesh *mesh = lane->link->mesh;
 
-    while ((open_too ? !link_queue_is_empty(&lane->out)
+    while (lane->link->up &&
+           (open_too ? !link_queue_is_empty(&lane->out)
                      : link_queue_has_closed(&lane->out)) &&
            lanes_has_room(mesh->lanes, lane->link->slot, lane->lane)) {
         const struct link_batch *batch = link_queue_first(&lane->out);

@@ -98,7 +98,7 @@ void peer_link_down(struct peer_link *link);
 /* mesh_flush() is to look at it. */
 void peer_link_dirty(struct peer_link *link);
 void peer_link_flush(struct peer_link *link, uint64_t now_ms);
-/* Sends what waits as long as the lane takes it. */
+/* Sends what waits as long as the link is up and the lane takes it. */
 void peer_link_depart(struct link_lane *lane, bool open_too);
 
 /* Its data lane has a pipe now, or has none any more. */
