@@ -13,7 +13,6 @@ enum {
     SETTLED_BY = 4, /* members with an equal digest */
     /* The rest of a packet is for whole members, if there are any. */
     STATES_LEN_MAX = PACKET_LEN_MAX - GOSSIP_RECORD_LEN_MAX,
-    RECORD_LEN_LEAST = 20,
 };
 
 static const struct node_id id_first;
@@ -151,11 +150,11 @@ void swim_put_rumours(struct swim *s, bool far)
         }
         r->sent[lane]++;
     }
+    /* What does not fit is first in the next packet. */
     for (int whole = 1; whole >= 0; whole--) {
-        while (PACKET_LEN_MAX - s->scratch.len >= RECORD_LEN_LEAST &&
-               (r = rumour_next(&s->rumours, lane, limit, whole)) != NULL) {
-            r->sent[lane] = (uint8_t)(r->sent[lane] +
-                                      put_rumour(s, r, PACKET_LEN_MAX));
+        while ((r = rumour_next(&s->rumours, lane, limit, whole)) != NULL &&
+               put_rumour(s, r, PACKET_LEN_MAX)) {
+            r->sent[lane]++;
         }
     }
 }
