@@ -138,6 +138,49 @@ static void divergence_is_said_and_repaired(void **state)
     sim_free(sim);
 }
 
+/* Nothing changes any more, so that only hellos can show it. */
+static void silent_divergence_is_found_by_hellos(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+    struct cluster *writer = sim_cluster(sim, 0);
+
+    (void)state;
+    sim->options.faulty = true;
+    sim_want_many(sim, 0, 0, 100, true);
+    sim_until(sim, sim_is_whole, 1000);
+    writer->flushed_digest ^= 1;
+    while (sim_events(sim, 1, CLUSTER_DIVERGED) == 0 ||
+           sim_events(sim, 2, CLUSTER_DIVERGED) == 0) {
+        assert_true(sim_now_ms(sim) < 8000);
+        sim_run(sim, 10);
+    }
+    writer->flushed_digest ^= 1;
+    sim_until(sim, sim_is_whole, 2000);
+    sim_free(sim);
+}
+
+/* What node 0 says of a change goes nowhere, although no pipe breaks. */
+static void a_delta_that_was_lost_is_pulled(void **state)
+{
+    struct sim *sim = nodes(3, 1);
+    struct cluster *writer = sim_cluster(sim, 0);
+    struct cluster_effect effect;
+
+    (void)state;
+    sim_want_many(sim, 0, 0, 100, true);
+    sim_until(sim, sim_is_whole, 1000);
+    (void)cluster_want(writer, 100, true);
+    cluster_flush(writer, sim_now_ms(sim));
+    while (cluster_next(writer, &effect)) {
+        assert_int_equal(effect.type, CLUSTER_TELL);
+    }
+    assert_false(sim_is_whole(sim));
+    sim_until(sim, sim_is_whole, 1500);
+    assert_int_equal(cluster_held(writer, CLUSTER_SCOPE_REGION), 101);
+    assert_int_equal(sim_events(sim, 0, CLUSTER_UNLINKED), 0);
+    sim_free(sim);
+}
+
 static void garbage_from_a_peer_changes_nothing(void **state)
 {
     struct sim *sim = nodes(3, 1);
@@ -342,6 +385,8 @@ int main(void)
         cmocka_unit_test(changes_beyond_the_ring_are_repaired_by_snapshot),
         cmocka_unit_test(a_turn_longer_than_the_ring_arrives),
         cmocka_unit_test(divergence_is_said_and_repaired),
+        cmocka_unit_test(silent_divergence_is_found_by_hellos),
+        cmocka_unit_test(a_delta_that_was_lost_is_pulled),
         cmocka_unit_test(garbage_from_a_peer_changes_nothing),
         cmocka_unit_test(who_leaves_is_no_ingress_and_then_gone),
         cmocka_unit_test(who_drains_is_nobodys_heir_and_still_found_by_its_id),

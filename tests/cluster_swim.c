@@ -450,6 +450,56 @@ static void regions_meet_and_see_a_crash_on_the_other_side(void **state)
     world_free(w);
 }
 
+/* Eight nodes that are all of one region, or each of its own. */
+static uint64_t packets_of_8(size_t regions)
+{
+    struct world *w = world_new(15);
+    uint64_t packets = 0;
+
+    world_start_many(w, 8, regions);
+    world_until(w, world_agrees, NULL, JOIN_LIMIT_MS);
+    world_run(w, SETTLE_MS);
+    for (size_t i = 0; i < 8; i++) {
+        packets -= w->nodes[i].packets_out;
+    }
+    world_run(w, 60000);
+    for (size_t i = 0; i < 8; i++) {
+        packets += w->nodes[i].packets_out;
+    }
+    assert_int_equal(world_events(w, SWIM_SUSPECT), 0);
+    world_free(w);
+    return packets;
+}
+
+/* One probe in 2 s to other regions, and one in 500 ms inside. */
+static void other_regions_are_probed_four_times_less(void **state)
+{
+    uint64_t inside = packets_of_8(1);
+    uint64_t across = packets_of_8(8);
+    (void)state;
+
+    assert_in_range(inside, 8 * 60 * 2 * 2 - 40, 8 * 60 * 2 * 2 + 400);
+    assert_in_range(across, 8 * 60 / 2 * 2 - 40, 8 * 60 / 2 * 2 + 200);
+}
+
+/* Where the seed was is nobody now, and its name says where it is. */
+static void a_seed_that_moved_is_joined_at_its_new_address(void **state)
+{
+    struct world *w = world_new(16);
+    struct addr moved[2] = {world_addr(2), world_addr(3)};
+    (void)state;
+
+    world_start(w, 3, "seed", "r0", 0);
+    size_t late = world_start(w, 1, "late", "r0", 9);
+    world_run(w, 5000);
+    assert_false(world_agrees(w, NULL));
+    world_news(w, late,
+               &(struct swim_news){
+                   .type = SWIM_SEEDS, .seeds = moved, .seeds_len = 2});
+    world_until(w, world_agrees, NULL, 3000);
+    world_free(w);
+}
+
 static void the_state_of_a_log_travels_in_probes(void **state)
 {
     struct world *w = settled(13, 3);
@@ -533,6 +583,8 @@ int main(void)
         cmocka_unit_test(another_hash_key_is_refused_with_a_sentence),
         cmocka_unit_test(a_silent_seed_is_told_once),
         cmocka_unit_test(regions_meet_and_see_a_crash_on_the_other_side),
+        cmocka_unit_test(other_regions_are_probed_four_times_less),
+        cmocka_unit_test(a_seed_that_moved_is_joined_at_its_new_address),
         cmocka_unit_test(the_state_of_a_log_travels_in_probes),
         cmocka_unit_test(a_lagging_loop_blames_itself),
         cmocka_unit_test(the_same_seed_tells_the_same_story),
