@@ -33,6 +33,7 @@ enum {
     LANE_STILL_MS = 4000,  /* no batch acknowledged: the data lane is broken */
     REDIAL_MS = 5000,      /* a pipe that stands but confirms nothing */
     PULL_AGAIN_MS = 1000,  /* without progress */
+    ASK_FIRST_MS = 50,     /* before any is asked whom it counts in */
     ASK_MEMBERS_MS = 1000, /* between questions whom a peer counts in ... */
     ASK_MEMBERS_MAX = 32,  /* ... and peers that are asked at once */
     WINDOW_PARTS = 32,     /* of a snapshot, sent and not asked for again */
@@ -112,7 +113,7 @@ struct peer {
     uint64_t counts_from; /* its version when it began to */
     uint64_t said_sum;    /* the sum it said, with us in it */
     bool agreed;          /* whom it counted is known here */
-    uint64_t members_ms;  /* when it was asked for its list; 0: never */
+    uint64_t members_ms;  /* when to ask for its list (again); 0: no need */
 };
 
 struct cluster {
@@ -161,6 +162,7 @@ struct cluster {
     uint16_t end_slot; /* this one may */
     const char *why;   /* the gate is shut */
     uint64_t wrong;    /* control messages that made no sense */
+    uint64_t ask_ms;   /* from when on members are asked whom they count in */
     size_t blocked_at; /* index of a member that keeps it shut */
 
     struct buf scratch; /* records or ids of a message being made */

@@ -58,8 +58,13 @@ void opening_hello(struct cluster *cluster, uint16_t slot,
 static const char *why_shut(struct cluster *cluster)
 {
     const size_t first = cluster->blocked_at;
+    const struct member *member = swim_member_at(cluster->swim, first);
+    const char *why = member == NULL ? NULL : why_member(cluster, member);
     struct circle circle = {0};
 
+    if (why != NULL && why == cluster->why) {
+        return why; /* and the others were asked meanwhile */
+    }
     if (look(cluster, first, SIZE_MAX, &circle)) {
         (void)look(cluster, 0, first, &circle);
     }
@@ -131,9 +136,12 @@ static void ask_members(struct cluster *cluster, uint16_t slot)
 {
     struct peer *peer = cluster->peers[slot];
 
-    if (peer->members_ms == 0 ||
-        cluster->now_ms >= peer->members_ms + ASK_MEMBERS_MS) {
-        peer->members_ms = cluster->now_ms;
+    if (cluster->ask_ms == 0) { /* as all begin, they know each other soon */
+        cluster->ask_ms = cluster->now_ms + ASK_FIRST_MS;
+    }
+    if (cluster->now_ms >= cluster->ask_ms &&
+        cluster->now_ms >= peer->members_ms) {
+        peer->members_ms = cluster->now_ms + ASK_MEMBERS_MS;
         peer->hello_asks = true;
         link_say_hello(cluster, slot);
     }

@@ -238,7 +238,7 @@ void sync_hold(struct cluster *cluster)
         cluster->held[i] = UINT64_MAX;
         cluster->held_by[i] = 0;
     }
-    for (size_t i = 0; i < cluster->slots; i++) {
+    for (size_t i = 0; cluster->gate.ready && i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
         if (peer == NULL || !peer->counted) {
             continue;

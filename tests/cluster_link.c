@@ -101,7 +101,7 @@ static bool was_asked(struct sim *sim, size_t i, size_t of)
 {
     uint16_t slot = sim_slot(sim, i, of);
 
-    return sim_cluster(sim, i)->peers[slot]->members_ms != 0;
+    return sim_cluster(sim, i)->peers[slot]->asked_hello != 0;
 }
 
 static void who_counts_in_whom_we_know_is_not_asked_for_a_list(void **state)
