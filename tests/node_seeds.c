@@ -104,6 +104,7 @@ static void end(void)
 {
     seeds_close(seeds);
     uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
 }
 
 /* Ten seconds pass. */
