@@ -144,7 +144,7 @@ static uint64_t sum_of(const char *pids, const char *pattern,
                        uint64_t (*read_file)(FILE *file))
 {
     uint64_t sum = 0;
-    char list[256];
+    char list[4096];
     char *rest = list;
 
     (void)snprintf(list, sizeof list, "%s", pids);
