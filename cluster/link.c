@@ -17,6 +17,7 @@
 static bool is_silent(const struct cluster *cluster, const struct peer *peer);
 static bool is_refused(struct cluster *cluster, struct peer *peer,
                        const struct peer_message *m);
+static void release_draining(struct cluster *cluster);
 static void visit(struct cluster *cluster, uint16_t slot);
 static uint32_t again_ms(const struct cluster *cluster);
 static void set_late(struct cluster *cluster, struct peer *peer, bool late);
@@ -81,6 +82,7 @@ void link_hello(struct cluster *cluster, uint16_t slot,
                 const struct peer_message *m)
 {
     struct peer *peer = cluster->peers[slot];
+    bool took = peer->linked && peer->ready;
 
     if (is_refused(cluster, peer, m)) {
         update(cluster, slot);
@@ -98,6 +100,9 @@ void link_hello(struct cluster *cluster, uint16_t slot,
                       m->heard_hello >= peer->proof_hello;
     loss_acked(cluster, slot, m->heard_seq);
     update(cluster, slot);
+    if (!took && peer->linked && peer->ready) {
+        release_draining(cluster);
+    }
     if (m->asks) {
         peer->hello_due = true;
         peer->tell_members = !m->ready && peer->near && m->known_sum != 0 &&
@@ -105,6 +110,17 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     }
     if (!cluster->gate.ready) {
         opening_hello(cluster, slot, m);
+    }
+}
+
+/* There may be another way now for what goes through them. */
+static void release_draining(struct cluster *cluster)
+{
+    for (size_t slot = 0; slot < cluster->slots; slot++) {
+        const struct peer *peer = peer_at(cluster, slot);
+        if (peer != NULL && peer->draining) {
+            loss_release(cluster, (uint16_t)slot);
+        }
     }
 }
 
