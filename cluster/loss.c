@@ -107,7 +107,12 @@ void loss_unknown(struct cluster *cluster, uint16_t slot)
 
 void loss_begin(struct cluster *cluster, uint16_t slot, bool met)
 {
-    if (route_take_missed(&cluster->route, slot) || met) {
+    const struct peer *peer = cluster->peers[slot];
+    /* Nothing of the lane was ever acknowledged: it may have begun with what is
+     * lost, and the first number that is heard may be any. */
+    bool unheard = peer->was_linked && peer->sent_acked == 0;
+
+    if (route_take_missed(&cluster->route, slot) || met || unheard) {
         mark(cluster, slot, (struct bytes){0});
     }
 }

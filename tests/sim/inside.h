@@ -115,6 +115,7 @@ struct sim_node {
     bool up;
     bool paused;
     bool draining; /* effects, in an outer call */
+    bool parted;   /* it has said that it publishes no more */
     bool calm;     /* met by no fault since sim_calm() */
     uint64_t life;
     uint64_t life_order;

@@ -419,7 +419,8 @@ bool sim_publish_on(struct sim *sim, size_t i, size_t conn, size_t topic)
     struct cluster_target targets[CLUSTER_PEERS_MAX];
     bool partial;
 
-    if (!node->up || node->paused || !cluster_is_ready(node->cluster)) {
+    if (!node->up || node->paused || node->parted ||
+        !cluster_is_ready(node->cluster)) {
         return false;
     }
     node->loop.time = sim_node_ms(sim, i);

@@ -7,7 +7,8 @@
 #include "tests/sim/inside.h"
 
 enum {
-    STALLED_PACKETS_MAX = 64, /* a clogged way drops the others */
+    STALLED_PACKETS_MAX = 64,      /* a clogged way drops the others, */
+    PACKET_LIVES_US = 2000 * 1000, /* and all when it was for longer */
     REORDER = 10,
     /* TCP sends again at once after a short cut, and later after a long one. */
     SILENCE_LEAST_US = 10 * 1000 * 1000,
@@ -224,8 +225,13 @@ void sim_mend(struct sim *sim, size_t a, size_t b)
     way->blocked = 0;
     way->packets = 0;
     way->stalled = (struct sim_list){0};
+    bool old = sim->now_us - way->since_us > PACKET_LIVES_US;
     for (size_t i = 0; i < stalled.len; i++) {
-        heap_push(sim, at_us, &stalled.events[i]);
+        if (stalled.events[i].type == SIM_PACKET && old) {
+            free(stalled.events[i].bytes);
+        } else {
+            heap_push(sim, at_us, &stalled.events[i]);
+        }
     }
     free(stalled.events);
     way->held_us = at_us;

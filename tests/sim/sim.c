@@ -185,6 +185,9 @@ void sim_say(struct sim *sim, size_t i, enum cluster_news_type type)
              : type == CLUSTER_DRAINED ? "drained"
                                        : "leave",
              i);
+    if (type != CLUSTER_DRAIN) {
+        sim->nodes[i].parted = true;
+    }
     sim_news(sim, i, &(struct cluster_news){.type = type});
     sim_end_turn(sim, i);
 }

@@ -141,7 +141,7 @@ void sim_want_many(struct sim *sim, size_t i, uint64_t from, uint64_t until,
 uint64_t sim_acked_ms(const struct sim *sim, size_t i, size_t topic,
                       enum cluster_scope scope, bool *partial);
 /* The next item of a publisher (its first, or `conn` below SIM_CONNS). false:
- * the gate of that node is shut, or it is down or stands still. */
+ * the gate of that node is shut, or it is down, stands still or has drained. */
 bool sim_publish(struct sim *sim, size_t i, size_t topic);
 bool sim_publish_on(struct sim *sim, size_t i, size_t conn, size_t topic);
 
