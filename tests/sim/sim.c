@@ -12,7 +12,7 @@ enum {
     BACKLOG_PACKETS_MAX = 256, /* what a socket holds */
     LAG_TOLD_MS = 100,
     CHECKED_ALWAYS = 10,  /* so few nodes are checked at each step */
-    CHECK_EVERY_US = 200, /* for each node: one of fifty each 10 ms */
+    CHECK_EVERY_US = 1000, /* for each node: one of fifty each 50 ms */
 };
 
 static void around(const struct sim *sim, bool inside);
