@@ -3,8 +3,10 @@
  * The numbers of the batches of one peer on one lane: tells when some never
  * came.
  *
- *   came   1 2 3 | 5   | 6..8 (a gap) | 9 | next epoch: 10 | 12   | old epoch:
- * 11 hole^                    nothing was lost^  hole^    refused
+ *   1 2 3 | 5          4 is missing: a hole
+ *   6..8 | 9           a gap stands for 6 to 8: in order
+ *   next epoch: 10     nothing was in the pipe that broke: in order
+ *   old epoch: 11      refused
  *
  * Batches are numbered 1, 2, 3 ... over all pipes of a life of their sender and
  * come in that order: one pipe, read by one receive at a time (node/pull.h). So
