@@ -90,6 +90,7 @@ struct peer {
     bool flows;          /* likewise */
     bool gone_told;      /* that its tail may be lost; nothing came since */
     bool silence_told;   /* the same for its silence */
+    bool blind;          /* linked again, and its log is not all here yet */
     bool mark_due;       /* CLUSTER_MARK for all */
     bool lane_end_due;   /* CLUSTER_END */
     bool probe_due;      /* CLUSTER_PROBE */
@@ -228,6 +229,8 @@ void loss_unknown(struct cluster *cluster, uint16_t slot);
 /* Items begin to be routed there; `met`: for the first time, and neither is
  * new. */
 void loss_begin(struct cluster *cluster, uint16_t slot, bool met);
+/* All that it wants is known here now. */
+void loss_knows(struct cluster *cluster, uint16_t slot);
 /* Items are no longer routed there; call before the route forgets it. */
 void loss_break(struct cluster *cluster, uint16_t slot);
 /* It drains: what was sent through it goes elsewhere. */
@@ -258,6 +261,8 @@ void sync_count_in(struct cluster *cluster, uint16_t slot);
 void sync_count_out(struct cluster *cluster, uint16_t slot);
 /* The peer has all of our log. */
 bool sync_is_held(const struct cluster *cluster, uint16_t slot);
+/* Its log is not all here, as far as it has said. */
+bool sync_lags(const struct cluster *cluster, uint16_t slot);
 void sync_end_step(struct cluster *cluster, uint16_t slot);
 /* Sends parts of snapshots that peers wait for; true if more can follow. */
 bool sync_walk(struct cluster *cluster);

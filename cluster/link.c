@@ -88,6 +88,9 @@ void link_hello(struct cluster *cluster, uint16_t slot,
         update(cluster, slot);
         return;
     }
+    if (m->version > peer->said) {
+        peer->said = m->version;
+    }
     peer->ready = m->ready;
     sync_count_in(cluster, slot);
     peer->draining = m->draining || peer->draining;

@@ -107,13 +107,36 @@ void loss_unknown(struct cluster *cluster, uint16_t slot)
 
 void loss_begin(struct cluster *cluster, uint16_t slot, bool met)
 {
-    const struct peer *peer = cluster->peers[slot];
+    struct peer *peer = cluster->peers[slot];
     /* Nothing of the lane was ever acknowledged: it may have begun with what is
      * lost, and the first number that is heard may be any. */
     bool unheard = peer->was_linked && peer->sent_acked == 0;
 
+    if (!sync_lags(cluster, slot)) {
+        loss_knows(cluster, slot);
+    } else if (peer->was_linked || met) {
+        peer->blind = true;
+    }
     if (route_take_missed(&cluster->route, slot) || met || unheard) {
         mark(cluster, slot, (struct bytes){0});
+    }
+}
+
+/* What was published while it was linked, and not known to want it, did not
+ * go there. What follows may go through any node of its region. */
+void loss_knows(struct cluster *cluster, uint16_t slot)
+{
+    if (!cluster->peers[slot]->blind || !cluster->peers[slot]->linked) {
+        return;
+    }
+    cluster->peers[slot]->blind = false;
+    for (size_t i = 0; i < cluster->slots; i++) {
+        const struct peer *peer = peer_at(cluster, i);
+        if (peer != NULL && peer->linked &&
+            (i == slot || (!peer->near && route_is_same(&cluster->route,
+                                                        (uint16_t)i, slot)))) {
+            mark(cluster, (uint16_t)i, (struct bytes){0});
+        }
     }
 }
 

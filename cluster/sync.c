@@ -32,7 +32,6 @@ static void end_walk(struct cluster *cluster, uint16_t slot);
 static void after_taking(struct cluster *cluster, uint16_t slot, int rc);
 static void diverged(struct cluster *cluster, uint16_t slot);
 static void pull(struct cluster *cluster, uint16_t slot, uint32_t part);
-static bool is_behind(const struct cluster *cluster, uint16_t slot);
 
 void sync_flush(struct cluster *cluster)
 {
@@ -57,7 +56,7 @@ void sync_pipe_up(struct cluster *cluster, uint16_t slot)
 
     sync_stop(cluster, slot);
     peer->have = 0;
-    if (is_behind(cluster, slot)) {
+    if (sync_lags(cluster, slot)) {
         pull(cluster, slot, 0);
     }
 }
@@ -73,11 +72,6 @@ void sync_stop(struct cluster *cluster, uint16_t slot)
 void sync_hello(struct cluster *cluster, uint16_t slot,
                 const struct peer_message *m)
 {
-    struct peer *peer = cluster->peers[slot];
-
-    if (m->version > peer->said) {
-        peer->said = m->version;
-    }
     if (interest_compare(&cluster->interest, slot, m->version, m->digest) !=
         0) {
         diverged(cluster, slot);
@@ -87,7 +81,7 @@ void sync_hello(struct cluster *cluster, uint16_t slot,
 
 void sync_visit(struct cluster *cluster, uint16_t slot)
 {
-    if (is_behind(cluster, slot) &&
+    if (sync_lags(cluster, slot) &&
         cluster->now_ms >= cluster->peers[slot]->pull_ms) {
         pull(cluster, slot, 0);
     }
@@ -363,7 +357,10 @@ static void after_taking(struct cluster *cluster, uint16_t slot, int rc)
 
     switch (rc) {
     case 0:
-        peer->pull_ms = is_behind(cluster, slot) ? again_ms : 0;
+        peer->pull_ms = sync_lags(cluster, slot) ? again_ms : 0;
+        if (!sync_lags(cluster, slot)) {
+            loss_knows(cluster, slot);
+        }
         break;
     case ERR_STALE: /* a snapshot under way explains it */
         if (held->whole && cluster->now_ms >= peer->pull_ms) {
@@ -415,7 +412,7 @@ static void pull(struct cluster *cluster, uint16_t slot, uint32_t part)
     }
 }
 
-static bool is_behind(const struct cluster *cluster, uint16_t slot)
+bool sync_lags(const struct cluster *cluster, uint16_t slot)
 {
     const struct interest_peer *held = interest_peer(&cluster->interest, slot);
 
