@@ -91,6 +91,7 @@ struct peer {
     bool gone_told;      /* that its tail may be lost; nothing came since */
     bool silence_told;   /* the same for its silence */
     bool blind;          /* linked again, and its log is not all here yet */
+    bool unheard;        /* what the first pipe carried may never have come */
     bool mark_due;       /* CLUSTER_MARK for all */
     bool lane_end_due;   /* CLUSTER_END */
     bool probe_due;      /* CLUSTER_PROBE */
@@ -226,6 +227,8 @@ void loss_silent(struct cluster *cluster, uint16_t slot);
 void loss_look(struct cluster *cluster, uint16_t slot);
 /* Subscriptions of ours may have begun without it while there was no way. */
 void loss_unknown(struct cluster *cluster, uint16_t slot);
+/* A pipe stands; call before anything is sent on it. */
+void loss_pipe(struct cluster *cluster, uint16_t slot);
 /* Items begin to be routed there; `met`: for the first time, and neither is
  * new. */
 void loss_begin(struct cluster *cluster, uint16_t slot, bool met);

@@ -38,9 +38,7 @@ void link_pipe_up(struct cluster *cluster, uint16_t slot, uint64_t epoch)
     peer->epoch = epoch;
     peer->asked_ms = 0;
     peer->proof_hello = 0;
-    if (peer->was_linked) {
-        loss_unknown(cluster, slot);
-    }
+    loss_pipe(cluster, slot);
     update(cluster, slot);
     link_say_hello(cluster, slot);
     sync_pipe_up(cluster, slot);

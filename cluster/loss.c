@@ -105,13 +105,25 @@ void loss_unknown(struct cluster *cluster, uint16_t slot)
     }
 }
 
+/* Nothing of the lane was ever acknowledged: it may have begun with what is
+ * lost, and the first number that is heard may be any. Asked before the new
+ * pipe has carried anything. */
+void loss_pipe(struct cluster *cluster, uint16_t slot)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (peer->was_linked) {
+        peer->unheard = peer->unheard || peer->sent_acked == 0;
+        loss_unknown(cluster, slot);
+    }
+}
+
 void loss_begin(struct cluster *cluster, uint16_t slot, bool met)
 {
     struct peer *peer = cluster->peers[slot];
-    /* Nothing of the lane was ever acknowledged: it may have begun with what is
-     * lost, and the first number that is heard may be any. */
-    bool unheard = peer->was_linked && peer->sent_acked == 0;
+    bool unheard = peer->unheard || (peer->was_linked && peer->sent_acked == 0);
 
+    peer->unheard = false;
     if (!sync_lags(cluster, slot)) {
         loss_knows(cluster, slot);
     } else if (peer->was_linked || met) {
