@@ -73,6 +73,7 @@ void cluster_free(struct cluster *cluster)
     replog_fini(&cluster->log);
     interest_fini(&cluster->interest);
     route_fini(&cluster->route);
+    order_fini(&cluster->order);
     gate_fini(&cluster->gate);
     outbox_fini(&cluster->outbox);
     buf_fini(&cluster->scratch);
@@ -214,6 +215,11 @@ size_t cluster_route(struct cluster *cluster, const struct item *item,
                                max, partial);
     *partial = *partial || cluster->late_len > 0;
     return len;
+}
+
+bool cluster_take(struct cluster *cluster, const struct item *item)
+{
+    return order_take(&cluster->order, item, cluster->gaps);
 }
 
 size_t cluster_relay(struct cluster *cluster, const struct item *item,

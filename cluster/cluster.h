@@ -221,6 +221,11 @@ struct cluster_target {
 size_t cluster_route(struct cluster *cluster, const struct item *item,
                      struct cluster_target *targets, size_t max, bool *partial);
 
+/* Whether an item that arrived is delivered and relayed. false: what its origin
+ * published after it has come already, another way, and everyone here was told
+ * in between that something is missing (cluster/order.h). */
+bool cluster_take(struct cluster *cluster, const struct item *item);
+
 /* Targets of an item that arrived with PEER_HOP_INGRESS: the interested, linked
  * peers of the own region. Never another region. */
 size_t cluster_relay(struct cluster *cluster, const struct item *item,

@@ -17,6 +17,7 @@
 #include "cluster/cluster.h"
 #include "cluster/gate.h"
 #include "cluster/interest.h"
+#include "cluster/order.h"
 #include "cluster/outbox.h"
 #include "cluster/replog.h"
 #include "cluster/route.h"
@@ -133,10 +134,12 @@ struct cluster {
     uint64_t flushed_digest;
     struct interest interest;
     struct route route;
+    struct order order;
     struct barrier barrier;
     struct gate gate;
     struct outbox outbox;
     bool gap_due;                   /* CLUSTER_GAP for all */
+    uint64_t gaps;                  /* of these, so far */
     bool hold_due;                  /* what everyone holds may have changed */
     uint64_t held[BARRIER_SCOPES];  /* the least that a linked peer holds */
     size_t held_by[BARRIER_SCOPES]; /* how many hold no more than that */

@@ -248,6 +248,7 @@ bool loss_next(struct cluster *cluster, struct cluster_effect *effect)
     if (cluster->gap_due) {
         cluster->gap_due = false;
         *effect = (struct cluster_effect){.type = CLUSTER_GAP};
+        cluster->gaps++;
         return true;
     }
     for (size_t i = 0; cluster->lanes_due && i < cluster->slots; i++) {

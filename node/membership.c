@@ -249,6 +249,10 @@ static void on_item(void *data, struct item *item, enum peer_hop hop)
     struct node *node = data;
     struct hub_receipt receipt;
 
+    if (!cluster_take(node->cluster, item)) {
+        node->core.stats.link_late++;
+        return;
+    }
     conns_enter(node->conns);
     hub_publish(node->core.hub, item,
                 hop == PEER_HOP_INGRESS ? HUB_FROM_INGRESS : HUB_FROM_PEER,

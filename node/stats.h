@@ -64,6 +64,8 @@
       "Bytes of batches received from peers")                              \
     X(link_dropped, counter, "starling_link_items_dropped_total",          \
       "Items dropped in a full or old link queue")                         \
+    X(link_late, counter, "starling_link_items_late_total",                \
+      "Items that came another way behind later ones, told to be missing") \
     X(link_holes, counter, "starling_link_holes_total",                    \
       "Holes found in the batches of a peer")                              \
     X(link_gaps, counter, "starling_link_gaps_total",                      \

@@ -392,7 +392,7 @@ static void forward(struct sim *sim, size_t i, const struct item *names,
     value[16] = crossings;
     item.value = bytes_of(value, sizeof value);
     item.flags = ITEM_BINARY;
-    item.origin = node_id_u64(&sim->nodes[i].id);
+    item.origin = sim->series[sim->items[index].series].origin + 1u;
     item.count = index + 1;
     for (size_t t = 0; t < len; t++) {
         struct mesh *mesh = sim->nodes[i].mesh;

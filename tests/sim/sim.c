@@ -75,7 +75,9 @@ static void on_item(void *data, struct item *item, enum peer_hop hop)
 {
     const struct sim_seat *seat = data;
 
-    judge_arrived(seat->sim, seat->node, item, hop);
+    if (cluster_take(seat->sim->nodes[seat->node].cluster, item)) {
+        judge_arrived(seat->sim, seat->node, item, hop);
+    }
 }
 
 static void open_mesh(struct sim *sim, size_t i)
