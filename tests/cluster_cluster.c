@@ -10,16 +10,6 @@
 #include "tests/fail_malloc.h"
 #include "tests/sim/inside.h"
 
-static struct sim *nodes(size_t len, size_t regions)
-{
-    struct sim *sim = sim_new(
-        &(struct sim_options){.seed = 1, .nodes = len, .regions = regions});
-
-    sim_start_all(sim);
-    sim_until(sim, sim_is_whole, 5000);
-    return sim;
-}
-
 /* --- logs --- */
 
 static void a_newcomer_takes_a_long_snapshot(void **state)
@@ -72,7 +62,7 @@ static void a_snapshot_keeps_to_its_window(void **state)
 
 static void changes_beyond_the_ring_are_repaired_by_snapshot(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
 
     (void)state;
     sim_want_many(sim, 0, 0, 1000, true);
@@ -91,7 +81,7 @@ static void changes_beyond_the_ring_are_repaired_by_snapshot(void **state)
 
 static void a_turn_longer_than_the_ring_arrives(void **state)
 {
-    struct sim *sim = nodes(2, 1);
+    struct sim *sim = sim_whole(2, 1);
 
     (void)state;
     sim_want_many(sim, 0, 0, REPLOG_RING_MAX + 10, true);
@@ -102,7 +92,7 @@ static void a_turn_longer_than_the_ring_arrives(void **state)
 /* Node 1 believes a change that node 0 never made, as after a bug. */
 static void divergence_is_said_and_repaired(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
     struct buf record = {0};
     struct buf control = {0};
 
@@ -141,7 +131,7 @@ static void divergence_is_said_and_repaired(void **state)
 /* Nothing changes any more, so that only hellos can show it. */
 static void silent_divergence_is_found_by_hellos(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
     struct cluster *writer = sim_cluster(sim, 0);
 
     (void)state;
@@ -162,7 +152,7 @@ static void silent_divergence_is_found_by_hellos(void **state)
 /* What node 0 says of a change goes nowhere, although no pipe breaks. */
 static void a_delta_that_was_lost_is_pulled(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
     struct cluster *writer = sim_cluster(sim, 0);
     struct cluster_effect effect;
 
@@ -183,7 +173,7 @@ static void a_delta_that_was_lost_is_pulled(void **state)
 
 static void garbage_from_a_peer_changes_nothing(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
     struct rng rng;
 
     (void)state;
@@ -216,7 +206,7 @@ static void garbage_from_a_peer_changes_nothing(void **state)
 
 static void who_leaves_is_no_ingress_and_then_gone(void **state)
 {
-    struct sim *sim = nodes(4, 2);
+    struct sim *sim = sim_whole(4, 2);
     struct cluster_member member = {0};
     struct cluster_target targets[4];
     bool partial;
@@ -248,7 +238,7 @@ static void who_leaves_is_no_ingress_and_then_gone(void **state)
 
 static void who_drains_is_nobodys_heir_and_still_found_by_its_id(void **state)
 {
-    struct sim *sim = nodes(2, 1);
+    struct sim *sim = sim_whole(2, 1);
     struct cluster_member member;
     const uint64_t mask = 0x3fffff;
     (void)state;
@@ -270,7 +260,7 @@ static void who_drains_is_nobodys_heir_and_still_found_by_its_id(void **state)
 
 static void members_are_listed_in_the_order_of_ids(void **state)
 {
-    struct sim *sim = nodes(10, 1);
+    struct sim *sim = sim_whole(10, 1);
     struct cluster_member member;
     struct node_id last = {{0}};
     size_t selves = 0;
@@ -293,7 +283,7 @@ static void members_are_listed_in_the_order_of_ids(void **state)
 /* Its slot may be another peer's before the effects are taken. */
 static void nothing_is_told_to_a_slot_that_closed(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
     struct cluster *cluster = sim_cluster(sim, 0);
     struct cluster_effect effect;
     uint16_t gone = sim_slot(sim, 0, 1);

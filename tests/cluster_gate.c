@@ -10,16 +10,6 @@
 static const enum cluster_scope R = CLUSTER_SCOPE_REGION;
 static const enum cluster_scope A = CLUSTER_SCOPE_ALL;
 
-static struct sim *nodes(size_t len, size_t regions)
-{
-    struct sim *sim = sim_new(
-        &(struct sim_options){.seed = 1, .nodes = len, .regions = regions});
-
-    sim_start_all(sim);
-    sim_until(sim, sim_is_whole, 5000);
-    return sim;
-}
-
 /* --- barrier --- */
 
 static void a_lone_node_is_ready_and_holds_at_once(void **state)
@@ -40,7 +30,7 @@ static void a_lone_node_is_ready_and_holds_at_once(void **state)
 
 static void a_subscribe_holds_after_one_round_trip(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
     bool partial;
 
     (void)state;
@@ -71,7 +61,7 @@ static void a_barrier_ends_as_its_peers_do(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct sim *sim = nodes(3, 1);
+        struct sim *sim = sim_whole(3, 1);
         bool partial;
         sim_cut(sim, 1, 0);
         sim_want(sim, 0, 1, true);
@@ -143,7 +133,7 @@ static void a_peer_that_joins_takes_back_nothing(void **state)
 
 static void other_regions_are_waited_for_on_request(void **state)
 {
-    struct sim *sim = nodes(4, 2);
+    struct sim *sim = sim_whole(4, 2);
 
     (void)state;
     sim_want(sim, 0, 1, true);
@@ -161,7 +151,7 @@ static void subscribes_of_a_turn_share_one_delta(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(turns); i++) {
-        struct sim *sim = nodes(3, 1);
+        struct sim *sim = sim_whole(3, 1);
         sim_run(sim, 500);
         uint64_t before = sim->report.control_bytes;
         sim_want_many(sim, 0, 0, turns[i], true);
@@ -207,7 +197,7 @@ static void a_peer_that_takes_a_long_snapshot_is_not_waited_for(void **state)
 /* It may be alive and take publishes; its link says how long it takes. */
 static void a_suspect_is_waited_for_while_its_link_stands(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
     bool partial;
 
     (void)state;
@@ -229,7 +219,7 @@ static void a_suspect_is_waited_for_while_its_link_stands(void **state)
  * never goes, and the newcomer waits for the version that brought it back. */
 static void who_comes_as_the_last_one_goes_misses_nothing(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
 
     (void)state;
     sim_want(sim, 0, 1, true);

@@ -8,23 +8,13 @@
 #include "cluster/inside.h"
 #include "tests/sim/inside.h"
 
-static struct sim *nodes(size_t len, size_t regions)
-{
-    struct sim *sim = sim_new(
-        &(struct sim_options){.seed = 1, .nodes = len, .regions = regions});
-
-    sim_start_all(sim);
-    sim_until(sim, sim_is_whole, 5000);
-    return sim;
-}
-
 /* The numbers of the lane say what is missing. */
 static void a_link_that_breaks_is_a_gap_only_with_items_in_it(void **state)
 {
     (void)state;
 
     for (int items = 0; items < 2; items++) {
-        struct sim *sim = nodes(3, 1);
+        struct sim *sim = sim_whole(3, 1);
         sim_want(sim, 1, 7, true);
         sim_run(sim, 500);
         if (items) {
@@ -74,7 +64,7 @@ static void what_a_lane_began_with_and_lost_is_told(void **state)
 /* So a process ends: told at once, and not again when it is called dead. */
 static void both_ways_that_break_are_a_gap_at_once(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
 
     (void)state;
     sim_run(sim, 500);
@@ -94,7 +84,7 @@ static void what_began_without_a_way_is_told_when_it_is_back(void **state)
     (void)state;
 
     for (int wants = 0; wants < 2; wants++) {
-        struct sim *sim = nodes(3, 1);
+        struct sim *sim = sim_whole(3, 1);
         sim_break(sim, 1, 0);
         if (wants) {
             sim_want(sim, 1, 7, true);
@@ -112,7 +102,7 @@ static void what_had_no_way_is_told_in_the_lane(void **state)
     (void)state;
 
     for (int items = 0; items < 2; items++) {
-        struct sim *sim = nodes(3, 1);
+        struct sim *sim = sim_whole(3, 1);
         sim_want(sim, 1, 7, true);
         sim_run(sim, 500);
         sim_break(sim, 0, 1);
@@ -130,7 +120,7 @@ static void what_had_no_way_is_told_in_the_lane(void **state)
 
 static void a_silent_way_is_a_link_lost(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
 
     (void)state;
     sim_cut(sim, 1, 0); /* membership lives on through node 2 */
@@ -154,7 +144,7 @@ static void lose(struct sim *sim, size_t i, size_t from, struct bytes hashes)
 
 static void a_hole_is_a_gap_here_only(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
 
     (void)state;
     lose(sim, 0, 1, (struct bytes){0});
@@ -168,7 +158,7 @@ static void a_hole_is_a_gap_here_only(void **state)
  * from node 1 was for its region, too; it goes no further. */
 static void an_ingress_tells_its_region_what_it_missed(void **state)
 {
-    struct sim *sim = nodes(6, 2);
+    struct sim *sim = sim_whole(6, 2);
 
     (void)state;
     assert_int_equal(sim_gaps(sim, 2), 0); /* joining is no loss */
@@ -183,7 +173,7 @@ static void an_ingress_tells_its_region_what_it_missed(void **state)
 /* Of its region only those who may want these topics. */
 static void an_ingress_tells_of_some_topics_whom_they_concern(void **state)
 {
-    struct sim *sim = nodes(8, 2);
+    struct sim *sim = sim_whole(8, 2);
     uint8_t hash[8];
 
     (void)state;
@@ -207,7 +197,7 @@ static void an_ingress_tells_of_some_topics_whom_they_concern(void **state)
 /* In the lane in which it relays: an item before it, one after it. */
 static void an_ingress_tells_between_the_right_items(void **state)
 {
-    struct sim *sim = nodes(4, 2);
+    struct sim *sim = sim_whole(4, 2);
 
     (void)state;
     sim_want(sim, 2, 7, true);
@@ -229,7 +219,7 @@ static void an_ingress_tells_between_the_right_items(void **state)
  * of a hello and of a visit. */
 static void a_data_lane_that_stands_still_is_dialled_anew(void **state)
 {
-    struct sim *sim = nodes(3, 1);
+    struct sim *sim = sim_whole(3, 1);
     uint16_t slot = sim_slot(sim, 0, 1);
     uint64_t epoch = sim_cluster(sim, 0)->peers[slot]->epoch;
 
@@ -264,7 +254,7 @@ static void who_leaves_behind_its_end_leaves_no_gap(void **state)
     (void)state;
 
     for (int ends = 0; ends < 2; ends++) {
-        struct sim *sim = nodes(6, 2);
+        struct sim *sim = sim_whole(6, 2);
         uint64_t began_ms = sim_now_ms(sim);
         sim_news(sim, 1, &(struct cluster_news){.type = CLUSTER_DRAIN});
         sim_run(sim, 10);

@@ -11,7 +11,7 @@ enum {
     LOOK_EVERY_MS = 20,
     BACKLOG_PACKETS_MAX = 256, /* what a socket holds */
     LAG_TOLD_MS = 100,
-    CHECKED_ALWAYS = 10,  /* so few nodes are checked at each step */
+    CHECKED_ALWAYS = 10,   /* so few nodes are checked at each step */
     CHECK_EVERY_US = 1000, /* for each node: one of fifty each 50 ms */
 };
 
@@ -43,6 +43,16 @@ struct sim *sim_new(const struct sim_options *options)
     for (size_t i = 0; i < options->nodes; i++) {
         sim->nodes[i].addr = net_addr(i);
     }
+    return sim;
+}
+
+struct sim *sim_whole(size_t nodes, size_t regions)
+{
+    struct sim *sim = sim_new(
+        &(struct sim_options){.seed = 1, .nodes = nodes, .regions = regions});
+
+    sim_start_all(sim);
+    sim_until(sim, sim_is_whole, 5000);
     return sim;
 }
 

@@ -73,6 +73,8 @@ struct sim_options {
 };
 
 struct sim *sim_new(const struct sim_options *options);
+/* Nodes of seed 1, all started and whole. */
+struct sim *sim_whole(size_t nodes, size_t regions);
 void sim_free(struct sim *sim);
 
 /* --- nodes --- */
