@@ -185,17 +185,10 @@ static void carry_out(struct node *node, const struct cluster_effect *effect)
         tell_gap(node, effect->bytes);
         break;
     case CLUSTER_MARK:
-        mesh_mark(node->mesh, effect->slot, (enum peer_hop)effect->hop,
-                  effect->bytes);
-        break;
     case CLUSTER_END:
-        mesh_end(node->mesh, effect->slot);
-        break;
     case CLUSTER_PROBE:
-        mesh_probe(node->mesh, effect->slot);
-        break;
     case CLUSTER_REDIAL:
-        mesh_redial(node->mesh, effect->slot, "it stands still");
+        mesh_carry_out(node->mesh, effect);
         break;
     }
 }

@@ -91,6 +91,9 @@ void mesh_probe(struct mesh *mesh, uint16_t slot);
  * once. `why` is a fixed text for the log. */
 void mesh_redial(struct mesh *mesh, uint16_t slot, const char *why);
 
+/* Those four, as the cluster wants them. */
+void mesh_carry_out(struct mesh *mesh, const struct cluster_effect *effect);
+
 /* Ends a turn: open batches leave where fewer than two are in flight; what is
  * too old is dropped. Call it every second at least. */
 void mesh_flush(struct mesh *mesh, uint64_t now_ms);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "node/mesh_private.h"
@@ -262,6 +263,21 @@ void mesh_redial(struct mesh *mesh, uint16_t slot, const char *why)
     }
     mesh_news(mesh, &(struct cluster_news){.type = CLUSTER_PIPE_DOWN,
                                            .slot = link->slot});
+}
+
+void mesh_carry_out(struct mesh *mesh, const struct cluster_effect *effect)
+{
+    if (effect->type == CLUSTER_MARK) {
+        mesh_mark(mesh, effect->slot, (enum peer_hop)effect->hop,
+                  effect->bytes);
+    } else if (effect->type == CLUSTER_END) {
+        mesh_end(mesh, effect->slot);
+    } else if (effect->type == CLUSTER_PROBE) {
+        mesh_probe(mesh, effect->slot);
+    } else {
+        assert(effect->type == CLUSTER_REDIAL);
+        mesh_redial(mesh, effect->slot, "it stands still");
+    }
 }
 
 static void tell_lost(const struct link_lane *lane, struct bytes hashes)

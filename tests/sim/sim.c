@@ -374,18 +374,13 @@ static void carry_out(struct sim *sim, size_t i,
         judge_gap(sim, i, effect->bytes);
         break;
     case CLUSTER_MARK:
-        mesh_mark(node->mesh, effect->slot, (enum peer_hop)effect->hop,
-                  effect->bytes);
-        break;
     case CLUSTER_END:
-        mesh_end(node->mesh, effect->slot);
-        break;
     case CLUSTER_PROBE:
-        mesh_probe(node->mesh, effect->slot);
-        break;
     case CLUSTER_REDIAL:
-        sim_note(sim, "%zu: dials slot %u anew", i, effect->slot);
-        mesh_redial(node->mesh, effect->slot, "it stands still");
+        if (effect->type == CLUSTER_REDIAL) {
+            sim_note(sim, "%zu: dials slot %u anew", i, effect->slot);
+        }
+        mesh_carry_out(node->mesh, effect);
         break;
     case CLUSTER_EVENT:
         on_event(sim, i, effect);
