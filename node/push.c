@@ -43,6 +43,7 @@ struct push {
     uint32_t delay_ms; /* the next rest */
 
     nng_stream *stream;
+    nng_aio *now; /* never busy but within write_now() */
     nng_time stands_since;
     bool broken; /* the stream is closed and goes when nothing is busy */
     nng_aio *out;
@@ -64,6 +65,8 @@ static void on_out(void *arg);
 static void on_in(void *arg);
 static void start_dial(struct push *push);
 static void start_out(struct push *push);
+static bool write_now(struct push *push);
+static bool wrote(struct push *push, size_t len);
 static void start_in(struct push *push);
 static bool break_off(struct push *push);
 static void settle(struct push *push);
@@ -82,6 +85,7 @@ int push_open(struct push **out, const struct push_to *to)
     push->delay_ms = PUSH_WAIT_MIN_MS;
     if (nng_aio_alloc(&push->dial, on_dial, push) != 0 ||
         nng_aio_alloc(&push->out, on_out, push) != 0 ||
+        nng_aio_alloc(&push->now, NULL, NULL) != 0 ||
         nng_aio_alloc(&push->in, on_in, push) != 0) {
         push_free(push);
         return ERR_NOMEM;
@@ -112,6 +116,7 @@ void push_free(struct push *push)
     }
     nng_aio_free(push->dial);
     nng_aio_free(push->out);
+    nng_aio_free(push->now);
     nng_aio_free(push->in);
     uv_mutex_destroy(&push->mutex);
     free(push);
@@ -178,6 +183,7 @@ bool push_has_room(struct push *push)
 void push_send(struct push *push, struct push_frame *frame)
 {
     size_t len = frame->out.len;
+    bool news = false;
 
     assert(!frame->out.failed);
     bytes_put_u64be(frame->memory, len);
@@ -189,11 +195,14 @@ void push_send(struct push *push, struct push_frame *frame)
         push->waiting[push->waiting_len++] = (struct waiting){
             .memory = frame->memory, .len = FRAME_HEAD_LEN + len};
         if (!push->out_busy) {
-            start_out(push);
+            news = write_now(push);
         }
     }
     uv_mutex_unlock(&push->mutex);
     *frame = (struct push_frame){0};
+    if (news) {
+        push->to.on_news(push->to.data);
+    }
 }
 
 /* All that follows is under the mutex. nng calls none of our callbacks from
@@ -294,6 +303,28 @@ static void start_out(struct push *push)
     nng_aio_set_iov(push->out, 1, &iov);
     push->out_busy = true;
     nng_stream_send(push->stream, push->out);
+}
+
+/* Writes what waits, here and now: nng tells an aio with a callback on another
+ * thread, one without is done when the call returns. What the socket does not
+ * take at once is left to start_out(). True when somebody is to be told. */
+static bool write_now(struct push *push)
+{
+    const struct waiting *frame = &push->waiting[0];
+    nng_iov iov = {.iov_buf = frame->memory, .iov_len = frame->len};
+
+    assert(push->waiting_len == 1 && push->out_at == 0);
+    nng_aio_set_iov(push->now, 1, &iov);
+    nng_stream_send(push->stream, push->now);
+    nng_aio_abort(push->now, NNG_ECANCELED);
+    nng_aio_wait(push->now);
+    int result = nng_aio_result(push->now);
+    if (result == NNG_ECANCELED) {
+        start_out(push);
+        return false;
+    }
+    return result == 0 ? wrote(push, nng_aio_count(push->now))
+                       : break_off(push);
 }
 
 /* True when somebody is to be told. */

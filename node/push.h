@@ -14,6 +14,9 @@
  * crashes at the next send; it also hands what is queued to the next process
  * at that address. Here a frame belongs to one pipe and dies with it.
  *
+ * A frame is written where it is sent, without any other thread, as long as the
+ * socket takes it; the rest of it is left to nng's threads.
+ *
  * Loop thread, but for on_news().
  */
 #ifndef NODE_PUSH_H
@@ -26,7 +29,7 @@
 #include "proto/bytes.h"
 
 enum {
-    PUSH_IN_FLIGHT = 2, /* frames: one being written, one behind it */
+    PUSH_IN_FLIGHT = 2, /* frames the socket did not take at once */
     PUSH_WAIT_MIN_MS = 100,
     PUSH_WAIT_MAX_MS = 2000, /* doubles; again from the least after ... */
     PUSH_STEADY_MS = 1000,   /* ... a pipe that stood so long */
