@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "node/nearest.h"
+#include "node/worker.h"
 #include "node/yaml.h"
 #include "proto/err.h"
 #include "proto/topic.h"
@@ -33,6 +34,7 @@ static const char *set_origin(struct config *c, const char *v);
 static const char *set_log_level(struct config *c, const char *v);
 static const char *set_log_format(struct config *c, const char *v);
 static const char *set_insecure(struct config *c, const char *v);
+static const char *set_workers(struct config *c, const char *v);
 static const char *set_limit(struct config *c, const char *v);
 
 static const struct option options[] = {
@@ -49,6 +51,7 @@ static const struct option options[] = {
     {"log_level", set_log_level, false, false},
     {"log_format", set_log_format, false, false},
     {"insecure", set_insecure, false, true},
+    {"workers", set_workers, false, false},
     {"limits", set_limit, true, false},
 };
 
@@ -72,8 +75,8 @@ struct source {
 
 void config_default(struct config *config)
 {
-    *config = (struct config){.log_level = LOG_INFO,
-                              .limits = limits_default()};
+    *config = (struct config){
+        .log_level = LOG_INFO, .limits = limits_default(), .workers = 1};
     strcpy(config->region, "local");
     strcpy(config->cluster_name, "starling");
     (void)addr_read(BYTES("127.0.0.1"), CONFIG_PORT, &config->listen);
@@ -354,6 +357,9 @@ int config_check(const struct config *config, char why[CONFIG_WHY_MAX])
     const char *wrong = NULL;
     int rc = limits_check(&config->limits, &wrong);
 
+    if (rc == 0) {
+        rc = worker_check(config, &wrong);
+    }
     if (rc == 0 && config->keys[0] == '\0' && !config->insecure &&
         !addr_is_loopback(&config->listen)) {
         wrong = "a public address without keys: everyone could publish; give "
@@ -516,6 +522,18 @@ static const char *set_insecure(struct config *c, const char *v)
         return "expected true or false";
     }
     c->insecure = strcmp(v, "true") == 0;
+    return NULL;
+}
+
+static const char *set_workers(struct config *c, const char *v)
+{
+    uint64_t number;
+
+    if (bytes_u64(bytes_str(v), &number) != 0 || number == 0 ||
+        number > CONFIG_WORKERS_MAX) {
+        return "expected a number from 1 to 64";
+    }
+    c->workers = (unsigned)number;
     return NULL;
 }
 

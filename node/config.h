@@ -20,10 +20,12 @@
 enum {
     CONFIG_TEXT_MAX = 256,
     CONFIG_SEEDS_MAX = 16,
+    CONFIG_JOIN_MAX = CONFIG_SEEDS_MAX + 1, /* and the first worker */
     CONFIG_ORIGINS_MAX = 32,
     CONFIG_WHY_MAX = 512,
     CONFIG_PORT = 7400,    /* client port; cluster +1, data +2 */
     CONFIG_PORT_STEP = 10, /* a taken default port on loopback steps by this */
+    CONFIG_WORKERS_MAX = 64,
 };
 
 struct config {
@@ -38,12 +40,14 @@ struct config {
     bool cluster_named;
     char advertise[CONFIG_TEXT_MAX]; /* HOST[:P]; empty: cluster address */
     size_t join_len;
-    char join[CONFIG_SEEDS_MAX][CONFIG_TEXT_MAX]; /* HOST:P, resolved later */
+    char join[CONFIG_JOIN_MAX][CONFIG_TEXT_MAX]; /* HOST:P, resolved later */
     size_t origins_len;
     char origins[CONFIG_ORIGINS_MAX][CONFIG_TEXT_MAX];
     enum log_level log_level;
     bool log_json;
-    bool insecure; /* allow a public address without keys, loudly */
+    bool insecure;    /* allow a public address without keys, loudly */
+    unsigned workers; /* nodes of this process, sharing the client port */
+    unsigned worker;  /* which of them this is, from 0: node/worker.h */
     struct limits limits;
 };
 

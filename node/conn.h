@@ -69,6 +69,7 @@ struct conn {
     bool closing;
     bool shut_when_empty; /* close once the output is written */
     bool loopback;        /* the listener is: who may be named as Host */
+    bool admin; /* asks after this worker alone, not its whole process */
 };
 
 static inline struct conn *conn_of_deadline(struct deadline *deadline)

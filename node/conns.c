@@ -18,7 +18,7 @@ enum {
     UNACKED_MS = 60000, /* a peer that vanished with our bytes */
 };
 
-static uint64_t files_left(void);
+static uint64_t files_left(const struct core *core);
 static struct tcp *tcp_new(struct conns *conns);
 static int admit(struct tcp *tcp);
 static void set_options(struct tcp *tcp);
@@ -34,8 +34,8 @@ int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core)
     all->core = core;
     all->ips.key = core->hash_key;
     all->most = core->limits.conns;
-    if (all->most > files_left()) {
-        all->most = files_left();
+    if (all->most > files_left(core)) {
+        all->most = files_left(core);
     }
     core->flush = conns_write;
     *conns = all;
@@ -49,9 +49,11 @@ void conns_free(struct conns *conns)
     free(conns);
 }
 
-static uint64_t files_left(void)
+/* Its part of those of the process, less what each needs for itself. */
+static uint64_t files_left(const struct core *core)
 {
     static const rlim_t kept = CONNS_FDS_KEPT;
+    rlim_t workers = core->workers > 1 ? core->workers : 1;
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
@@ -60,6 +62,7 @@ static uint64_t files_left(void)
     files.rlim_cur = files.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &files);
     (void)getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur /= workers;
     return files.rlim_cur > 2 * kept ? files.rlim_cur - kept
                                      : files.rlim_cur / 2;
 }
@@ -76,7 +79,7 @@ void conns_enter(const struct conns *conns)
     }
 }
 
-void conns_accept(struct conns *conns, int fd, bool loopback)
+void conns_accept(struct conns *conns, int fd, bool loopback, bool admin)
 {
     struct core *core = conns->core;
     struct tcp *tcp = tcp_new(conns);
@@ -88,6 +91,7 @@ void conns_accept(struct conns *conns, int fd, bool loopback)
     }
     conns_enter(conns);
     tcp->conn.loopback = loopback;
+    tcp->conn.admin = admin;
     tcp->conn.opened_ms = core->now_ms;
     tcp->conn.heard_ms = core->now_ms;
     bool taken = uv_tcp_open(&tcp->handle, fd) == 0;

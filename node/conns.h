@@ -32,13 +32,14 @@ enum {
 struct conns;
 
 /* Raises the limit of open files to what the system allows and takes what is
- * left of it as a bound beside limits.conns. Errors: ERR_NOMEM. */
+ * left of it, shared out among the workers of the process, as a bound beside
+ * limits.conns. Errors: ERR_NOMEM. */
 int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core);
 /* All must be closed: conns_len() == 0. */
 void conns_free(struct conns *conns);
 
 /* Takes over an accepted socket, or refuses it: then it is closed. */
-void conns_accept(struct conns *conns, int fd, bool loopback);
+void conns_accept(struct conns *conns, int fd, bool loopback, bool admin);
 
 /* Begins a turn: its time is that of its first event. */
 void conns_enter(const struct conns *conns);
@@ -55,13 +56,23 @@ size_t conns_drain(struct conns *conns, size_t most);
 void conns_close(struct conns *conns);
 size_t conns_len(const struct conns *conns);
 
+/* The workers of a process share one port: the system gives each new connection
+ * to one of those who listen on it. */
+enum listener_kind {
+    LISTENER_ALONE,
+    LISTENER_FIRST, /* takes the port, for others to share */
+    LISTENER_NEXT,  /* shares the port of a first one */
+    LISTENER_ADMIN, /* alone, for what asks after one worker (conn.h) */
+};
+
 /* Listens with a long backlog. Without files or memory to accept with, it waits
  * LISTENER_PAUSE_MS: whoever is connected is served, the others wait in the
  * backlog, and the loop does not spin. Errors: ERR_CONFLICT (address taken),
  * ERR_DENIED (a port we may not use), ERR_IO, ERR_NOMEM. */
 struct listener;
 int listener_open(struct listener **listener, uv_loop_t *loop,
-                  struct conns *conns, const struct addr *addr);
+                  struct conns *conns, const struct addr *addr,
+                  enum listener_kind kind);
 /* Stops accepting; frees itself after the loop has run. NULL is fine. */
 void listener_close(struct listener *listener);
 /* Where it listens: the port that port 0 became. */

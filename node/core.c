@@ -32,6 +32,7 @@ int core_init(struct core *core, const struct core_options *options)
     core->hash_key = options->hash_key;
     core->cluster = options->cluster;
     core->id = options->id;
+    core->workers = options->workers;
     core->node_u64 = node_id_u64(&options->id);
     copy_text(core->name, sizeof core->name, options->name);
     copy_text(core->region, sizeof core->region, options->region);

@@ -58,6 +58,7 @@ struct core {
     struct buf scratch;     /* one acknowledgement or head at a time */
     struct node_id id;      /* of this life */
     uint64_t node_u64;      /* the same in short: origin of items of here */
+    unsigned workers;       /* nodes of this process; 0 is one */
     char name[65];          /* this node's */
     char region[65];
     char endpoint[257]; /* URL that clients use, may be empty */
@@ -72,6 +73,7 @@ struct core_options {
     const struct token_keys *token_keys; /* NULL or empty = insecure */
     struct hash_key hash_key;
     struct node_id id;
+    unsigned workers;           /* nodes of this process; 0 is one */
     struct hub_outside outside; /* zero = a lone node */
     struct cluster *cluster;
     const char *name;

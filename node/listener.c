@@ -28,9 +28,13 @@ struct listener {
     unsigned open; /* handles */
     struct conns *conns;
     bool loopback;
+    bool admin;
 };
 
-static int listening_socket(const struct addr *addr, int *fd);
+static int listening_socket(const struct addr *addr, enum listener_kind kind,
+                            int *fd);
+static int bind_and_listen(int fd, const struct sockaddr_storage *where,
+                           enum listener_kind kind);
 static void on_readable(uv_poll_t *poll, int status, int events);
 static bool may_go_on(struct listener *listener, int error);
 static void on_pause_end(uv_timer_t *timer);
@@ -38,14 +42,15 @@ static void on_closed(uv_handle_t *handle);
 static int err_of(int error);
 
 int listener_open(struct listener **listener, uv_loop_t *loop,
-                  struct conns *conns, const struct addr *addr)
+                  struct conns *conns, const struct addr *addr,
+                  enum listener_kind kind)
 {
     struct listener *l = calloc(1, sizeof *l);
 
     if (l == NULL) {
         return ERR_NOMEM;
     }
-    int rc = listening_socket(addr, &l->fd);
+    int rc = listening_socket(addr, kind, &l->fd);
     if (rc == 0 && uv_poll_init(loop, &l->poll, l->fd) != 0) {
         close(l->fd);
         rc = ERR_IO;
@@ -60,6 +65,7 @@ int listener_open(struct listener **listener, uv_loop_t *loop,
     l->pause.data = l;
     l->conns = conns;
     l->loopback = addr_is_loopback(addr);
+    l->admin = kind == LISTENER_ADMIN;
     if (uv_poll_start(&l->poll, UV_READABLE, on_readable) != 0) {
         listener_close(l);
         return ERR_IO;
@@ -68,27 +74,48 @@ int listener_open(struct listener **listener, uv_loop_t *loop,
     return 0;
 }
 
-static int listening_socket(const struct addr *addr, int *fd)
+static int listening_socket(const struct addr *addr, enum listener_kind kind,
+                            int *fd)
 {
     struct sockaddr_storage where = {0};
-    const int on = 1;
 
     sockaddr_write(addr, &where);
-    socklen_t len = where.ss_family == AF_INET ? sizeof(struct sockaddr_in)
-                                               : sizeof(struct sockaddr_in6);
     *fd = socket(where.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
                  0);
     if (*fd < 0) {
         return ERR_IO;
     }
-    if (setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(*fd, (struct sockaddr *)&where, len) != 0 ||
-        listen(*fd, BACKLOG) != 0) {
-        int rc = err_of(errno);
+    int rc = bind_and_listen(*fd, &where, kind) == 0 ? 0 : err_of(errno);
+    if (rc != 0) {
         close(*fd);
-        return rc;
     }
-    return 0;
+    return rc;
+}
+
+/* The first one of a shared port takes it alone and shares it afterwards: a
+ * port that anybody listens on, shared or not, is taken. Were it shared before,
+ * a second program of this user would get half of the connections. */
+static int bind_and_listen(int fd, const struct sockaddr_storage *where,
+                           enum listener_kind kind)
+{
+    const int on = 1;
+    socklen_t len = where->ss_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                : sizeof(struct sockaddr_in6);
+    int rc = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+
+    if (rc == 0 && kind == LISTENER_NEXT) {
+        rc = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    }
+    if (rc == 0) {
+        rc = bind(fd, (const struct sockaddr *)where, len);
+    }
+    if (rc == 0) {
+        rc = listen(fd, BACKLOG);
+    }
+    if (rc == 0 && kind == LISTENER_FIRST) {
+        rc = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    }
+    return rc;
 }
 
 static int err_of(int error)
@@ -131,7 +158,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         int fd = accept4(listener->fd, NULL, NULL,
                          SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            conns_accept(listener->conns, fd, listener->loopback);
+            conns_accept(listener->conns, fd, listener->loopback,
+                         listener->admin);
         } else if (!may_go_on(listener, errno)) {
             break;
         }

@@ -9,6 +9,7 @@
 #include "node/question.h"
 #include "node/seeds.h"
 #include "node/sockaddr.h"
+#include "node/worker.h"
 #include "proto/err.h"
 
 static void on_packet(void *data, const struct addr *from, struct bytes plain,
@@ -55,16 +56,8 @@ static int bind_mesh(struct node *node)
     return mesh_open(&node->mesh, &options);
 }
 
-int membership_bind(struct node *node, const struct addr *client)
+int membership_bind(struct node *node)
 {
-    node->cluster_addr = node->config.cluster;
-    if (node->cluster_addr.port == 0) {
-        /* Beside the client port; without keys never beyond this host. */
-        if (!node->core.auth.insecure) {
-            node->cluster_addr = *client;
-        }
-        node->cluster_addr.port = (uint16_t)(client->port + 1);
-    }
     int rc = bind_gossip(node);
     if (rc != 0) {
         return rc;
@@ -126,14 +119,20 @@ static bool resolve(struct node *node, const char *text, struct addr *addr)
     return true;
 }
 
-/* Under which address the others reach this node. */
+/* Under which address the others reach this node. What is named is that of the
+ * first worker. */
 static int advertised(struct node *node, struct addr *addr)
 {
     const char *named = node->config.advertise;
+    unsigned beyond = node->config.worker * WORKER_PORTS;
 
     *addr = node->cluster_addr;
-    if (named[0] != '\0' && resolve(node, named, addr)) {
-        return 0;
+    if (named[0] != '\0') {
+        addr->port = (uint16_t)(addr->port - beyond);
+        if (resolve(node, named, addr) && addr->port + beyond <= UINT16_MAX) {
+            addr->port = (uint16_t)(addr->port + beyond);
+            return 0;
+        }
     }
     if (named[0] == '\0' && (!addr_is_any(addr) || outward_addr(addr))) {
         return 0;

@@ -9,10 +9,9 @@
 
 #include "node/node.h"
 
-/* Binds gossip and both lanes: on config.cluster if its port was named, else on
- * the port after `client` and the one after that. Errors: ERR_CONFLICT (taken),
- * ERR_IO, ERR_NOMEM; nothing stays open. */
-int membership_bind(struct node *node, const struct addr *client);
+/* Binds gossip and both lanes on node->cluster_addr and the port after it.
+ * Errors: ERR_CONFLICT (taken), ERR_IO, ERR_NOMEM; nothing stays open. */
+int membership_bind(struct node *node);
 
 /* Starts the machine under the bound addresses and begins to join. Errors:
  * ERR_CONFIG (no address that others could reach; a log line says so),

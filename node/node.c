@@ -10,15 +10,14 @@
 #include "node/conns.h"
 #include "node/keyfile.h"
 #include "node/membership.h"
+#include "node/ports.h"
 #include "node/question.h"
 #include "node/rotation.h"
 #include "proto/err.h"
 
 enum {
-    EXIT_CANNOT_BIND = 73,
     EXIT_INTERNAL = 70,
     EXIT_CONFIG = 78,
-    PORT_STEPS = 20,     /* a taken default port is tried this often */
     DRAIN_EVERY_MS = 50, /* so that a herd does not come back at once */
     DRAIN_CLIENTS = 500, /* each time */
     DRAIN_ASKED_MS =
@@ -31,10 +30,9 @@ enum {
 static int open_core(struct node *node, const struct config *config);
 static void free_core(struct node *node);
 static int read_keys(struct node *node, struct keyfile *keys);
-static int open_sockets(struct node *node);
-static int listen_somewhere(struct node *node);
 static void derive_endpoint(struct node *node);
 static void start_handles(struct node *node);
+static void say_listening(struct node *node);
 static void close_all(struct node *node);
 static void on_signal(uv_signal_t *signal, int number);
 static void on_timer(uv_timer_t *timer);
@@ -51,8 +49,25 @@ static void leave(struct node *node);
 int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
               int *exit_code)
 {
-    char listen[ADDR_TEXT_MAX];
+    int rc = node_prepare(node, loop, config);
 
+    if (rc == 0) {
+        rc = ports_bind(&node, 1);
+        if (rc == 0) {
+            rc = node_start(node);
+        } else {
+            node_drop(node);
+        }
+    }
+    if (rc != 0) {
+        *exit_code = node->exit_code;
+    }
+    return rc;
+}
+
+int node_prepare(struct node *node, uv_loop_t *loop,
+                 const struct config *config)
+{
     *node = (struct node){.loop = loop, .exit_code = EXIT_INTERNAL};
     node->config = *config;
     node->log = (struct log){.to = stderr,
@@ -61,23 +76,35 @@ int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
                              .node = node->config.name};
     int rc = open_core(node, config);
     if (rc == 0) {
-        rc = open_sockets(node);
+        rc = conns_open(&node->conns, loop, &node->core);
         if (rc != 0) {
             free_core(node);
         }
     }
+    return rc;
+}
+
+int node_start(struct node *node)
+{
+    derive_endpoint(node);
+    int rc = membership_start(node);
     if (rc != 0) {
-        *exit_code = node->exit_code;
+        node->exit_code = rc == ERR_CONFIG ? EXIT_CONFIG : EXIT_INTERNAL;
+        ports_unbind(node);
+        node_drop(node);
         return rc;
     }
     start_handles(node);
     node->exit_code = 0;
-    struct addr addr = listener_addr(node->listener);
-    log_line(&node->log, LOG_INFO, "node-listening",
-             "listen=%s region=%s insecure=%d version=%s pid=%ld",
-             addr_text(&addr, listen), node->config.region,
-             node->core.auth.insecure, STARLING_VERSION, (long)getpid());
+    say_listening(node);
     return 0;
+}
+
+void node_drop(struct node *node)
+{
+    uv_run(node->loop, UV_RUN_NOWAIT); /* lets what was bound close */
+    conns_free(node->conns);
+    free_core(node);
 }
 
 static int open_core(struct node *node, const struct config *config)
@@ -88,6 +115,7 @@ static int open_core(struct node *node, const struct config *config)
         .name = config->name,
         .region = config->region,
         .endpoint = config->endpoint,
+        .workers = config->workers,
         .outside = membership_outside(node),
     };
     struct keyfile keys = {0};
@@ -156,77 +184,6 @@ static int read_keys(struct node *node, struct keyfile *keys)
     return rc;
 }
 
-static int open_sockets(struct node *node)
-{
-    int rc = conns_open(&node->conns, node->loop, &node->core);
-
-    if (rc != 0) {
-        return rc;
-    }
-    rc = listen_somewhere(node);
-    if (rc == 0) {
-        derive_endpoint(node);
-        rc = membership_start(node);
-        if (rc != 0) {
-            node->exit_code = rc == ERR_CONFIG ? EXIT_CONFIG : EXIT_INTERNAL;
-            membership_close(node);
-            listener_close(node->listener);
-            uv_run(node->loop, UV_RUN_NOWAIT);
-        }
-    }
-    if (rc != 0) {
-        conns_free(node->conns);
-    }
-    return rc;
-}
-
-/* All ports of a node or none: client, gossip, both lanes. */
-static int bind_all(struct node *node, const struct addr *addr)
-{
-    int rc = listener_open(&node->listener, node->loop, node->conns, addr);
-
-    if (rc != 0) {
-        return rc;
-    }
-    struct addr bound = listener_addr(node->listener);
-    rc = membership_bind(node, &bound);
-    if (rc != 0) {
-        listener_close(node->listener);
-        node->listener = NULL;
-    }
-    return rc;
-}
-
-/* Default ports that are taken step together, so that several nodes start on
- * one machine without a word. */
-static int listen_somewhere(struct node *node)
-{
-    const struct config *config = &node->config;
-    struct addr addr = config->listen;
-    bool may_step = !config->listen_named && addr_is_loopback(&addr);
-    int rc = ERR_CONFLICT;
-    char listen[ADDR_TEXT_MAX];
-    char cluster[ADDR_TEXT_MAX];
-
-    for (int i = 0; i < (may_step ? PORT_STEPS : 1) && rc == ERR_CONFLICT;
-         i++) {
-        rc = bind_all(node, &addr);
-        if (rc == ERR_CONFLICT && may_step) {
-            addr.port = (uint16_t)(addr.port + CONFIG_PORT_STEP);
-        }
-    }
-    if (rc != 0) {
-        node->exit_code = EXIT_CANNOT_BIND;
-        log_line(&node->log, LOG_ERROR, "node-cannot-listen",
-                 "listen=%s cluster=%s why=%s",
-                 addr_text(&config->listen, listen),
-                 addr_text(&node->cluster_addr, cluster),
-                 rc == ERR_CONFLICT ? "taken" : err_name(rc));
-        uv_run(node->loop, UV_RUN_NOWAIT); /* lets the failed ones close */
-    }
-    return rc;
-}
-
 /* What clients are told when nobody said it: the address, unless it is every
  * address of the machine. */
 static void derive_endpoint(struct node *node)
@@ -267,6 +224,22 @@ static void start_handles(struct node *node)
     conns_enter(node->conns);
 }
 
+static void say_listening(struct node *node)
+{
+    char listen[ADDR_TEXT_MAX];
+    char admin[ADDR_TEXT_MAX] = "none";
+    struct addr addr = listener_addr(node->listener);
+
+    if (node->admin != NULL) {
+        struct addr own = listener_addr(node->admin);
+        addr_text(&own, admin);
+    }
+    log_line(&node->log, LOG_INFO, "node-listening",
+             "listen=%s admin=%s region=%s insecure=%d version=%s pid=%ld",
+             addr_text(&addr, listen), admin, node->config.region,
+             node->core.auth.insecure, STARLING_VERSION, (long)getpid());
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     (void)number;
@@ -287,7 +260,9 @@ void node_stop(struct node *node)
     log_line(&node->log, LOG_INFO, "node-draining", "connections=%zu",
              conns_len(node->conns));
     listener_close(node->listener);
+    listener_close(node->admin);
     node->listener = NULL;
+    node->admin = NULL;
     membership_drain(node);
     uv_timer_start(&node->drain, on_drain, 0, DRAIN_EVERY_MS);
 }

@@ -56,6 +56,7 @@ struct node {
     uint64_t gap_log_ms;    /* when the next one may be written */
     struct conns *conns;
     struct listener *listener;
+    struct listener *admin; /* of a worker, for it alone; else NULL */
     struct mesh *mesh;
     struct gossip *gossip;
     struct bytes origins[CONFIG_ORIGINS_MAX];
@@ -76,6 +77,16 @@ struct node {
  * *exit_code is what the process should end with; a log line said why. */
 int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
               int *exit_code);
+
+/* The same in steps, for the workers of a process, with node/ports.h in the
+ * middle. An error is in node->exit_code and in the log. */
+int node_prepare(struct node *node, uv_loop_t *loop,
+                 const struct config *config);
+/* With its ports bound. On error nothing stays open. */
+int node_start(struct node *node);
+/* Undoes node_prepare(), when it was not started. */
+void node_drop(struct node *node);
+
 /* Drains and closes; uv_run() then returns. Again: the second call hurries. */
 void node_stop(struct node *node);
 /* After the loop has ended. */

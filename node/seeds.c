@@ -24,7 +24,7 @@ struct name {
 struct seeds {
     uv_timer_t timer;
     struct log *log;
-    struct name names[CONFIG_SEEDS_MAX];
+    struct name names[CONFIG_JOIN_MAX];
     size_t names_len;
     size_t asked; /* names whose answer is still to come */
     void (*on_found)(void *data, const struct addr *found, size_t len);

@@ -76,6 +76,9 @@ static void a_wrong_file_is_refused_with_its_place(void **state)
         {"origins: [app]\n", "expected an origin"},
         {"name: \"a\n", ":"},
         {"insecure: yes\n", "expected true or false"},
+        {"workers: 0\n", "expected a number from 1 to 64"},
+        {"workers: 65\n", "expected a number from 1 to 64"},
+        {"workers: two\n", "expected a number from 1 to 64"},
         {"zzzzzzzzz: 1\n", "unknown key 'zzzzzzzzz'"},
     };
     struct config c;
@@ -131,6 +134,10 @@ static void wrong_usage_is_told_apart_from_wrong_configuration(void **state)
     char *missing[] = {"--name"};
     char *public[] = {"--listen", "0.0.0.0:7400"};
     char *public_cluster[] = {"--cluster", "0.0.0.0:7401"};
+    char *none[] = {"--workers", "0"};
+    char *long_name[] = {"--workers=2", "--name",
+                         "n1234567890123456789012345678901234567890123456789"
+                         "012345678901"};
     char *insecure[] = {"--listen", "0.0.0.0:7400", "--insecure"};
     struct config c;
     (void)state;
@@ -143,6 +150,10 @@ static void wrong_usage_is_told_apart_from_wrong_configuration(void **state)
     assert_int_equal(config_load(&c, 2, public, why), ERR_CONFIG);
     assert_non_null(strstr(why, "without keys"));
     assert_int_equal(config_load(&c, 2, public_cluster, why), ERR_CONFIG);
+    assert_int_equal(config_load(&c, 2, none, why), ERR_ARGUMENT);
+    assert_int_equal(config_load(&c, 3, long_name, why), ERR_CONFIG);
+    assert_int_equal(config_load(&c, 1, long_name, why), 0);
+    assert_int_equal(c.workers, 2);
     assert_int_equal(config_load(&c, 3, insecure, why), 0);
 }
 

@@ -243,7 +243,9 @@ static void a_taken_address_is_a_conflict(void **state)
     struct listener *second = NULL;
     (void)state;
 
-    assert_int_equal(listener_open(&second, &loop, conns, &addr), ERR_CONFLICT);
+    assert_int_equal(
+        listener_open(&second, &loop, conns, &addr, LISTENER_ALONE),
+        ERR_CONFLICT);
     assert_null(second);
 }
 

@@ -212,6 +212,7 @@ static void the_regions_are_those_of_living_nodes(void **state)
     add_member(&cluster, "n2", "us", "http://b:1");
     add_member(&cluster, "n3", "eu", "http://c:1");
     add_member(&cluster, "n4", "eu", "http://d:1")->draining = true;
+    add_member(&cluster, "n4.2", "eu", "http://c:1"); /* of one process */
     add_member(&cluster, "n5", "eu", "");
     add_member(&cluster, "n6", "us", "http://\xff");
     add_member(&cluster, "n7", "ap", "http://e:1")->state = CLUSTER_STATE_LEFT;
@@ -223,7 +224,7 @@ static void the_regions_are_those_of_living_nodes(void **state)
     json_t *us = json_array_get(regions, 1);
     assert_string_equal(text(eu, "name"), "eu");
     assert_string_equal(text(us, "name"), "us");
-    assert_int_equal(json_integer_value(json_object_get(eu, "nodes")), 4);
+    assert_int_equal(json_integer_value(json_object_get(eu, "nodes")), 5);
     assert_int_equal(json_array_size(json_object_get(eu, "endpoints")), 2);
     assert_int_equal(json_array_size(json_object_get(us, "endpoints")), 1);
     assert_true(json_is_true(json_object_get(eu, "self")));

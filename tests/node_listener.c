@@ -87,6 +87,52 @@ static void without_files_accepting_pauses(void **state)
     uv_close((uv_handle_t *)&prepare, NULL);
 }
 
+/* --- a port for several --- */
+
+/* Whoever comes to a shared port is given to one of those who listen on it. */
+static void a_shared_port_takes_only_those_who_join_it(void **state)
+{
+    struct addr any;
+    struct listener *first = NULL;
+    struct listener *others[3] = {NULL};
+    (void)state;
+
+    assert_int_equal(addr_read(BYTES("127.0.0.1:0"), 0, &any), 0);
+    assert_int_equal(listener_open(&first, &loop, conns, &any, LISTENER_FIRST),
+                     0);
+    struct addr addr = listener_addr(first);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        struct listener *none = NULL;
+        assert_int_equal(
+            listener_open(&none, &loop, conns, &addr, LISTENER_FIRST),
+            ERR_CONFLICT);
+        assert_int_equal(
+            listener_open(&none, &loop, conns, &addr, LISTENER_ALONE),
+            ERR_CONFLICT);
+        assert_null(none);
+        assert_int_equal(
+            listener_open(&others[i], &loop, conns, &addr, LISTENER_NEXT), 0);
+        assert_int_equal(listener_addr(others[i]).port, addr.port);
+    }
+    listener_close(first);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        listener_close(others[i]);
+    }
+}
+
+static void a_port_that_one_has_alone_cannot_be_joined(void **state)
+{
+    struct addr addr = listener_addr(listener);
+    struct listener *none = NULL;
+    (void)state;
+
+    assert_int_equal(listener_open(&none, &loop, conns, &addr, LISTENER_NEXT),
+                     ERR_CONFLICT);
+    assert_int_equal(listener_open(&none, &loop, conns, &addr, LISTENER_FIRST),
+                     ERR_CONFLICT);
+    assert_null(none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +140,10 @@ int main(void)
             without_memory_all_that_wait_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(without_files_accepting_pauses, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            a_shared_port_takes_only_those_who_join_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_port_that_one_has_alone_cannot_be_joined, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,7 +60,8 @@ static inline int setup(void **state)
     assert_int_equal(core_init(&core, &options), 0);
     assert_int_equal(conns_open(&conns, &loop, &core), 0);
     assert_int_equal(addr_read(BYTES("127.0.0.1:0"), 0, &any), 0);
-    assert_int_equal(listener_open(&listener, &loop, conns, &any), 0);
+    assert_int_equal(
+        listener_open(&listener, &loop, conns, &any, LISTENER_ALONE), 0);
     on_turn(NULL);
     for (size_t i = 0; i < CLIENTS_MAX; i++) {
         users[i] = (struct user){.fd = -1};

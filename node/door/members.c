@@ -28,6 +28,10 @@ static void add_region(struct buf *out, const struct core *core,
                        struct bytes region);
 static void add_endpoints(struct buf *out, const struct core *core,
                           struct bytes region);
+static bool lists_endpoint(const struct cluster_member *member,
+                           struct bytes region);
+static bool is_first_at_endpoint(const struct core *core, size_t index,
+                                 const struct cluster_member *member);
 static void add_text(struct buf *out, bool comma, const char *name,
                      struct bytes text);
 static void add_number(struct buf *out, const char *name, uint64_t value);
@@ -215,7 +219,7 @@ static void add_region(struct buf *out, const struct core *core,
     buf_add_u8(out, '}');
 }
 
-/* Of nodes that take clients: a draining one sends them away. */
+/* Of nodes that take clients; the workers of a process have one in common. */
 static void add_endpoints(struct buf *out, const struct core *core,
                           struct bytes region)
 {
@@ -224,16 +228,38 @@ static void add_endpoints(struct buf *out, const struct core *core,
     json_add_name(out, true, "endpoints");
     buf_add_u8(out, '[');
     for (size_t i = 0; member_at(core, i, &member); i++) {
-        struct bytes endpoint = member.node.endpoint;
-        if (is_living(&member) && !member.draining && endpoint.len > 0 &&
-            bytes_eq(member.node.region, region) &&
-            topic_text_is_valid(endpoint)) {
+        if (lists_endpoint(&member, region) &&
+            is_first_at_endpoint(core, i, &member)) {
             buf_add_str(out, comma ? "," : "");
-            json_add_string(out, endpoint);
+            json_add_string(out, member.node.endpoint);
             comma = true;
         }
     }
     buf_add_u8(out, ']');
+}
+
+/* A draining one sends clients away. */
+static bool lists_endpoint(const struct cluster_member *member,
+                           struct bytes region)
+{
+    return is_living(member) && !member->draining &&
+           member->node.endpoint.len > 0 &&
+           bytes_eq(member->node.region, region) &&
+           topic_text_is_valid(member->node.endpoint);
+}
+
+static bool is_first_at_endpoint(const struct core *core, size_t index,
+                                 const struct cluster_member *member)
+{
+    struct cluster_member other;
+
+    for (size_t i = 0; i < index && member_at(core, i, &other); i++) {
+        if (lists_endpoint(&other, member->node.region) &&
+            bytes_eq(other.node.endpoint, member->node.endpoint)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Other nodes' words were checked when they came in; text is checked again,

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Several nodes in one process, each with its loop on a thread of its own:
+ * one process, because the threads of nng are then shared, and one client port.
+ *
+ *   main thread   prepares all, binds all ports or none, starts all, then is
+ *                 the loop of the first worker
+ *   a thread      is the loop of each further worker
+ *
+ * No node touches the memory of another.
+ * libuv gives each signal to every loop, so all of them drain together.
+ */
+#ifndef NODE_WORKERS_H
+#define NODE_WORKERS_H
+
+#include "node/config.h"
+
+/* Runs config->workers nodes (more than one) until all have stopped. Returns
+ * what the process should end with: the first code that is not 0. What kept one
+ * from its start is in the log; then none runs. */
+int workers_run(const struct config *config);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Several workers in one process: one client port, one cluster, one end.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { after, test } from 'node:test';
+import { Node, get, portRow, stopAll, until } from './harness.mjs';
+
+const DEADLINE_MS = 10000;
+const nodes = [];
+const open = [];
+after(() => { for (const socket of open) socket.destroy(); return stopAll(nodes); });
+
+async function start(options) {
+  const node = await Node.start({ args: ['--workers', '2'], ...options });
+  nodes.push(node);
+  return node;
+}
+
+// Three ports for each worker from the cluster port on, the last one its own.
+const own = (node, worker) => `http://127.0.0.1:${node.port + 3 * worker}`;
+const json = async (url) => JSON.parse((await get(url)).text);
+const workersOf = (node) => Promise.all([1, 2].map((worker) => json(`${own(node, worker)}/v1/cluster`)));
+
+async function whole(node, members) {
+  await until(`${members} members are linked`, DEADLINE_MS, async () => (await workersOf(node))
+    .every((view) => view.ready && view.links.up === members - 1));
+}
+
+// A subscriber over RESP; text is all it heard.
+function subscribe(port, topic) {
+  const socket = net.connect(port, '127.0.0.1', () => socket.write(`SUBSCRIBE ${topic}\r\n`));
+  const user = { socket, text: '', ended: false };
+  open.push(socket);
+  socket.on('data', (data) => { user.text += data; });
+  socket.on('close', () => { user.ended = true; });
+  socket.on('error', () => {});
+  return user;
+}
+
+async function subscribers(port, topic, count) {
+  const users = Array.from({ length: count }, () => subscribe(port, topic));
+  await until('all are subscribed', DEADLINE_MS, () => users.every((user) => user.text.includes('\r\n:1\r\n')));
+  return users;
+}
+
+test('connections land on both workers, items on all connections', { timeout: 30000 }, async () => {
+  const node = await start({ name: 'host' });
+  await whole(node, 2);
+  const users = await subscribers(node.port, 'news', 64);
+  const views = await workersOf(node);
+  assert.deepEqual(views.map((view) => view.name), ['host.1', 'host.2']);
+  for (const view of views) assert.ok(view.subscriptions >= 8, `${view.name}: ${view.subscriptions}`);
+  assert.equal(views[0].subscriptions + views[1].subscriptions, 64);
+  for (const worker of [1, 2]) {
+    const url = `${own(node, worker)}/topics/default/news`;
+    assert.equal((await get(url, { method: 'POST', body: `from ${worker}` })).status, 204);
+  }
+  await until('all have both', DEADLINE_MS, () => users.every((user) => user.text.includes('from 1') &&
+    user.text.includes('from 2')));
+  for (const user of users) assert.equal(user.text.match(/message/g).length, 2);
+  const { regions } = await json(`${node.url}/v1/regions`);
+  assert.deepEqual(regions[0].endpoints, [node.url]);
+
+  assert.equal(await node.kill('SIGTERM'), 0);
+  assert.equal(node.log.match(/node-stopped/g).length, 2);
+  await until('all are told', DEADLINE_MS, () => users.every((user) => user.ended));
+});
+
+test('workers of two processes are one cluster', { timeout: 30000 }, async () => {
+  const one = await start({ name: 'one' });
+  const two = await start({ name: 'two', join: [one] });
+  await Promise.all([whole(one, 4), whole(two, 4)]);
+  const users = await subscribers(two.port, 'far', 16);
+  assert.equal((await get(`${own(one, 2)}/topics/default/far`, { method: 'POST', body: 'hello' })).status, 204);
+  await until('all have it', DEADLINE_MS, () => users.every((user) => user.text.includes('hello')));
+  assert.equal(await one.kill('SIGTERM'), 0);
+  await whole(two, 2);
+});
+
+test('a second signal hurries all workers', { timeout: 30000 }, async () => {
+  const node = await start({ name: 'slow', args: ['--workers', '2', '--limits', 'drain_ms=600000'] });
+  await whole(node, 2);
+  // Half-closed by the server and kept open here: the drain waits for it.
+  const stay = net.connect({ port: node.port, host: '127.0.0.1', allowHalfOpen: true });
+  open.push(stay);
+  stay.on('error', () => {});
+  await new Promise((done) => { stay.on('connect', done); });
+  node.process.kill('SIGTERM');
+  await until('both drain', DEADLINE_MS, () => (node.log.match(/node-draining/g) || []).length === 2);
+  assert.equal(await node.kill('SIGTERM'), 0);
+});
+
+test('a port that is taken ends the start with 73 and is named', { timeout: 30000 }, async () => {
+  const first = await start({ name: 'first' });
+  const second = await start({ name: 'second', port: first.port, ready: false,
+    args: ['--workers', '2', '--cluster', `127.0.0.1:${await portRow() + 1}`] });
+  assert.equal(await second.ended, 73);
+  assert.match(second.log, new RegExp(`port=client at=127.0.0.1:${first.port} why=taken`));
+
+  const port = await portRow();
+  const holder = net.createServer().listen(port + 6, '127.0.0.1');
+  const third = await start({ name: 'third', port, ready: false });
+  assert.equal(await third.ended, 73);
+  assert.match(third.log, new RegExp(`node=third.2 .*port=admin at=127.0.0.1:${port + 6} why=taken`));
+  holder.close();
+});
