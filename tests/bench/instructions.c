@@ -158,7 +158,7 @@ static int client_new(struct node *node)
         perror("instructions: socketpair");
         exit(1);
     }
-    conns_accept(node->conns, ends[0], true);
+    conns_accept(node->conns, ends[0], true, false);
     return ends[1];
 }
 
