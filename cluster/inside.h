@@ -26,8 +26,11 @@
 enum {
     TICK_MS = 100,
     HELLO_MS = 1000,       /* between hellos to a peer, with few links ... */
-    HELLO_EACH_MS = 20,    /* ... and for each link: 50 a second at most */
+    HELLO_EACH_MS = 100,   /* ... and for each link: ten a second ... */
+    HELLO_MOST_MS = 60000, /* ... or more of them, and where ... */
+    HELLO_USED_MS = 4000,  /* ... we have sent something since the last one */
     LINK_SILENT_MS = 4000, /* three hellos missed: the way is broken */
+    ACK_MS = 2000,         /* a peer should have said what it heard, at most */
     LINK_LATE_MS = 10000,  /* a living node of the region without a link */
     LATE_GAP_MS = 30000,   /* as long as it is: a discontinuity each time */
     ANSWER_MS = 3000,      /* the same when one that asks is not answered */
@@ -73,6 +76,8 @@ struct peer {
     uint64_t hello_ms;     /* the last one sent */
     uint64_t hello;        /* its number */
     uint32_t again_ms;     /* what it promised */
+    uint64_t hello_heard;  /* what it acknowledged */
+    uint64_t hello_sent;   /* what we had sent before it */
     uint32_t its_again_ms; /* what the peer promised */
     uint64_t heard_hello;  /* the newest of its */
     uint64_t asked_hello;  /* one of ours that asked ... */

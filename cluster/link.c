@@ -3,12 +3,13 @@
  * One peer as a link: linked when our pipe stands and a hello of its own named
  * the epoch of that pipe, so that both ways are known to work.
  *
- * A hello goes to each peer once a second, or, with more than 50 links, so that
- * 50 leave in a second, spread evenly; it promises when the next one comes, and
- * a way on which three did not is broken. A peer that does not hold what it was
- * sent is asked to answer each second, and is cut off after ANSWER_MS: so a way
- * in use is found broken as soon with a thousand links as with two. What has
- * changed is said at once.
+ * A hello goes to each peer once a second, or, with more than ten links, so
+ * that ten leave in a second, spread evenly, and each minute in any case; it
+ * promises when the next one comes, and a way on which three did not is broken.
+ * What came on the data lane is acknowledged within a second. A peer that does
+ * not hold what it was sent is asked to answer each second, and is cut off
+ * after ANSWER_MS: so a way in use is found broken as soon with a thousand
+ * links as with two. What has changed is said at once.
  */
 #include "cluster/inside.h"
 
@@ -19,7 +20,10 @@ static bool is_refused(struct cluster *cluster, struct peer *peer,
                        const struct peer_message *m);
 static void release_draining(struct cluster *cluster);
 static void visit(struct cluster *cluster, uint16_t slot);
-static uint32_t again_ms(const struct cluster *cluster);
+static bool is_hello_time(const struct cluster *cluster, uint16_t slot);
+static bool is_used(const struct peer *peer);
+static uint32_t again_ms(const struct cluster *cluster,
+                         const struct peer *peer);
 static void set_late(struct cluster *cluster, struct peer *peer, bool late);
 static void tell_late(struct cluster *cluster, uint16_t slot);
 static void doubt(struct cluster *cluster, uint16_t slot);
@@ -180,7 +184,7 @@ void link_say_hello(struct cluster *cluster, uint16_t slot)
         .digest = cluster->flushed_digest,
         .held = held->whole ? held->version : 0,
         .hello = ++peer->hello,
-        .again_ms = again_ms(cluster),
+        .again_ms = again_ms(cluster, peer),
         .asks = peer->hello_asks,
         .counts = peer->counted,
         .counted_sum = cluster->counted_sum,
@@ -197,6 +201,8 @@ void link_say_hello(struct cluster *cluster, uint16_t slot)
     }
     peer->hello_ms = cluster->now_ms;
     peer->again_ms = hello.again_ms;
+    peer->hello_heard = hello.heard_seq;
+    peer->hello_sent = peer->sent;
     peer->hello_due = false;
     peer->hello_asks = false;
     peer->tell_members = false;
@@ -215,10 +221,6 @@ void link_end_step(struct cluster *cluster, uint16_t slot)
 static void visit(struct cluster *cluster, uint16_t slot)
 {
     struct peer *peer = cluster->peers[slot];
-    bool lacks = peer->linked &&
-                 (!sync_is_held(cluster, slot) || loss_is_late(cluster, slot));
-    bool settled = peer->linked && peer->ready && !lacks;
-    uint32_t rounds = again_ms(cluster) / HELLO_MS;
 
     if (is_silent(cluster, peer)) {
         if (peer->confirmed) {
@@ -230,8 +232,10 @@ static void visit(struct cluster *cluster, uint16_t slot)
         peer->proof_hello = peer->asked_hello;
         doubt(cluster, slot);
     }
-    if (!settled || (cluster->round + slot) % rounds == 0 ||
-        cluster->now_ms >= peer->hello_ms + peer->again_ms) {
+    bool lacks = peer->linked &&
+                 (!sync_is_held(cluster, slot) || loss_is_late(cluster, slot));
+    bool settled = peer->linked && peer->ready && !lacks;
+    if (!settled || is_hello_time(cluster, slot)) {
         peer->hello_due = true;
         peer->hello_asks = lacks;
     }
@@ -242,6 +246,19 @@ static void visit(struct cluster *cluster, uint16_t slot)
     loss_visit(cluster, slot);
     sync_visit(cluster, slot);
     link_end_step(cluster, slot);
+}
+
+/* Its turn has come, so that they are spread; or the promised one is due; what
+ * was heard is to be acknowledged; or the promise was for an idle way. */
+static bool is_hello_time(const struct cluster *cluster, uint16_t slot)
+{
+    const struct peer *peer = cluster->peers[slot];
+    uint32_t again = again_ms(cluster, peer);
+
+    return (cluster->round + slot) % (again / HELLO_MS) == 0 ||
+           cluster->now_ms >= peer->hello_ms + peer->again_ms ||
+           peer->heard != peer->hello_heard ||
+           (is_used(peer) && again < peer->again_ms);
 }
 
 static void set_late(struct cluster *cluster, struct peer *peer, bool late)
@@ -269,14 +286,20 @@ static void tell_late(struct cluster *cluster, uint16_t slot)
     }
 }
 
-/* In whole seconds. */
-static uint32_t again_ms(const struct cluster *cluster)
+static bool is_used(const struct peer *peer)
 {
-    uint32_t rounds = (uint32_t)cluster->linked_len * HELLO_EACH_MS / HELLO_MS;
+    return peer->sent != peer->hello_sent;
+}
 
-    static_assert(CLUSTER_PEERS_MAX * HELLO_EACH_MS <= PEER_AGAIN_MS_MAX,
-                  "may be said");
-    return (rounds > 0 ? rounds : 1) * HELLO_MS;
+/* In whole seconds. */
+static uint32_t again_ms(const struct cluster *cluster, const struct peer *peer)
+{
+    uint32_t most = is_used(peer) ? HELLO_USED_MS : HELLO_MOST_MS;
+    uint32_t ms = (uint32_t)cluster->linked_len * HELLO_EACH_MS;
+
+    static_assert((int)HELLO_MOST_MS <= PEER_AGAIN_MS_MAX, "may be said");
+    ms = ms > most ? most : ms - ms % HELLO_MS;
+    return ms > HELLO_MS ? ms : HELLO_MS;
 }
 
 static void doubt(struct cluster *cluster, uint16_t slot)

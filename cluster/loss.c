@@ -18,6 +18,7 @@
  */
 #include "cluster/inside.h"
 
+static uint64_t late_ms(const struct cluster *cluster, const struct peer *peer);
 static void tell_here(struct cluster *cluster, struct bytes hashes);
 static void tell_region(struct cluster *cluster, struct bytes hashes);
 static bool may_want(const struct cluster *cluster, uint16_t slot,
@@ -211,21 +212,18 @@ bool cluster_has_parted(const struct cluster *cluster)
     return true;
 }
 
-/* Its next hello should have said that it has them. */
+/* A hello of its should have said that it has them. */
 bool loss_is_late(const struct cluster *cluster, uint16_t slot)
 {
-    const struct peer *peer = cluster->peers[slot];
-
-    return peer->sent > peer->sent_acked &&
-           cluster->now_ms - peer->still_ms > peer->its_again_ms;
+    return late_ms(cluster, cluster->peers[slot]) > 0;
 }
 
 void loss_visit(struct cluster *cluster, uint16_t slot)
 {
     struct peer *peer = cluster->peers[slot];
     uint64_t now_ms = cluster->now_ms;
-    bool still = peer->linked && peer->sent > peer->sent_acked &&
-                 now_ms - peer->still_ms > peer->its_again_ms + LANE_STILL_MS;
+    uint64_t late = late_ms(cluster, peer);
+    bool still = peer->linked && late > LANE_STILL_MS;
 
     if (peer->pipe &&
         (still || (!peer->confirmed && now_ms - peer->doubt_ms > REDIAL_MS))) {
@@ -234,7 +232,7 @@ void loss_visit(struct cluster *cluster, uint16_t slot)
         peer->redial_due = true;
         cluster->lanes_due = true;
     }
-    if (loss_is_late(cluster, slot) && !peer->closed) {
+    if (late > HELLO_MS && !peer->closed) {
         peer->probe_due = true; /* the first may have come to a stranger */
         cluster->lanes_due = true;
     }
@@ -282,6 +280,18 @@ bool loss_next(struct cluster *cluster, struct cluster_effect *effect)
     }
     cluster->lanes_due = false;
     return false;
+}
+
+/* For how long its word has been due. */
+static uint64_t late_ms(const struct cluster *cluster, const struct peer *peer)
+{
+    uint64_t still_ms = cluster->now_ms - peer->still_ms;
+    uint32_t due_ms = peer->its_again_ms < ACK_MS ? peer->its_again_ms
+                                                  : (uint32_t)ACK_MS;
+
+    return peer->sent > peer->sent_acked && still_ms > due_ms
+               ? still_ms - due_ms
+               : 0;
 }
 
 /* No hashes: all. So it is, too, when memory is short. */
