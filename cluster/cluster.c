@@ -211,9 +211,14 @@ size_t cluster_route(struct cluster *cluster, const struct item *item,
     uint64_t slots[PATTERNS_WORDS];
     struct route_want want = want_of(cluster, item, slots);
 
+    *partial = cluster->late_len > 0;
+    if (want.slots == NULL) {
+        return 0; /* nobody wants it */
+    }
+    bool missed;
     size_t len = route_targets(&cluster->route, &want, cluster->now_ms, targets,
-                               max, partial);
-    *partial = *partial || cluster->late_len > 0;
+                               max, &missed);
+    *partial = *partial || missed;
     return len;
 }
 

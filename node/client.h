@@ -83,6 +83,7 @@ struct client_item {
     struct bytes value;
     struct bytes attrs; /* encoded, or empty */
     uint8_t flags;      /* enum item_flag */
+    bool bytes;         /* the door knows bytes only: binary unless text */
 };
 
 /* --- life --- */
@@ -120,8 +121,8 @@ void client_logout(struct client *client);
 /* --- publish and subscribe --- */
 
 /* Checks, in this order: gate (ERR_NOT_READY), names (ERR_NAME), size
- * (ERR_TOO_BIG), text (ERR_UTF8), attributes (ERR_SYNTAX), grant (ERR_DENIED,
- * ERR_UNAUTH, ERR_EXPIRED). Then it is on its way. */
+ * (ERR_TOO_BIG), text (ERR_UTF8; not for from->bytes), attributes (ERR_SYNTAX),
+ * grant (ERR_DENIED, ERR_UNAUTH, ERR_EXPIRED). Then it is on its way. */
 int client_publish(struct client *client, const struct client_item *from,
                    struct hub_receipt *receipt);
 

@@ -95,8 +95,9 @@ void client_recheck(struct client *client)
 
 /* --- publish --- */
 
+/* Looks at the value once, however long: *text says what it is. */
 static int check_item(const struct client *client,
-                      const struct client_item *item)
+                      const struct client_item *item, bool *text)
 {
     const struct core *core = client->core;
     struct item_attrs attrs;
@@ -112,7 +113,9 @@ static int check_item(const struct client *client,
         item->attrs.len > ITEM_ATTRS_LEN_MAX) {
         return ERR_TOO_BIG;
     }
-    if ((item->flags & ITEM_BINARY) == 0 && !topic_text_is_valid(item->value)) {
+    *text = (item->flags & ITEM_BINARY) == 0 &&
+            topic_text_is_valid(item->value);
+    if (!*text && !item->bytes && (item->flags & ITEM_BINARY) == 0) {
         return ERR_UTF8;
     }
     if (item->attrs.len > 0) {
@@ -129,13 +132,14 @@ int client_publish(struct client *client, const struct client_item *from,
                    struct hub_receipt *receipt)
 {
     struct core *core = client->core;
+    bool text;
     int rc;
 
     *receipt = (struct hub_receipt){0};
     if (client->closing) {
         return 0;
     }
-    rc = check_item(client, from);
+    rc = check_item(client, from, &text);
     if (rc != 0) {
         return rc;
     }
@@ -147,7 +151,8 @@ int client_publish(struct client *client, const struct client_item *from,
         .at_ms = core->wall_ms,
         .publisher = client->who->token.subject,
         .attrs = from->attrs,
-        .flags = from->flags & ITEM_FLAGS_KNOWN,
+        .flags = (uint8_t)((from->flags & ITEM_FLAGS_KNOWN) |
+                           (text ? 0 : ITEM_BINARY)),
     };
     core->stats.published++;
     hub_publish(core->hub, &item, HUB_FROM_CLIENT, receipt);

@@ -233,8 +233,10 @@ static uint64_t outside_want_pattern(void *data, struct bytes cache,
 static void send_to(struct node *node, const struct cluster_target *targets,
                     size_t len, const struct item *item)
 {
+    if (len == 0) {
+        return;
+    }
     struct item encoded = *item;
-
     if (len > 1 && item->wire.len == 0) {
         buf_reset(&node->wire);
         item_write(item, &node->wire);

@@ -10,9 +10,9 @@ enum {
     BUF_CAP_MIN = 256
 };
 
-static uint8_t lower(uint8_t c)
+static bool is_letter(uint8_t c)
 {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+    return (uint8_t)((c | 0x20) - 'a') < 26;
 }
 
 bool bytes_eq_nocase(struct bytes a, struct bytes b)
@@ -21,7 +21,8 @@ bool bytes_eq_nocase(struct bytes a, struct bytes b)
         return false;
     }
     for (size_t i = 0; i < a.len; i++) {
-        if (lower(a.p[i]) != lower(b.p[i])) {
+        uint8_t differ = a.p[i] ^ b.p[i];
+        if (differ != 0 && (differ != 0x20 || !is_letter(a.p[i]))) {
             return false;
         }
     }
@@ -31,12 +32,6 @@ bool bytes_eq_nocase(struct bytes a, struct bytes b)
 bool bytes_starts(struct bytes s, struct bytes prefix)
 {
     return s.len >= prefix.len && bytes_eq(bytes_of(s.p, prefix.len), prefix);
-}
-
-struct bytes bytes_skip(struct bytes s, size_t n)
-{
-    assert(n <= s.len);
-    return n == 0 ? s : bytes_of(s.p + n, s.len - n);
 }
 
 static bool is_blank(uint8_t c)
@@ -108,7 +103,7 @@ static bool buf_grow(struct buf *b, size_t need)
     return true;
 }
 
-uint8_t *buf_reserve(struct buf *b, size_t n)
+uint8_t *buf_make_room(struct buf *b, size_t n)
 {
     if (b->failed || n > buf_max(b) || b->len > buf_max(b) - n) {
         b->failed = true;
@@ -119,18 +114,6 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
         return NULL;
     }
     return b->p + b->len;
-}
-
-void buf_add(struct buf *b, const void *p, size_t n)
-{
-    if (n == 0) {
-        return;
-    }
-    uint8_t *to = buf_reserve(b, n);
-    if (to != NULL) {
-        memcpy(to, p, n);
-        b->len += n;
-    }
 }
 
 void buf_add_u64(struct buf *b, uint64_t v)

@@ -14,6 +14,7 @@
 #ifndef PROTO_BYTES_H
 #define PROTO_BYTES_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,7 +55,12 @@ bool bytes_eq_nocase(struct bytes a, struct bytes b);
 bool bytes_starts(struct bytes s, struct bytes prefix);
 
 /* s without its first n bytes; n <= s.len. */
-struct bytes bytes_skip(struct bytes s, size_t n);
+static inline struct bytes bytes_skip(struct bytes s, size_t n)
+{
+    assert(n <= s.len);
+    return n == 0 ? s : bytes_of(s.p + n, s.len - n);
+}
+
 struct bytes bytes_trim(struct bytes s); /* spaces and tabs, both ends */
 
 /* Position of c, or -1. */
@@ -106,11 +112,28 @@ static inline struct bytes buf_bytes(const struct buf *b)
     return (struct bytes){b->p, b->len};
 }
 
+/* buf_reserve() when there is no room yet. */
+uint8_t *buf_make_room(struct buf *b, size_t n);
+
 /* Makes room for n more bytes and returns where they go (then add to len), or
  * NULL with `failed` set. */
-uint8_t *buf_reserve(struct buf *b, size_t n);
+static inline uint8_t *buf_reserve(struct buf *b, size_t n)
+{
+    if (b->p != NULL && !b->failed && n <= b->cap - b->len) {
+        return b->p + b->len;
+    }
+    return buf_make_room(b, n);
+}
 
-void buf_add(struct buf *b, const void *p, size_t n);
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+    uint8_t *to = n == 0 ? NULL : buf_reserve(b, n);
+
+    if (to != NULL) {
+        memcpy(to, p, n);
+        b->len += n;
+    }
+}
 static inline void buf_add_bytes(struct buf *b, struct bytes s)
 {
     buf_add(b, s.p, s.len);

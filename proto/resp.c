@@ -16,8 +16,68 @@ static ptrdiff_t read_array(struct resp_reader *reader,
 static ptrdiff_t read_inline(struct resp_reader *reader,
                              const struct resp_bounds *bounds, struct bytes in,
                              struct resp_request *request);
-static ptrdiff_t read_number(struct bytes in, int64_t *value);
 static int next_word(struct bytes *line, struct bytes *word);
+
+/* A type byte, a decimal number and CRLF, as read from the front of some bytes.
+ */
+struct number {
+    ptrdiff_t taken; /* bytes; 0 = need more; or ERR_SYNTAX */
+    int64_t value;
+};
+
+/* What is there instead of a number with `digits` digits: bad bytes are refused
+ * where they stand, so that a wrong line need not be whole to be wrong. */
+static struct number read_other(struct bytes in, size_t digits);
+
+static struct number read_number(struct bytes in)
+{
+    size_t most = in.len <= DIGITS_MAX ? in.len : DIGITS_MAX + 1;
+    size_t i = 1;
+    int64_t v = 0;
+
+    while (i < most && (uint8_t)(in.p[i] - '0') <= 9) {
+        v = v * 10 + (in.p[i++] - '0');
+    }
+    bool ends = in.len - i >= 2 && in.p[i] == '\r' && in.p[i + 1] == '\n';
+    bool leading_zero = i > 2 && in.p[1] == '0';
+    if (!ends || i == 1 || leading_zero) {
+        return read_other(in, i - 1);
+    }
+    return (struct number){(ptrdiff_t)i + 2, v};
+}
+
+static struct number read_other(struct bytes in, size_t digits)
+{
+    bool leading_zero = digits > 1 && in.p[1] == '0';
+    size_t end = 1 + digits;
+
+    if (end == in.len && !leading_zero) {
+        return (struct number){0, 0};
+    }
+    if (digits == 0 && in.p[0] != '-' && in.p[1] == '-') {
+        struct number minus = read_number(bytes_skip(in, 1));
+        minus.taken += minus.taken > 0;
+        minus.value = -minus.value;
+        return minus;
+    }
+    if (digits > 0 && !leading_zero && end + 1 == in.len && in.p[end] == '\r') {
+        return (struct number){0, 0};
+    }
+    return (struct number){ERR_SYNTAX, 0};
+}
+
+/* The value of a number that has been read; not of a negative one. */
+static inline size_t number_again(struct bytes *in)
+{
+    size_t value = 0;
+    size_t i = 1;
+
+    for (; in->p[i] != '\r'; i++) {
+        value = value * 10 + (size_t)(in->p[i] - '0');
+    }
+    *in = bytes_skip(*in, i + 2);
+    return value;
+}
 
 ptrdiff_t resp_read(struct resp_reader *reader,
                     const struct resp_bounds *bounds, struct bytes in,
@@ -48,13 +108,9 @@ bool resp_next(struct resp_request *request, struct bytes *arg)
         return next_word(&request->rest, arg) > 0;
     }
 
-    int64_t len = 0;
-    ptrdiff_t head = read_number(request->rest, &len);
-    assert(head > 0 && len >= 0); /* resp_read() has seen it */
-    request->rest = bytes_skip(request->rest, (size_t)head);
-    assert((size_t)len + 2 <= request->rest.len);
-    *arg = bytes_of(request->rest.p, (size_t)len);
-    request->rest = bytes_skip(request->rest, (size_t)len + 2);
+    size_t len = number_again(&request->rest);
+    *arg = bytes_of(request->rest.p, len);
+    request->rest = bytes_skip(request->rest, len + 2);
     return true;
 }
 
@@ -65,63 +121,30 @@ static ptrdiff_t fault(struct resp_reader *reader, enum resp_fault what,
     return err;
 }
 
-/* Reads a type byte, a decimal number and CRLF. Bad bytes are refused where
- * they stand, so that a wrong line need not be whole to be wrong. */
-static ptrdiff_t read_number(struct bytes in, int64_t *value)
-{
-    size_t first = in.len > 1 && in.p[1] == '-' ? 2 : 1;
-    size_t i = first;
-    int64_t v = 0;
-
-    for (; i < in.len && in.p[i] != '\r'; i++) {
-        uint8_t digit = (uint8_t)(in.p[i] - '0');
-        bool leading_zero = i > first && in.p[first] == '0';
-        if (digit > 9 || i - first >= DIGITS_MAX || leading_zero) {
-            return ERR_SYNTAX;
-        }
-        v = v * 10 + digit;
-    }
-    if (i < in.len && i == first) {
-        return ERR_SYNTAX; /* no digits */
-    }
-    if (i + 1 >= in.len) {
-        return 0;
-    }
-    if (in.p[i + 1] != '\n') {
-        return ERR_SYNTAX;
-    }
-    *value = first == 2 ? -v : v;
-    return (ptrdiff_t)i + 2;
-}
-
 /* The head of an array: how many arguments. A negative count means none. */
 static ptrdiff_t read_count(struct resp_reader *reader,
                             const struct resp_bounds *bounds, struct bytes in)
 {
-    int64_t count = 0;
-    ptrdiff_t taken = read_number(in, &count);
+    struct number count = read_number(in);
 
-    if (taken < 0) {
+    if (count.taken < 0) {
         return fault(reader, RESP_FAULT_COUNT, ERR_SYNTAX);
     }
-    if (taken > 0 && count > (int64_t)bounds->args_max) {
+    if (count.taken > 0 && count.value > (int64_t)bounds->args_max) {
         return fault(reader, RESP_FAULT_COUNT, ERR_TOO_BIG);
     }
-    if (taken > 0) {
-        reader->seen = (size_t)taken;
-        reader->args = count > 0 ? (size_t)count : 0;
+    if (count.taken > 0) {
+        reader->seen = (size_t)count.taken;
+        reader->args = count.value > 0 ? (size_t)count.value : 0;
         reader->left = reader->args;
     }
-    return taken;
+    return count.taken;
 }
 
 /* One argument. Refused by its head, before it is buffered. */
 static ptrdiff_t read_bulk(struct resp_reader *reader,
                            const struct resp_bounds *bounds, struct bytes in)
 {
-    int64_t len = 0;
-    ptrdiff_t head;
-
     if (in.len == 0) {
         return 0;
     }
@@ -129,14 +152,14 @@ static ptrdiff_t read_bulk(struct resp_reader *reader,
         reader->got = in.p[0];
         return fault(reader, RESP_FAULT_TYPE, ERR_SYNTAX);
     }
-    head = read_number(in, &len);
-    if (head < 0 || len < 0) {
+    struct number len = read_number(in);
+    if (len.taken < 0 || len.value < 0) {
         return fault(reader, RESP_FAULT_BULK, ERR_SYNTAX);
     }
-    if (head == 0) {
+    if (len.taken == 0) {
         return 0;
     }
-    size_t whole = (size_t)head + (size_t)len + 2;
+    size_t whole = (size_t)len.taken + (size_t)len.value + 2;
     if (reader->seen > bounds->len_max ||
         whole > bounds->len_max - reader->seen) {
         return fault(reader, RESP_FAULT_BULK, ERR_TOO_BIG);
@@ -170,11 +193,10 @@ static ptrdiff_t read_array(struct resp_reader *reader,
         reader->left--;
     }
 
-    int64_t count = 0;
-    ptrdiff_t head = read_number(in, &count);
     request->len = reader->args;
-    request->rest = bytes_of(in.p + head, reader->seen - (size_t)head);
+    request->rest = bytes_of(in.p, reader->seen);
     request->is_inline = false;
+    (void)number_again(&request->rest); /* the count */
     return (ptrdiff_t)reader->seen;
 }
 

@@ -10,9 +10,9 @@ bool topic_cache_is_valid(struct bytes cache)
     }
     for (size_t i = 0; i < cache.len; i++) {
         uint8_t c = cache.p[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                  (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-        if (!ok) {
+        bool letter = (uint8_t)((c | 0x20) - 'a') < 26;
+        if (!letter && !(c >= '0' && c <= '9') && c != '.' && c != '_' &&
+            c != '-') {
             return false;
         }
     }
@@ -58,19 +58,58 @@ static ptrdiff_t utf8_read(struct bytes s, uint32_t *rune)
     return (ptrdiff_t)len;
 }
 
-/* Bytes at the front that are plain printable ASCII, eight at a time: most
- * names and most text are nothing else. */
+/* The same byte eight times. */
+#define EIGHT(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+static uint64_t word_at(const uint8_t *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+/* Bytes at the front that are ASCII, 32 at a time: most text is nothing else.
+ */
 static size_t ascii_len(struct bytes s)
 {
     size_t i = 0;
 
+    while (i + 32 <= s.len) {
+        const uint8_t *p = s.p + i;
+        uint64_t any = word_at(p) | word_at(p + 8) | word_at(p + 16) |
+                       word_at(p + 24);
+        if ((any & EIGHT(0x80)) != 0) {
+            break;
+        }
+        i += 32;
+    }
+    while (i + 8 <= s.len && (word_at(s.p + i) & EIGHT(0x80)) == 0) {
+        i += 8;
+    }
+    while (i < s.len && s.p[i] < 0x80) {
+        i++;
+    }
+    return i;
+}
+
+/* Bytes at the front that are printable ASCII, eight at a time: most names are
+ * nothing else. Of eight such bytes none has the high bit, less 0x20 or plus
+ * 1; the lowest other one has it in one of the three. */
+static size_t printable_len(struct bytes s)
+{
+    size_t i = 0;
+
     while (i + 8 <= s.len) {
-        uint64_t word;
-        memcpy(&word, s.p + i, sizeof word);
-        if ((word & 0x8080808080808080u) != 0) {
+        uint64_t word = word_at(s.p + i);
+        uint64_t high = word | (word - EIGHT(0x20)) | (word + EIGHT(1));
+        if ((high & EIGHT(0x80)) != 0) {
             break;
         }
         i += 8;
+    }
+    while (i < s.len && s.p[i] >= 0x20 && s.p[i] < 0x7f) {
+        i++;
     }
     return i;
 }
@@ -102,13 +141,14 @@ bool topic_is_valid(struct bytes topic)
     if (topic.len == 0 || topic.len > TOPIC_LEN_MAX) {
         return false;
     }
-    for (size_t i = 0; i < topic.len;) {
+    for (size_t i = printable_len(topic); i < topic.len;) {
         uint32_t rune;
         ptrdiff_t taken = utf8_read(bytes_skip(topic, i), &rune);
         if (taken < 0 || rune_is_forbidden(rune)) {
             return false;
         }
         i += (size_t)taken;
+        i += printable_len(bytes_skip(topic, i));
     }
     return true;
 }

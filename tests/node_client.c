@@ -71,7 +71,7 @@ static void a_closing_client_takes_every_call_and_does_nothing(void **state)
     client_send(a, BYTES("x"));
     client_deadline(a, 5);
     const struct client_item item = {
-        BYTES("c"), BYTES("u"), BYTES("v"), {NULL, 0}, 0};
+        .cache = BYTES("c"), .topic = BYTES("u"), .value = BYTES("v")};
     assert_int_equal(client_publish(a, &item, &receipt), 0);
     assert_int_equal(client_subscribe(a, &want, &sub, &position), ERR_CLOSING);
     client_unsubscribe(a, old);
@@ -151,9 +151,11 @@ static void a_publish_is_checked_in_a_fixed_order(void **state)
     world_init(&w);
     struct client *a = world_open(&w, 0, &door_lines);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        const struct client_item item = {
-            bytes_str(cases[i].cache), bytes_str(cases[i].topic),
-            cases[i].value, cases[i].attrs, cases[i].flags};
+        const struct client_item item = {.cache = bytes_str(cases[i].cache),
+                                         .topic = bytes_str(cases[i].topic),
+                                         .value = cases[i].value,
+                                         .attrs = cases[i].attrs,
+                                         .flags = cases[i].flags};
         struct hub_receipt receipt;
         w.core.ready = cases[i].ready;
         int rc = client_publish(a, &item, &receipt);

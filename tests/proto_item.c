@@ -363,7 +363,9 @@ static void too_many_or_too_long_attributes_are_refused(void **state)
     attrs = (struct item_attrs){.correlation = bytes_of(longer, 4094)};
     assert_int_equal(item_attrs_write(&attrs, &out), ERR_TOO_BIG);
     assert_bytes(buf_bytes(&out), "before");
+    buf_fini(&out);
     out.max = 300;
+    buf_add_str(&out, "before");
     attrs.correlation.len = 1000;
     assert_int_equal(item_attrs_write(&attrs, &out), ERR_NOMEM);
     assert_bytes(buf_bytes(&out), "before");

@@ -66,6 +66,29 @@ static void text_may_hold_what_names_may_not(void **state)
     assert_false(topic_text_is_valid(BYTES("eight88\xff")));
 }
 
+/* Most of it is looked at many bytes at a time: none may slip through, wherever
+ * it stands. */
+static void one_wrong_byte_is_seen_wherever_it_stands(void **state)
+{
+    static const uint8_t wrong[] = {0x00, 0x1f, 0x7f, 0x80, 0xa0, 0xff};
+    uint8_t s[100];
+    (void)state;
+
+    for (size_t len = 1; len <= sizeof s; len++) {
+        memset(s, ' ', len);
+        s[len - 1] = '~';
+        assert_true(topic_is_valid(bytes_of(s, len)));
+        for (size_t i = 0; i < len * ARRAY_LEN(wrong); i++) {
+            uint8_t right = s[i % len];
+            s[i % len] = wrong[i / len];
+            assert_false(topic_is_valid(bytes_of(s, len)));
+            assert_int_equal(topic_text_is_valid(bytes_of(s, len)),
+                             wrong[i / len] < 0x80);
+            s[i % len] = right;
+        }
+    }
+}
+
 static void globs_match_as_in_redis(void **state)
 {
     static const struct {
@@ -152,6 +175,7 @@ int main(void)
         cmocka_unit_test(cache_names_are_plain),
         cmocka_unit_test(topic_names_are_text_without_tricks),
         cmocka_unit_test(text_may_hold_what_names_may_not),
+        cmocka_unit_test(one_wrong_byte_is_seen_wherever_it_stands),
         cmocka_unit_test(globs_match_as_in_redis),
         cmocka_unit_test(what_cannot_be_matched_never_does),
         cmocka_unit_test(a_hostile_glob_ends),

@@ -21,12 +21,11 @@ static const struct kind {
 void resp_publish(struct resp_call *call)
 {
     struct hub_receipt receipt = {0};
-    struct client_item item = {.cache = resp_cache(call->state)};
+    struct client_item item = {.cache = resp_cache(call->state), .bytes = true};
     int rc;
 
     item.topic = resp_arg(call);
     item.value = resp_arg(call);
-    item.flags = topic_text_is_valid(item.value) ? 0 : ITEM_BINARY;
     rc = client_publish(call->client, &item, &receipt);
     if (rc < 0) {
         resp_refuse(call, rc);
