@@ -25,6 +25,8 @@ static const struct command commands[] = {
     {"regions", cli_regions, "[--json]", "the regions and their endpoints"},
     {"verify", cli_verify, "[URL...] [--seconds N] [--rate N] ...",
      "check a cluster against its promises"},
+    {"bench", cli_bench, "MODE [--url URL] [--json] ...",
+     "how fast is it here?"},
     {"token", cli_token, "mint ... | show TOKEN", "tokens for clients"},
     {"keygen", cli_keygen, "FILE", "make the keys of a cluster"},
     {"keys", cli_keys, "list | install | use | remove ...",

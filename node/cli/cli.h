@@ -20,6 +20,7 @@ enum cli_exit {
     CLI_CONFIG = 78,
 };
 
+int cli_bench(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_cluster(int argc, char **argv);
 int cli_dev(int argc, char **argv);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * starling bench MODE: how fast is it here? Publishes and subscribes as fast as
+ * the server goes, or on a schedule, and says what came, what it cost and how
+ * long it took (docs/BENCHMARKS.md).
+ */
+#include "node/cli/bench_flow.h"
+#include "node/cli/cli.h"
+
+int cli_bench(int argc, char **argv)
+{
+    struct bench_options options;
+    struct bench_report report;
+    int exit_code = bench_options_read(&options, argc, argv);
+
+    if (exit_code != CLI_OK || options.help) {
+        return exit_code;
+    }
+    bench_report_init(&report);
+    exit_code = bench_flow_run(&options, &report);
+    return exit_code == CLI_OK ? bench_report_print(&report, &options)
+                               : exit_code;
+}
