@@ -16,6 +16,11 @@ void conns_end_turn(struct conns *conns)
     } while (conns->resumed != NULL);
 }
 
+bool conns_have_more(const struct conns *conns)
+{
+    return conns->resumed != NULL;
+}
+
 void conns_write(struct core *core)
 {
     while (core->dirty != NULL) {

@@ -46,6 +46,8 @@ void conns_enter(const struct conns *conns);
 /* Ends the turn: offers what waited in conns whose pause has ended, settles the
  * hub and writes what waits, until nothing moves. */
 void conns_end_turn(struct conns *conns);
+/* Whether a pause has ended since: that conn is to be offered what waited. */
+bool conns_have_more(const struct conns *conns);
 /* Writes what waits without settling: core->flush, in the middle of a turn. */
 void conns_write(struct core *core);
 

@@ -267,7 +267,8 @@ static void on_seeds(void *data, const struct addr *found, size_t len)
 
 /* --- the turn --- */
 
-/* Counted by the cluster itself, which knows no stats. */
+/* Counted by the cluster itself, which knows no stats, and by the mesh's
+ * threads. */
 static void count_refused(struct node *node)
 {
     struct stats *stats = &node->core.stats;
@@ -279,6 +280,7 @@ static void count_refused(struct node *node)
     stats->gossip_unknown = refused.unknown;
     stats->gossip_join = refused.join;
     stats->link_control = refused.control;
+    mesh_count(node->mesh);
 }
 
 void membership_end_turn(struct node *node)
@@ -292,7 +294,6 @@ void membership_end_turn(struct node *node)
     cluster_flush(node->cluster, now_ms);
     node_drain_effects(node);
     mesh_flush(node->mesh, now_ms);
-    count_refused(node);
 }
 
 uint64_t membership_wake_ms(const struct node *node)
@@ -304,5 +305,6 @@ void membership_run(struct node *node)
 {
     if (uv_now(node->loop) >= membership_wake_ms(node)) {
         node_tell_cluster(node, &(struct cluster_news){.type = CLUSTER_TICK});
+        count_refused(node);
     }
 }

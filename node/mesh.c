@@ -148,7 +148,7 @@ void mesh_peer_close(struct mesh *mesh, uint16_t slot)
     index_build(mesh);
 }
 
-static void count_pipes(const struct mesh *mesh)
+void mesh_count(const struct mesh *mesh)
 {
     struct stats *stats = mesh->options.stats;
     struct lanes_refused refused;
@@ -186,7 +186,6 @@ void mesh_flush(struct mesh *mesh, uint64_t now_ms)
     struct peer_link *link = mesh->dirty;
 
     mind_pause(mesh);
-    count_pipes(mesh);
     mesh->dirty = NULL;
     while (link != NULL) {
         struct peer_link *next = link->dirty_next;

@@ -97,6 +97,8 @@ void mesh_carry_out(struct mesh *mesh, const struct cluster_effect *effect);
 /* Ends a turn: open batches leave where fewer than two are in flight; what is
  * too old is dropped. Call it every second at least. */
 void mesh_flush(struct mesh *mesh, uint64_t now_ms);
+/* Brings what its threads counted into the stats. */
+void mesh_count(const struct mesh *mesh);
 
 struct mesh_link {
     bool up;         /* both lanes connected */

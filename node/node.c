@@ -341,20 +341,15 @@ void node_fini(struct node *node)
 /* --- the turn
  * ----------------------------------------------------------------- */
 
+/* Until nothing moves. Each may make work for the one before it: a client that
+ * goes unsubscribes, an acknowledgement may leave, the hub tells and asks. */
 static void end_turn(struct node *node)
 {
-    struct core *core = &node->core;
-
-    membership_end_turn(node);
     do {
         conns_end_turn(node->conns);
-        /* Resumed connections may have published or subscribed: before the
-         * poll, not after it. */
+        node->hub_ms = hub_expire(node->core.hub, node->core.now_ms);
         membership_end_turn(node);
-        conns_write(core);
-        node->hub_ms = hub_expire(core->hub, core->now_ms);
-    } while (core->dirty != NULL); /* what the hub told now leaves now ... */
-    membership_end_turn(node);     /* ... and what it asked */
+    } while (node->core.dirty != NULL || conns_have_more(node->conns));
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -418,6 +413,7 @@ static void on_check(uv_check_t *check)
 {
     struct node *node = check->data;
 
-    end_turn(node);
+    membership_end_turn(node); /* first what has the longer way */
+    conns_end_turn(node->conns);
     measure_lag(node);
 }

@@ -4,8 +4,9 @@
  * Several may live in one process; nothing is global.
  *
  *   timers, then: read sockets -> doors -> hub -> end of turn
- *   The end of a turn settles the hub and writes what waits (conns.h). It runs
- *   before the poll, for what timers did, and after it, for what sockets did.
+ *   The end of a turn settles the hub and writes what waits (conns.h): right
+ *   after the poll for what sockets did; before the next one for what timers,
+ *   ends of connections and the first end did, until nothing moves.
  *
  *   open --node_stop()--> draining --all clients gone, or drain_ms--> closed
  *   With clients that may resume elsewhere it answers for them 3 s longer.
@@ -41,7 +42,7 @@ struct node {
     uv_loop_t *loop;
     uv_timer_t timer;     /* the earliest of deadlines, hub, cluster */
     uv_prepare_t prepare; /* before the poll: ends the turn, arms the timer */
-    uv_check_t check;     /* after the poll: ends the turn */
+    uv_check_t check;     /* after the poll: writes what sockets did */
     uv_timer_t drain;     /* says goodbye to some clients at a time */
     uv_signal_t sigterm;
     uv_signal_t sigint;
