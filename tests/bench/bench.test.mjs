@@ -7,7 +7,7 @@ import path from 'node:path';
 import test from 'node:test';
 import { temporaryFolder } from '../e2e/harness.mjs';
 import { benchWords, figures } from './generator.mjs';
-import { broken, goals, verdict, verdicts } from './goals.mjs';
+import { agreement, broken, goals, verdict, verdicts } from './goals.mjs';
 import { draw, tablesOf } from './report.mjs';
 import { byRound, measure, middle, ratios, rotated, spread } from './rounds.mjs';
 import { scenarios } from './scenarios.mjs';
@@ -117,6 +117,12 @@ test('a median meets the goal, the gate, or misses', () => {
 test('only what was measured is judged', () => {
   assert.deepEqual(verdicts([]), []);
   assert.ok(verdicts([{ scenario: 'pairs' }]).every((v) => v.meets === 'MISSED'));
+});
+
+test('a node that counts something else is told', () => {
+  const counts = [{ delivered: 3, server_delivered: 3 }, { delivered: 3, server_delivered: 4 }, { delivered: 1 },
+    { delivered: 3, server_delivered: 4, slow_waiting_bytes: 9 }];
+  assert.deepEqual(agreement(counts), { of: 2, agree: 1 });
 });
 
 test('every goal is about a contender that is measured', () => {

@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { benchFor } from './generator.mjs';
-import { broken, verdicts } from './goals.mjs';
+import { agreement, broken, verdicts } from './goals.mjs';
 import { sentence, surroundings } from './machine.mjs';
 import { draw, tablesOf } from './report.mjs';
 import { measure } from './rounds.mjs';
@@ -84,7 +84,9 @@ function report({ head, lines }, toPage) {
   const bad = broken(lines);
   const lost = bad.length ? `Lost, out of order, twice or failed:\n\n${brokenList(lines)}`
     : `Lost, out of order or twice: 0 in ${lines.length} measurements.`;
-  const gates = `${verdictTable(judged)}\n\n${lost}`;
+  const { agree, of } = agreement(lines);
+  const gates = `${verdictTable(judged)}\n\n${lost}\n\nOf ${of} measurements of Starling the node's own counter `
+    + `of deliveries says the same as the generator in ${agree}.`;
   const sections = head.wanted.map((name) => [name, tablesOf(lines, name)]);
   console.log([sentence(head), ...sections.map(([, text]) => text), gates].join('\n\n'));
   if (toPage) {

@@ -80,22 +80,26 @@ const tables = {
         ['clients', '1 topic', '1 topic on 1,000 connections', null]]
         .map(([row, who, label, other, to]) => [label, in_.figure(row, who, cpu),
           other ? in_.ratio(row, who, cpu, other) : '', to ?? '']))),
-    heading('999 readers beside one that stands still, 100 items a second', table(
-      ['', 'p50, µs', 'p99, µs', 'p99, ratio', 'waiting for it, bytes'],
-      [['without', 'without it'], ['with', 'with it']].map(([who, label]) => [label,
-        in_.figure('slow', who, 'p50_us'), in_.figure('slow', who, 'p99_us'),
-        who === 'with' ? in_.ratio('slow', 'with', 'p99_us', 'without') : '',
-        in_.figure('slow', who, 'slow_waiting_bytes')]))),
     `Lost, out of order: ${in_.losses()}`,
   ].join('\n\n'),
+  slow: (in_) => heading('999 readers beside one that stands still, 100 items a second', table(
+    ['', 'p50, µs', 'p99, µs', 'p99, ratio', 'waiting for it, bytes', 'lost, out of order'],
+    [['without', 'without it'], ['with', 'with it']].map(([who, label]) => [label,
+      in_.figure('999', who, 'p50_us'), in_.figure('999', who, 'p99_us'),
+      who === 'with' ? in_.ratio('999', 'with', 'p99_us', 'without') : '',
+      in_.figure('999', who, 'slow_waiting_bytes'), in_.losses('999')]))),
   curves: (in_) => [['subscribers of one topic', 'subs', [1, 10, 100, 1000, 10000]],
-    ['topics with a subscriber each, over up to 1,000 connections', 'topics', [1, 10, 100, 1000, 10000, 100000, 1000000]],
+    ['topics with a subscriber each, 10,000 on a connection', 'topics', [1, 10, 100, 1000, 10000, 100000, 1000000]],
     ['nodes: published at the first, 100 subscribers at the last, CPU of all', 'nodes', [1, 2, 4, 8]]]
     .map(([label, kind, counts]) => heading(`What a delivery costs by the number of ${label}`, table(
       ['', ...counts.map((n) => n.toLocaleString('en'))],
       [['CPU, ns a delivery', ...counts.map((n) => in_.figure(`${kind}-${n}`, 'one', cpu))],
         ['million deliveries a second', ...counts.map((n) => in_.figure(`${kind}-${n}`, 'one', rate, million))],
         ['lost, out of order', ...counts.map((n) => in_.losses(`${kind}-${n}`))]]))).join('\n\n'),
+  batches: (in_) => heading('1 to 100 by the items on their way: server CPU, ns a delivery', table(
+    ['window', 'redis', 'nats', 'Starling', 'to redis', 'to nats', 'lost, out of order'],
+    [1, 8, 64, 512].map((n) => [n, ...['redis', 'nats', 'one'].map((who) => in_.figure(`${n}`, who, cpu)),
+      ...['redis', 'nats'].map((who) => in_.ratio(`${n}`, 'one', cpu, who)), in_.losses(`${n}`)]))),
   workers: (in_) => heading('One worker and two', table(
     ['64 B', '1: million/s', '2: million/s', 'ratio', '1: CPU, ns', '2: CPU, ns', 'ratio', 'lost, out of order'],
     [['100-64', '1 to 100'], ['1000-64', '1 to 1000'], ['pairs', '100 pairs']].map(([row, label]) => [label,

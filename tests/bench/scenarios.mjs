@@ -75,9 +75,14 @@ const scaling = {
     { name: 'clients', mode: 'topics', args: { size: 64 },
       contenders: [on('1 client', 1000, 1), on('1,000 clients', 1000, 1000),
         { who: '1 topic', server: 'one', mode: 'fanout', args: { subs: 1000 } }] },
-    { name: 'slow', mode: 'latency', args: { subs: 999, rate: 100, size: 64, times: 2 },
-      contenders: [{ who: 'without', server: 'one' }, { who: 'with', server: 'one', beside: slowReader }] },
   ],
+};
+
+const slow = {
+  name: 'slow',
+  fresh: true,
+  rows: [{ name: '999', mode: 'latency', args: { subs: 999, rate: 100, size: 64, times: 2 },
+    contenders: [{ who: 'without', server: 'one' }, { who: 'with', server: 'one', beside: slowReader }] }],
 };
 
 const curves = {
@@ -87,12 +92,21 @@ const curves = {
   rows: [
     ...[1, 10, 100, 1000, 10000].map((subs) => fanoutRow(subs, 64, contenders('one')))
       .map((row) => ({ ...row, name: `subs-${row.args.subs}` })),
+    // As few connections as may have them: what is in a batch stays the same.
     ...[1, 10, 100, 1000, 10000, 100000, 1000000].map((topics) => ({ name: `topics-${topics}`, mode: 'topics',
-      args: { topics, conns: Math.min(topics, 1000), size: 64 }, contenders: contenders('one') })),
+      args: { topics, conns: Math.ceil(topics / 10000), size: 64 }, contenders: contenders('one') })),
     ...[1, 2, 4, 8].map((nodes) => ({ name: `nodes-${nodes}`, mode: nodes > 1 ? 'cluster' : 'fanout',
       args: { subs: 100, size: 64 },
       contenders: [{ who: 'one', server: `nodes:${nodes}` }] })),
   ],
+};
+
+// How much of a figure is the batch: a window of n items makes batches of n.
+const batches = {
+  name: 'batches',
+  rounds: 3,
+  rows: [1, 8, 64, 512].map((window) => ({ name: `${window}`, mode: 'fanout', args: { subs: 100, size: 64, window },
+    contenders: contenders('redis', 'nats', 'one') })),
 };
 
 const workerCounts = [1, 2].map((n) => ({ who: String(n), server: `workers:${n}` }));
@@ -115,5 +129,5 @@ const budget = {
   ],
 };
 
-export const scenarios = [fanout, pairs, cluster, latency, doors, connections, churn, scaling, curves, workers, budget];
+export const scenarios = [fanout, pairs, cluster, latency, doors, connections, churn, scaling, slow, curves, batches, workers, budget];
 export const named = (name) => scenarios.find((s) => s.name === name);
