@@ -7,16 +7,20 @@
 #include "node/pipe_table.h"
 #include "proto/err.h"
 
+enum {
+    STRANGER_TICKS = 4 /* looks at strangers, in stranger_ms */
+};
+
 /* Our way to one slot on one lane. */
 struct way {
     struct lanes *lanes;
     struct push *push;
     uint16_t slot;
     enum peer_lane lane;
-
-    /* Under the mutex. */
     struct addr to;
     bool dialled;
+
+    /* Under the mutex. */
     bool listed;
     struct way *next;
 };
@@ -33,22 +37,25 @@ struct lanes {
     struct way *ways[LANES_SLOTS_MAX][PEER_LANES];
     size_t slots_len; /* no way beyond */
     uv_async_t async;
-    uv_cond_t closed_cond;
+    uv_timer_t timer; /* runs while a pipe is a stranger's */
+    int handles;      /* of these, not closed yet */
+    struct pipe_table pipes;
+    uint64_t ends[PULL_ENDS];
 
+    uv_cond_t closed_cond;
     uv_mutex_t mutex; /* for what follows */
     bool closing;
     bool closed; /* all sockets are */
     bool woken;
     struct way *news; /* that the loop has not looked at */
-    struct pipe_table pipes;
-    uint64_t ends[PULL_ENDS];
 };
 
 static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane);
 static int inlet_open(struct lanes *lanes, enum peer_lane lane);
 static void sockets_close(void *arg);
-static void on_closed(uv_handle_t *async);
+static void on_closed(uv_handle_t *handle);
 static void on_wake(uv_async_t *async);
+static void on_tick(uv_timer_t *timer);
 static struct way *next_news(struct lanes *lanes);
 static void on_frame(void *data, struct bytes frame, uint32_t pipe);
 static void wake(struct lanes *lanes);
@@ -73,13 +80,19 @@ int lanes_open(struct lanes **out, const struct lanes_options *options)
         return ERR_NOMEM;
     }
     lanes->options = *options;
+    if (options->stranger_ms == 0) {
+        lanes->options.stranger_ms = PULL_STRANGER_MS;
+    }
     if (pipe_table_init(&lanes->pipes) != 0 ||
         uv_async_init(options->loop, &lanes->async, on_wake) != 0) {
         pipe_table_fini(&lanes->pipes);
         free(lanes);
         return ERR_NOMEM;
     }
+    uv_timer_init(options->loop, &lanes->timer);
     lanes->async.data = lanes;
+    lanes->timer.data = lanes;
+    lanes->handles = 2;
     if (uv_mutex_init(&lanes->mutex) != 0 ||
         uv_cond_init(&lanes->closed_cond) != 0) {
         abort(); /* neither allocates: it cannot fail here */
@@ -96,6 +109,12 @@ int lanes_open(struct lanes **out, const struct lanes_options *options)
     return 0;
 }
 
+static void handles_close(struct lanes *lanes, uv_close_cb on_closed_each)
+{
+    uv_close((uv_handle_t *)&lanes->async, on_closed_each);
+    uv_close((uv_handle_t *)&lanes->timer, on_closed_each);
+}
+
 void lanes_close(struct lanes *lanes)
 {
     uint64_t wait_ns = (uint64_t)LANES_CLOSE_MS * 1000000;
@@ -104,10 +123,15 @@ void lanes_close(struct lanes *lanes)
     uv_mutex_lock(&lanes->mutex);
     lanes->closing = true;
     uv_mutex_unlock(&lanes->mutex);
+    for (size_t i = 0; i < PEER_LANES; i++) {
+        if (lanes->inlets[i].pull != NULL) {
+            pull_stop(lanes->inlets[i].pull);
+        }
+    }
     /* On a thread of its own: nng_close() of 1.5.2 has been seen to hang. */
     if (uv_thread_create(&thread, sockets_close, lanes) != 0) {
         sockets_close(lanes);
-        uv_close((uv_handle_t *)&lanes->async, on_closed);
+        handles_close(lanes, on_closed);
         return;
     }
     uv_mutex_lock(&lanes->mutex);
@@ -120,7 +144,7 @@ void lanes_close(struct lanes *lanes)
         uv_thread_join(&thread);
     }
     /* What nng does not let go of is its own for ever. */
-    uv_close((uv_handle_t *)&lanes->async, closed ? on_closed : NULL);
+    handles_close(lanes, closed ? on_closed : NULL);
 }
 
 int lanes_dial(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
@@ -135,10 +159,8 @@ int lanes_dial(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
         return rc;
     }
     struct way *way = way_at(lanes, slot, lane);
-    uv_mutex_lock(&lanes->mutex);
     way->to = *to;
     way->dialled = true;
-    uv_mutex_unlock(&lanes->mutex);
     push_dial(way->push, to);
     return 0;
 }
@@ -150,9 +172,7 @@ void lanes_hang_up(struct lanes *lanes, uint16_t slot, enum peer_lane lane)
     if (way == NULL) {
         return;
     }
-    uv_mutex_lock(&lanes->mutex);
     way->dialled = false;
-    uv_mutex_unlock(&lanes->mutex);
     push_hang_up(way->push);
 }
 
@@ -182,9 +202,7 @@ void lanes_trust(struct lanes *lanes, enum peer_lane lane, uint32_t pipe)
 {
     const struct inlet *inlet = &lanes->inlets[lane];
 
-    uv_mutex_lock(&lanes->mutex);
     pipe_table_trust(&lanes->pipes, key_of(inlet, pipe));
-    uv_mutex_unlock(&lanes->mutex);
     pull_trust(inlet->pull, pipe);
 }
 
@@ -195,10 +213,8 @@ void lanes_cut(struct lanes *lanes, enum peer_lane lane, uint32_t pipe)
 
 void lanes_refused(struct lanes *lanes, struct lanes_refused *refused)
 {
-    uv_mutex_lock(&lanes->mutex);
     refused->crowded = lanes->pipes.refused;
     memcpy(refused->ends, lanes->ends, sizeof refused->ends);
-    uv_mutex_unlock(&lanes->mutex);
 }
 
 static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane)
@@ -215,12 +231,10 @@ static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane)
         free(way);
         return rc;
     }
-    uv_mutex_lock(&lanes->mutex);
     lanes->ways[slot][lane] = way;
     if (slot >= lanes->slots_len) {
         lanes->slots_len = (size_t)slot + 1;
     }
-    uv_mutex_unlock(&lanes->mutex);
     return 0;
 }
 
@@ -228,12 +242,14 @@ static int inlet_open(struct lanes *lanes, enum peer_lane lane)
 {
     struct inlet *inlet = &lanes->inlets[lane];
     const struct pull_options options = {
+        .loop = lanes->options.loop,
         .listen = lanes->options.listen[lane],
         .frame_max = lanes->options.frame_max[lane],
         .stranger_ms = lanes->options.stranger_ms,
         .to = {.data = inlet,
                .on_news = on_inlet_news,
                .admit = admit,
+               .on_frame = on_frame,
                .left = left},
     };
 
@@ -263,10 +279,13 @@ static void sockets_close(void *arg)
     uv_mutex_unlock(&lanes->mutex);
 }
 
-static void on_closed(uv_handle_t *async)
+static void on_closed(uv_handle_t *handle)
 {
-    struct lanes *lanes = async->data;
+    struct lanes *lanes = handle->data;
 
+    if (--lanes->handles > 0) {
+        return;
+    }
     for (size_t i = 0; i < PEER_LANES; i++) {
         if (lanes->inlets[i].pull != NULL) {
             pull_free(lanes->inlets[i].pull);
@@ -297,8 +316,43 @@ static void on_wake(uv_async_t *async)
         lanes->options.on_way(lanes->options.data, way->slot, way->lane);
     }
     for (size_t i = 0; i < PEER_LANES; i++) {
-        pull_take(lanes->inlets[i].pull, on_frame, &lanes->inlets[i]);
+        pull_take(lanes->inlets[i].pull);
     }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct lanes *lanes = timer->data;
+    bool strangers = false;
+
+    for (size_t i = 0; i < PEER_LANES; i++) {
+        strangers = pull_tick(lanes->inlets[i].pull) || strangers;
+    }
+    if (!strangers) {
+        uv_timer_stop(timer);
+    }
+}
+
+/* Both lanes count their pipes from 1. */
+static uint32_t key_of(const struct inlet *inlet, uint32_t pipe)
+{
+    return pipe << 1 | (uint32_t)inlet->lane;
+}
+
+static bool admit(void *data, uint32_t pipe, const uint8_t ip[16])
+{
+    struct lanes *lanes = ((struct inlet *)data)->lanes;
+    uint32_t every_ms = lanes->options.stranger_ms / STRANGER_TICKS;
+    size_t peers = 0;
+
+    for (size_t i = 0; i < lanes->slots_len; i++) {
+        const struct way *way = lanes->ways[i][PEER_CONTROL];
+        peers += way != NULL && way->dialled && memcmp(way->to.ip, ip, 16) == 0;
+    }
+    if (!uv_is_active((uv_handle_t *)&lanes->timer)) {
+        uv_timer_start(&lanes->timer, on_tick, every_ms, every_ms);
+    }
+    return pipe_table_admit(&lanes->pipes, key_of(data, pipe), ip, peers);
 }
 
 static struct way *next_news(struct lanes *lanes)
@@ -321,7 +375,19 @@ static void on_frame(void *data, struct bytes frame, uint32_t pipe)
     options->on_frame(options->data, inlet->lane, frame, pipe);
 }
 
-/* What follows runs on nng's threads. */
+static void left(void *data, uint32_t pipe, enum pull_end why)
+{
+    const struct inlet *inlet = data;
+    struct lanes *lanes = inlet->lanes;
+
+    pipe_table_remove(&lanes->pipes, key_of(data, pipe));
+    lanes->ends[why]++;
+    if (lanes->options.on_left != NULL) {
+        lanes->options.on_left(lanes->options.data, inlet->lane, pipe);
+    }
+}
+
+/* What follows runs on nng's threads, the last two on the loop's as well. */
 
 /* Under the mutex. One wake-up for all that lies there. */
 static void wake(struct lanes *lanes)
@@ -354,40 +420,4 @@ static void on_inlet_news(void *data)
     uv_mutex_lock(&lanes->mutex);
     wake(lanes);
     uv_mutex_unlock(&lanes->mutex);
-}
-
-/* Both lanes count their pipes from 1. */
-static uint32_t key_of(const struct inlet *inlet, uint32_t pipe)
-{
-    return pipe << 1 | (uint32_t)inlet->lane;
-}
-
-static bool admit(void *data, uint32_t pipe, const uint8_t ip[16])
-{
-    struct lanes *lanes = ((struct inlet *)data)->lanes;
-    size_t peers = 0;
-
-    uv_mutex_lock(&lanes->mutex);
-    for (size_t i = 0; i < lanes->slots_len; i++) {
-        const struct way *way = lanes->ways[i][PEER_CONTROL];
-        peers += way != NULL && way->dialled && memcmp(way->to.ip, ip, 16) == 0;
-    }
-    bool admitted = pipe_table_admit(&lanes->pipes, key_of(data, pipe), ip,
-                                     peers);
-    uv_mutex_unlock(&lanes->mutex);
-    return admitted;
-}
-
-static void left(void *data, uint32_t pipe, enum pull_end why)
-{
-    const struct inlet *inlet = data;
-    struct lanes *lanes = inlet->lanes;
-
-    uv_mutex_lock(&lanes->mutex);
-    pipe_table_remove(&lanes->pipes, key_of(data, pipe));
-    lanes->ends[why]++;
-    uv_mutex_unlock(&lanes->mutex);
-    if (lanes->options.on_left != NULL) {
-        lanes->options.on_left(lanes->options.data, inlet->lane, pipe);
-    }
 }

@@ -4,15 +4,17 @@
  * the loop. Who the other end is and what a frame says is node/mesh.
  *
  *        loop thread                  nng's threads
- *   lanes_send()  -------------> push (one a slot and lane) ---> that peer
- *   on_frame()    <-- inbox ---- pull (one a lane) <------------ anybody
+ *   lanes_send()  ---- push (one a slot and lane) ---> that peer
+ *   on_frame()    <--- pull (one a lane) <------------ anybody
  *   on_way()      <-- list ----- pipe stands, pipe broke, room again
  *
- * nng's threads only put things down and wake the loop, once for all that lies
- * there. Pipes are admitted by address as node/pipe_table.h says.
+ * Frames are written and read on the loop. nng's threads dial, accept, and
+ * write what a socket did not take at once; of that they only put news down and
+ * wake the loop, once for all that lies there. Pipes are admitted by address as
+ * node/pipe_table.h says.
  *
  * States     lanes_open() -> open -> lanes_close() -> closed; the memory goes
- *            when the loop has closed the handle.
+ *            when the loop has closed the handles.
  */
 #ifndef NODE_LANES_H
 #define NODE_LANES_H

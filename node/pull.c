@@ -2,69 +2,53 @@
 #include "node/pull.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <nng/nng.h>
 #include <stdlib.h>
-#include <uv.h>
+#include <unistd.h>
 
+#include "node/sockaddr.h"
 #include "proto/err.h"
 
 enum {
     URL_MAX = 6 + ADDR_TEXT_MAX, /* "tcp://" */
-    GREETING_LEN = 8,
-    HEAD_LEN = 8,           /* length of the frame, big endian */
-    BODY_CAP_MIN = 4 << 10, /* what an announced frame gets at first */
-    AHEAD_LEN = 2 << 10,    /* read behind a head, of each pipe */
+    FD_HOLE_MAX = 4096,          /* no descriptor beyond so many free ones */
 };
 
-/* What was read ahead never makes a held frame whole. */
-static_assert((int)AHEAD_LEN < (int)PULL_STRANGER_LEN, "nobody to tell");
+/* SP over TCP: zero, "SP", version 0, the number of pull0, zeros. */
+static const uint8_t greeting[FRAMING_GREETING_LEN] = {0, 'S', 'P', 0, 0, 0x51};
 
-/* SP over TCP: zero, "SP", version 0, the protocol's number, zeros. */
-static const uint8_t greeting_push[GREETING_LEN] = {0, 'S', 'P', 0, 0, 0x50};
-static const uint8_t greeting_pull[GREETING_LEN] = {0, 'S', 'P', 0, 0, 0x51};
-
-enum state {
-    GREETING_OUT,
-    GREETING_IN,
-    FRAMES
-};
-
-/* One connection. One operation at a time, so everything is in order. */
+/* One connection. */
 struct pipe {
-    struct pull *pull;
+    struct pull *pull; /* NULL: it was stopped */
     uint32_t id;
     nng_stream *stream;
-    nng_aio *aio;
-    enum state state;
+    uv_poll_t poll;
+    struct framing framing;
     enum pull_end end;
-    bool busy;
-    bool broken; /* the stream is closed; dead when not busy */
-    bool trusted;
-    bool heard;  /* a frame of it was handed over */
-    bool parked; /* a whole frame is here, but no room in the inbox */
-    bool held;   /* a long frame is announced: not read before trust */
-    size_t at;   /* in the greeting, or in head */
-    uint8_t head[HEAD_LEN];
-    uint8_t *body; /* NULL until its head is whole */
-    size_t body_at;
-    size_t body_cap;
-    size_t body_len;   /* announced */
-    struct pipe *next; /* of the living, or of the dead */
-    size_t ahead_at;   /* taken of what was read behind the head */
-    size_t ahead_len;
-    uint8_t ahead[AHEAD_LEN];
+    bool admitted;
+    bool broken;      /* closed; gone when the loop has closed poll */
+    uint64_t read_ms; /* it last said something */
+    struct pipe *next;
 };
 
-struct letter {
-    uint8_t *frame;
-    size_t len;
-    uint32_t pipe;
+struct arrival {
+    nng_stream *stream; /* NULL: none */
+    int fd;
+    struct addr from;
 };
 
 struct pull {
     struct pull_to to;
+    uv_loop_t *loop;
     size_t frame_max;
     uint32_t stranger_ms;
+    uint32_t ids;
+    struct pipe *pipes;
+    nng_aio *now; /* without a callback: done when the call returns */
+    uint8_t *in;  /* PULL_READ_LEN */
+
     nng_stream_listener *listener;
     nng_aio *accept;
 
@@ -73,24 +57,15 @@ struct pull {
     bool closing;
     bool accepting; /* accept is busy */
     bool resting;   /* with waiting only */
-    uint32_t ids;
-    struct pipe *pipes;
-    struct pipe *dead; /* to be freed by the loop */
-    struct letter inbox[PULL_INBOX_MAX];
-    size_t inbox_len;
-    size_t inbox_bytes;
+    struct arrival arrival;
 };
 
 static void start_accept(struct pull *pull);
 static void on_accept(void *arg);
-static void pipe_add(struct pull *pull, nng_stream *stream);
-static void pipe_go_on(struct pipe *pipe, bool good);
-static void start(struct pipe *pipe);
-static bool unpark(struct pipe *pipe);
-static void on_pipe(void *arg);
-static bool take_frames(struct pipe *pipe);
+static void pipe_add(struct pull *pull, const struct arrival *arrival);
+static bool greet(struct pull *pull, nng_stream *stream);
+static void on_ready(uv_poll_t *poll, int status, int events);
 static void break_off(struct pipe *pipe);
-static void pipe_free(struct pipe *pipe);
 
 int pull_open(struct pull **out, const struct pull_options *options)
 {
@@ -104,11 +79,13 @@ int pull_open(struct pull **out, const struct pull_options *options)
         abort(); /* neither allocates: it cannot fail here */
     }
     pull->to = options->to;
+    pull->loop = options->loop;
     pull->frame_max = options->frame_max;
-    pull->stranger_ms = options->stranger_ms != 0 ? options->stranger_ms
-                                                  : PULL_STRANGER_MS;
+    pull->stranger_ms = options->stranger_ms;
+    pull->in = malloc(PULL_READ_LEN);
     addr_text(&options->listen, url + strlen(url));
-    if (nng_aio_alloc(&pull->accept, on_accept, pull) != 0 ||
+    if (pull->in == NULL || nng_aio_alloc(&pull->now, NULL, NULL) != 0 ||
+        nng_aio_alloc(&pull->accept, on_accept, pull) != 0 ||
         nng_stream_listener_alloc(&pull->listener, url) != 0) {
         pull_free(pull);
         return ERR_NOMEM;
@@ -127,20 +104,27 @@ int pull_open(struct pull **out, const struct pull_options *options)
     return 0;
 }
 
+void pull_stop(struct pull *pull)
+{
+    while (pull->pipes != NULL) {
+        struct pipe *pipe = pull->pipes;
+        pull->pipes = pipe->next;
+        break_off(pipe);
+        pipe->pull = NULL;
+    }
+    uv_mutex_lock(&pull->mutex);
+    pull->closing = true;
+    uv_mutex_unlock(&pull->mutex);
+}
+
 void pull_close(struct pull *pull)
 {
     uv_mutex_lock(&pull->mutex);
-    pull->closing = true;
     nng_stream_listener_close(pull->listener);
     if (pull->resting) {
         nng_aio_abort(pull->accept, NNG_ECANCELED);
     }
-    for (struct pipe *pipe = pull->pipes; pipe != NULL;) {
-        struct pipe *next = pipe->next;
-        break_off(pipe);
-        pipe = next;
-    }
-    while (pull->accepting || pull->pipes != NULL) {
+    while (pull->accepting) {
         uv_cond_wait(&pull->idle, &pull->mutex);
     }
     uv_mutex_unlock(&pull->mutex);
@@ -149,57 +133,51 @@ void pull_close(struct pull *pull)
 
 void pull_free(struct pull *pull)
 {
-    while (pull->dead != NULL) {
-        struct pipe *pipe = pull->dead;
-        pull->dead = pipe->next;
-        pipe_free(pipe);
-    }
-    for (size_t i = 0; i < pull->inbox_len; i++) {
-        free(pull->inbox[i].frame);
+    assert(pull->pipes == NULL);
+    if (pull->arrival.stream != NULL) {
+        nng_stream_free(pull->arrival.stream);
     }
     if (pull->listener != NULL) {
         nng_stream_listener_free(pull->listener);
     }
     nng_aio_free(pull->accept);
+    nng_aio_free(pull->now);
     uv_cond_destroy(&pull->idle);
     uv_mutex_destroy(&pull->mutex);
+    free(pull->in);
     free(pull);
 }
 
-void pull_take(struct pull *pull,
-               void (*on_frame)(void *data, struct bytes frame, uint32_t pipe),
-               void *data)
+void pull_take(struct pull *pull)
 {
-    struct letter letters[PULL_INBOX_MAX];
-    bool news = false;
-
     uv_mutex_lock(&pull->mutex);
-    size_t len = pull->inbox_len;
-    memcpy(letters, pull->inbox, len * sizeof letters[0]);
-    pull->inbox_len = 0;
-    pull->inbox_bytes = 0;
-    struct pipe *dead = pull->dead; /* of each, the last frame is here */
-    pull->dead = NULL;
-    for (struct pipe *pipe = pull->pipes; pipe != NULL;) {
-        struct pipe *next = pipe->next;
-        news = unpark(pipe) || news;
-        pipe = next;
+    struct arrival arrival = pull->arrival;
+    pull->arrival.stream = NULL;
+    if (arrival.stream != NULL && !pull->closing) {
+        start_accept(pull);
     }
     uv_mutex_unlock(&pull->mutex);
-    if (news) {
-        pull->to.on_news(pull->to.data);
+    if (arrival.stream != NULL) {
+        pipe_add(pull, &arrival);
     }
-    for (size_t i = 0; i < len; i++) {
-        on_frame(data, bytes_of(letters[i].frame, letters[i].len),
-                 letters[i].pipe);
-        free(letters[i].frame);
+}
+
+bool pull_tick(struct pull *pull)
+{
+    uint64_t now_ms = uv_now(pull->loop);
+    bool strangers = false;
+
+    for (struct pipe *pipe = pull->pipes; pipe != NULL; pipe = pipe->next) {
+        if (pipe->framing.trusted || pipe->broken) {
+            continue;
+        }
+        strangers = true;
+        if (now_ms - pipe->read_ms >= pull->stranger_ms) {
+            pipe->end = PULL_END_SILENT;
+            break_off(pipe);
+        }
     }
-    while (dead != NULL) {
-        struct pipe *next = dead->next;
-        pull->to.left(pull->to.data, dead->id, dead->end);
-        pipe_free(dead);
-        dead = next;
-    }
+    return strangers;
 }
 
 static struct pipe *pipe_of(const struct pull *pull, uint32_t id)
@@ -214,32 +192,102 @@ static struct pipe *pipe_of(const struct pull *pull, uint32_t id)
 
 void pull_trust(struct pull *pull, uint32_t id)
 {
-    uv_mutex_lock(&pull->mutex);
     struct pipe *pipe = pipe_of(pull, id);
-    if (pipe != NULL && !pipe->trusted) {
-        pipe->trusted = true;
-        if (pipe->held) {
-            pipe->held = false;
-            pipe_go_on(pipe, take_frames(pipe));
-        }
+
+    if (pipe != NULL) {
+        pipe->framing.trusted = true;
     }
-    uv_mutex_unlock(&pull->mutex);
 }
 
 void pull_cut(struct pull *pull, uint32_t id)
 {
-    uv_mutex_lock(&pull->mutex);
     struct pipe *pipe = pipe_of(pull, id);
+
     if (pipe != NULL) {
         break_off(pipe);
     }
-    uv_mutex_unlock(&pull->mutex);
-    pull->to.on_news(pull->to.data); /* to free it */
 }
 
-/* All that follows is under the mutex, but for the first lines of callbacks.
- * nng calls none of them from inside a function of a stream. */
+/* --- accepting: on nng's threads --- */
 
+static struct addr addr_of(const nng_sockaddr *from)
+{
+    struct addr addr = {.ip = {[10] = 0xff, [11] = 0xff}};
+    uint8_t port[2];
+
+    if (from->s_family == NNG_AF_INET6) {
+        memcpy(addr.ip, from->s_in6.sa_addr, sizeof addr.ip);
+        memcpy(port, &from->s_in6.sa_port, sizeof port);
+    } else {
+        memcpy(addr.ip + 12, &from->s_in.sa_addr, 4);
+        memcpy(port, &from->s_in.sa_port, sizeof port);
+    }
+    addr.port = (uint16_t)(port[0] << 8 | port[1]);
+    return addr;
+}
+
+static bool has_ends(int fd, const struct addr *here, const struct addr *there)
+{
+    struct sockaddr_storage end;
+    socklen_t len = sizeof end;
+
+    if (getpeername(fd, (struct sockaddr *)&end, &len) != 0) {
+        return false;
+    }
+    struct addr addr = sockaddr_read((struct sockaddr *)&end);
+    len = sizeof end;
+    if (!addr_eq(&addr, there) ||
+        getsockname(fd, (struct sockaddr *)&end, &len) != 0) {
+        return false;
+    }
+    addr = sockaddr_read((struct sockaddr *)&end);
+    return addr_eq(&addr, here);
+}
+
+/* nng names no descriptor of a stream. It is the one that has the same two
+ * ends: there is no other while the stream is open. What was opened last is
+ * right below the first that is free, unless one further below was closed in
+ * between. */
+static int fd_of(const struct pull *pull, const struct addr *here,
+                 const struct addr *there)
+{
+    int from = fcntl(uv_backend_fd(pull->loop), F_DUPFD_CLOEXEC, 0);
+
+    if (from >= 0) {
+        close(from);
+    }
+    for (int fd = from; fd >= 0; fd--) {
+        if (has_ends(fd, here, there)) {
+            return fd;
+        }
+    }
+    for (int fd = from + 1, hole = 0; hole < FD_HOLE_MAX; fd++) {
+        if (has_ends(fd, here, there)) {
+            return fd;
+        }
+        hole = errno == EBADF ? hole + 1 : 0;
+    }
+    return -1;
+}
+
+/* false: the connection has ended already. */
+static bool arrive(struct pull *pull, nng_stream *stream,
+                   struct arrival *arrival)
+{
+    nng_sockaddr here;
+    nng_sockaddr there;
+
+    if (nng_stream_get_addr(stream, NNG_OPT_LOCADDR, &here) != 0 ||
+        nng_stream_get_addr(stream, NNG_OPT_REMADDR, &there) != 0) {
+        return false;
+    }
+    struct addr to = addr_of(&here);
+    *arrival = (struct arrival){.stream = stream, .from = addr_of(&there)};
+    arrival->fd = fd_of(pull, &to, &arrival->from);
+    return arrival->fd >= 0;
+}
+
+/* Under the mutex, as what follows but where it says so. */
 static void start_accept(struct pull *pull)
 {
     pull->accepting = true;
@@ -249,352 +297,164 @@ static void start_accept(struct pull *pull)
 static void on_accept(void *arg)
 {
     struct pull *pull = arg;
+    struct arrival arrival = {0};
 
     uv_mutex_lock(&pull->mutex);
     int result = nng_aio_result(pull->accept);
-    nng_stream *stream = !pull->resting && result == 0
-                             ? nng_aio_get_output(pull->accept, 0)
-                             : NULL;
-    bool failed = !pull->resting && result != 0;
-    if (stream != NULL) {
-        uv_mutex_unlock(&pull->mutex);
-        pipe_add(pull, stream);
-        uv_mutex_lock(&pull->mutex);
-    }
-    pull->accepting = false;
+    bool rested = pull->resting;
     pull->resting = false;
+    uv_mutex_unlock(&pull->mutex);
+    if (!rested && result == 0) {
+        nng_stream *stream = nng_aio_get_output(pull->accept, 0);
+        if (!arrive(pull, stream, &arrival)) {
+            nng_stream_free(stream);
+            arrival.stream = NULL;
+        }
+    }
+    uv_mutex_lock(&pull->mutex);
+    pull->accepting = false;
+    pull->arrival = arrival;
     if (pull->closing) {
         uv_cond_signal(&pull->idle);
-    } else if (failed) { /* out of files: later */
+    } else if (!rested && result != 0) { /* out of files: later */
         pull->accepting = true;
         pull->resting = true;
         nng_sleep_aio(PULL_ACCEPT_AGAIN_MS, pull->accept);
-    } else {
+    } else if (arrival.stream == NULL) {
         start_accept(pull);
     }
     uv_mutex_unlock(&pull->mutex);
-}
-
-static bool ip_of(nng_stream *stream, uint8_t ip[16])
-{
-    static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
-    nng_sockaddr from;
-
-    if (nng_stream_get_addr(stream, NNG_OPT_REMADDR, &from) != 0) {
-        return false;
-    }
-    if (from.s_family == NNG_AF_INET6) {
-        memcpy(ip, from.s_in6.sa_addr, 16);
-    } else {
-        memcpy(ip, v4_prefix, sizeof v4_prefix);
-        memcpy(ip + sizeof v4_prefix, &from.s_in.sa_addr, 4);
-    }
-    return true;
-}
-
-/* Not under the mutex. */
-static void pipe_add(struct pull *pull, nng_stream *stream)
-{
-    struct pipe *pipe = calloc(1, sizeof *pipe);
-    uint8_t ip[16];
-
-    if (pipe == NULL || nng_aio_alloc(&pipe->aio, on_pipe, pipe) != 0) {
-        free(pipe);
-        nng_stream_free(stream);
-        return;
-    }
-    pipe->pull = pull;
-    pipe->stream = stream;
-    pipe->id = ++pull->ids; /* only here: one accept at a time */
-    if (!ip_of(stream, ip) || !pull->to.admit(pull->to.data, pipe->id, ip)) {
-        pipe_free(pipe);
-        return;
-    }
-    uv_mutex_lock(&pull->mutex);
-    pipe->next = pull->pipes;
-    pull->pipes = pipe;
-    pipe_go_on(pipe, !pull->closing);
-    uv_mutex_unlock(&pull->mutex);
-}
-
-/* Reads on, unless something is in the way; `good` is false at an offence. */
-static void pipe_go_on(struct pipe *pipe, bool good)
-{
-    if (!good || pipe->broken) {
-        break_off(pipe);
-    } else if (!pipe->parked && !pipe->held) {
-        start(pipe);
-    }
-}
-
-/* Starts the next read, or the writing of our greeting. A body, the head of
- * the frame behind it and what follows are read together: each read costs two
- * changes of thread. */
-static void start(struct pipe *pipe)
-{
-    nng_iov iov[3];
-    unsigned len = 0;
-
-    assert(!pipe->busy && !pipe->broken);
-    if (pipe->state == GREETING_OUT) {
-        /* nng only reads from there, whatever its type says. */
-        iov[len++] = (nng_iov){
-            .iov_buf = (void *)(uintptr_t)(greeting_pull + pipe->at),
-            .iov_len = GREETING_LEN - pipe->at};
-    } else {
-        if (pipe->body != NULL) {
-            size_t room = pipe->body_cap < pipe->body_len ? pipe->body_cap
-                                                          : pipe->body_len;
-            iov[len++] = (nng_iov){.iov_buf = pipe->body + pipe->body_at,
-                                   .iov_len = room - pipe->body_at};
-        }
-        if (pipe->body == NULL || pipe->body_cap >= pipe->body_len) {
-            iov[len++] = (nng_iov){.iov_buf = pipe->head + pipe->at,
-                                   .iov_len = HEAD_LEN - pipe->at};
-            if (pipe->state == FRAMES) {
-                iov[len++] = (nng_iov){.iov_buf = pipe->ahead,
-                                       .iov_len = AHEAD_LEN};
-            }
-        }
-    }
-    nng_aio_set_timeout(pipe->aio, pipe->trusted
-                                       ? NNG_DURATION_INFINITE
-                                       : (nng_duration)pipe->pull->stranger_ms);
-    nng_aio_set_iov(pipe->aio, len, iov);
-    pipe->busy = true;
-    if (pipe->state == GREETING_OUT) {
-        nng_stream_send(pipe->stream, pipe->aio);
-    } else {
-        nng_stream_recv(pipe->stream, pipe->aio);
-    }
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static bool offends(struct pipe *pipe, enum pull_end end)
-{
-    pipe->end = end;
-    return false;
-}
-
-static size_t take_ahead(struct pipe *pipe, uint8_t *to, size_t room)
-{
-    size_t n = least(pipe->ahead_len - pipe->ahead_at, room);
-
-    memcpy(to, pipe->ahead + pipe->ahead_at, n);
-    pipe->ahead_at += n;
-    return n;
-}
-
-/* Twice the memory when it is full: it grows with what came. */
-static bool body_room(struct pipe *pipe)
-{
-    if (pipe->body != NULL && pipe->body_at < pipe->body_cap) {
-        return true;
-    }
-    size_t cap = pipe->trusted ? pipe->body_len : 2 * pipe->body_cap;
-    cap = cap < BODY_CAP_MIN ? BODY_CAP_MIN : cap;
-    cap = cap > pipe->body_len ? pipe->body_len : cap;
-    uint8_t *body = realloc(pipe->body, cap);
-    if (body == NULL) {
-        return false; /* the pipe goes: its sender tries again */
-    }
-    pipe->body = body;
-    pipe->body_cap = cap;
-    return true;
-}
-
-/* From what was read ahead; false: memory is short. */
-static bool fill_body(struct pipe *pipe)
-{
-    while (pipe->body_at < pipe->body_len) {
-        if (!body_room(pipe)) {
-            return false;
-        }
-        size_t n = take_ahead(pipe, pipe->body + pipe->body_at,
-                              pipe->body_cap - pipe->body_at);
-        if (n == 0) {
-            break;
-        }
-        pipe->body_at += n;
-    }
-    return true;
-}
-
-/* Begins the next frame if its head is whole. An empty one is nonsense. */
-static bool take_head(struct pipe *pipe)
-{
-    const struct pull *pull = pipe->pull;
-    uint64_t len = bytes_u64be(pipe->head);
-
-    if (pipe->at < HEAD_LEN) {
-        return true;
-    }
-    if (len == 0 || len > pull->frame_max) {
-        return offends(pipe, PULL_END_OVERSIZED);
-    }
-    if (len > PULL_STRANGER_LEN && !pipe->trusted) {
-        pipe->held = pipe->heard; /* its first frame is being judged */
-        return pipe->held || offends(pipe, PULL_END_OVERSIZED);
-    }
-    pipe->at = 0;
-    pipe->body_len = (size_t)len;
-    pipe->body_at = 0;
-    pipe->body_cap = 0;
-    return body_room(pipe);
-}
-
-/* Puts the whole frame into the inbox; false: there is no room. */
-static bool deliver(struct pipe *pipe)
-{
-    struct pull *pull = pipe->pull;
-
-    if (pull->inbox_len == PULL_INBOX_MAX ||
-        (pull->inbox_len > 0 &&
-         pull->inbox_bytes + pipe->body_len > PULL_INBOX_LEN)) {
-        return false;
-    }
-    pull->inbox[pull->inbox_len++] = (struct letter){
-        .frame = pipe->body, .len = pipe->body_len, .pipe = pipe->id};
-    pull->inbox_bytes += pipe->body_len;
-    pipe->body = NULL;
-    pipe->heard = true;
-    return true;
-}
-
-/* Delivers each frame that is whole; all that was read ahead is then taken,
- * unless the pipe is parked or held. */
-static bool take_frames(struct pipe *pipe)
-{
-    do {
-        if (pipe->body != NULL) {
-            if (!fill_body(pipe)) {
-                return false;
-            }
-            if (pipe->body_at < pipe->body_len) {
-                return true;
-            }
-            if (!deliver(pipe)) {
-                pipe->parked = true;
-                return true;
-            }
-        }
-        pipe->at += take_ahead(pipe, pipe->head + pipe->at,
-                               HEAD_LEN - pipe->at);
-        if (!take_head(pipe)) {
-            return false;
-        }
-    } while (pipe->body != NULL);
-    return true;
-}
-
-/* They lie in the body, in the head, and in `ahead`, in this order. */
-static bool take_frame_bytes(struct pipe *pipe, size_t len)
-{
-    if (pipe->body != NULL) {
-        size_t body = least(len, pipe->body_len - pipe->body_at);
-        pipe->body_at += body;
-        len -= body;
-    }
-    size_t head = least(len, HEAD_LEN - pipe->at);
-    pipe->at += head;
-    pipe->ahead_at = 0;
-    pipe->ahead_len = len - head;
-    return take_frames(pipe);
-}
-
-/* false: the other end is no pusher, or says too much. */
-static bool take_bytes(struct pipe *pipe, size_t len)
-{
-    if (pipe->state == FRAMES) {
-        return take_frame_bytes(pipe, len);
-    }
-    pipe->at += len;
-    if (pipe->at < GREETING_LEN) {
-        return true;
-    }
-    pipe->at = 0;
-    if (pipe->state == GREETING_OUT) {
-        pipe->state = GREETING_IN;
-        return true;
-    }
-    pipe->state = FRAMES;
-    return memcmp(pipe->head, greeting_push, GREETING_LEN) == 0 ||
-           offends(pipe, PULL_END_GREETING);
-}
-
-static enum pull_end stranger_end(const struct pipe *pipe, int result)
-{
-    return result == NNG_ETIMEDOUT              ? PULL_END_SILENT
-           : pipe->state != FRAMES              ? PULL_END_GREETING
-           : pipe->at > 0 || pipe->body != NULL ? PULL_END_TRUNCATED
-                                                : PULL_END_CLOSED;
-}
-
-static void on_pipe(void *arg)
-{
-    struct pipe *pipe = arg;
-    struct pull *pull = pipe->pull;
-
-    uv_mutex_lock(&pull->mutex);
-    bool idle = pull->inbox_len == 0 && pull->dead == NULL;
-    pipe->busy = false;
-    int result = nng_aio_result(pipe->aio);
-    /* Trusted while a stranger's read was under way: silence is permitted. */
-    bool quiet = result == NNG_ETIMEDOUT && pipe->trusted;
-    if (result != 0 && !pipe->trusted && !pipe->broken) {
-        pipe->end = stranger_end(pipe, result);
-    }
-    pipe_go_on(pipe, quiet || (result == 0 && !pipe->broken &&
-                               take_bytes(pipe, nng_aio_count(pipe->aio))));
-    bool news = idle && (pull->inbox_len > 0 || pull->dead != NULL);
-    uv_mutex_unlock(&pull->mutex);
-    if (news) {
+    if (arrival.stream != NULL) {
         pull->to.on_news(pull->to.data);
     }
 }
 
-/* The inbox has room again. True when it now has something. */
-static bool unpark(struct pipe *pipe)
+/* --- pipes: on the loop --- */
+
+static void on_pipe_closed(uv_handle_t *poll)
 {
-    if (!pipe->parked || !deliver(pipe)) {
-        return false;
+    struct pipe *pipe = poll->data;
+    struct pull *pull = pipe->pull;
+
+    if (pull != NULL) {
+        struct pipe **at = &pull->pipes;
+        while (*at != pipe) {
+            at = &(*at)->next;
+        }
+        *at = pipe->next;
+        if (pipe->admitted) {
+            pull->to.left(pull->to.data, pipe->id, pipe->end);
+        }
     }
-    pipe->parked = false;
-    pipe_go_on(pipe, take_frames(pipe));
-    return true;
+    nng_stream_free(pipe->stream);
+    framing_fini(&pipe->framing);
+    free(pipe);
 }
 
-/* Closes the stream; dead, for the loop to free, when nothing is busy. */
 static void break_off(struct pipe *pipe)
 {
-    struct pull *pull = pipe->pull;
-    struct pipe **at = &pull->pipes;
-
     if (!pipe->broken) {
         pipe->broken = true;
         nng_stream_close(pipe->stream);
+        uv_close((uv_handle_t *)&pipe->poll, on_pipe_closed);
     }
-    if (pipe->busy) {
-        return; /* its callback comes */
-    }
-    while (*at != pipe) {
-        at = &(*at)->next;
-    }
-    *at = pipe->next;
-    pipe->next = pull->dead;
-    pull->dead = pipe;
-    uv_cond_signal(&pull->idle);
 }
 
-/* Not under the mutex, nor in a callback of its aio. */
-static void pipe_free(struct pipe *pipe)
+static void pipe_add(struct pull *pull, const struct arrival *arrival)
 {
-    nng_aio_free(pipe->aio);
-    nng_stream_free(pipe->stream);
-    free(pipe->body);
-    free(pipe);
+    struct pipe *pipe = calloc(1, sizeof *pipe);
+
+    if (pipe == NULL || !greet(pull, arrival->stream) ||
+        uv_poll_init(pull->loop, &pipe->poll, arrival->fd) != 0) {
+        free(pipe);
+        nng_stream_free(arrival->stream);
+        return;
+    }
+    pipe->poll.data = pipe;
+    pipe->pull = pull;
+    pipe->id = ++pull->ids;
+    pipe->stream = arrival->stream;
+    pipe->framing.frame_max = pull->frame_max;
+    pipe->read_ms = uv_now(pull->loop);
+    pipe->next = pull->pipes;
+    pull->pipes = pipe;
+    pipe->admitted = pull->to.admit(pull->to.data, pipe->id, arrival->from.ip);
+    if (!pipe->admitted ||
+        uv_poll_start(&pipe->poll, UV_READABLE, on_ready) != 0) {
+        break_off(pipe);
+    }
+}
+
+/* What `now` was started for is done, or not begun: its result. */
+static int settle(struct pull *pull)
+{
+    nng_aio_abort(pull->now, NNG_ECANCELED);
+    nng_aio_wait(pull->now);
+    return nng_aio_result(pull->now);
+}
+
+/* A fresh socket takes it whole. */
+static bool greet(struct pull *pull, nng_stream *stream)
+{
+    /* nng only reads from there, whatever its type says. */
+    nng_iov iov = {.iov_buf = (void *)(uintptr_t)greeting,
+                   .iov_len = sizeof greeting};
+
+    nng_aio_set_iov(pull->now, 1, &iov);
+    nng_stream_send(stream, pull->now);
+    return settle(pull) == 0 && nng_aio_count(pull->now) == sizeof greeting;
+}
+
+static enum pull_end end_of(const struct pipe *pipe)
+{
+    return pipe->framing.trusted               ? PULL_END_CLOSED
+           : !pipe->framing.greeted            ? PULL_END_GREETING
+           : framing_is_within(&pipe->framing) ? PULL_END_TRUNCATED
+                                               : PULL_END_CLOSED;
+}
+
+/* Memory being short is the end of the pipe: its sender tries again. */
+static void take_bytes(struct pipe *pipe, struct bytes in)
+{
+    const struct pull_to *to = &pipe->pull->to;
+    struct bytes frame;
+    int rc = 1;
+
+    pipe->read_ms = uv_now(pipe->pull->loop);
+    while (rc > 0 && !pipe->broken) {
+        rc = framing_next(&pipe->framing, &in, &frame);
+        if (rc > 0) {
+            to->on_frame(to->data, frame, pipe->id);
+        }
+    }
+    if (rc < 0) {
+        pipe->end = rc == ERR_SYNTAX    ? PULL_END_GREETING
+                    : rc == ERR_TOO_BIG ? PULL_END_OVERSIZED
+                                        : PULL_END_CLOSED;
+        break_off(pipe);
+    }
+}
+
+/* libuv has stopped watching where status is not 0: all is read then. */
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct pipe *pipe = poll->data;
+    struct pull *pull = pipe->pull;
+    nng_iov iov = {.iov_buf = pull->in, .iov_len = PULL_READ_LEN};
+    int result;
+    (void)events;
+
+    do {
+        nng_aio_set_iov(pull->now, 1, &iov);
+        nng_stream_recv(pipe->stream, pull->now);
+        result = settle(pull);
+        if (result == 0) {
+            take_bytes(pipe, bytes_of(pull->in, nng_aio_count(pull->now)));
+        }
+    } while (result == 0 && status != 0 && !pipe->broken);
+    if (!pipe->broken && result != 0 &&
+        (result != NNG_ECANCELED || status != 0)) {
+        pipe->end = end_of(pipe);
+        break_off(pipe);
+    }
 }

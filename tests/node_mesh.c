@@ -45,6 +45,7 @@ struct end {
 
 struct world {
     uv_loop_t loop;
+    uv_loop_t still; /* of b, where it is to stand still */
     struct end a;
     struct end b;
     uint64_t sent;
@@ -174,6 +175,28 @@ static void turn(void *data)
     if (world->b.mesh != NULL) {
         mesh_flush(world->b.mesh, now_ms);
     }
+}
+
+/* On a loop of its own; turn() does not run it. */
+static struct mesh *b_apart(struct world *world)
+{
+    mesh_close(world->b.mesh);
+    uv_run(&world->loop, UV_RUN_NOWAIT);
+    assert_int_equal(uv_loop_init(&world->still), 0);
+    start(&world->b, &world->still);
+    struct mesh *b = world->b.mesh;
+    know(&world->b, 5, &world->a);
+    world->b.mesh = NULL;
+    return b;
+}
+
+/* Nor does it stand still: to take the pipes. */
+static void turn_both(void *data)
+{
+    struct world *world = data;
+
+    uv_run(&world->still, UV_RUN_NOWAIT);
+    turn(world);
 }
 
 static void send_one(struct end *from, uint16_t slot, uint64_t count,
@@ -427,21 +450,13 @@ static void a_peer_that_stands_still_costs_a_bounded_queue(void **state)
 {
     struct world world;
     struct mesh_link link;
-    uv_loop_t still;
     (void)state;
 
     world_start(&world);
-    mesh_close(world.b.mesh);
-    world.b.mesh = NULL;
-    uv_run(&world.loop, UV_RUN_NOWAIT);
-    assert_int_equal(uv_loop_init(&still), 0);
-    start(&world.b, &still);
-    struct mesh *b = world.b.mesh;
-    know(&world.b, 5, &world.a);
-    world.b.mesh = NULL; /* its loop is not run by turn() */
+    struct mesh *b = b_apart(&world);
     world.a.limits.link_queue_len = 1 << 20;
     know(&world.a, 3, &world.b);
-    loop_until(&world.loop, a_up, turn, &world);
+    loop_until(&world.loop, a_up, turn_both, &world);
     uint64_t most = 0;
     while (world.a.stats.link_dropped == 0 || world.sent < 2000) {
         assert_true(world.sent < 100000);
@@ -465,9 +480,8 @@ static void a_peer_that_stands_still_costs_a_bounded_queue(void **state)
     send_one(&world.a, 3, ++world.sent, 100);
     for (int i = 0; world.b.newest != world.sent; i++) {
         assert_true(i < 10000);
-        uv_run(&still, UV_RUN_NOWAIT);
         uv_run(&world.loop, UV_RUN_NOWAIT);
-        turn(&world);
+        turn_both(&world);
         usleep(100);
     }
     assert_int_equal(world.b.disorder + world.b.untold, 0);
@@ -476,7 +490,7 @@ static void a_peer_that_stands_still_costs_a_bounded_queue(void **state)
     assert_int_equal(world.b.holes, 0); /* each with its topic */
     assert_true(world.b.gaps > 0);
     mesh_close(b);
-    loop_end(&still);
+    loop_end(&world.still);
     world.b.mesh = NULL;
     world_end(&world);
 }
@@ -486,29 +500,22 @@ static void control_that_is_not_taken_cuts_the_link(void **state)
 {
     static uint8_t message[1 << 20];
     struct world world;
-    uv_loop_t still;
     (void)state;
 
     world_start(&world);
-    mesh_close(world.b.mesh);
-    world.b.mesh = NULL;
-    uv_run(&world.loop, UV_RUN_NOWAIT);
-    assert_int_equal(uv_loop_init(&still), 0);
-    start(&world.b, &still);
-    struct mesh *b = world.b.mesh;
-    world.b.mesh = NULL;
+    struct mesh *b = b_apart(&world);
     know(&world.a, 3, &world.b);
-    loop_until(&world.loop, a_up, turn, &world);
+    loop_until(&world.loop, a_up, turn_both, &world);
     for (int i = 0; world.a.downs == 0; i++) {
         assert_true(i < 200);
         mesh_tell(world.a.mesh, 3, bytes_of(message, sizeof message));
         turn(&world);
         uv_run(&world.loop, UV_RUN_NOWAIT);
     }
-    loop_until(&world.loop, a_up, turn, &world);
+    loop_until(&world.loop, a_up, turn_both, &world);
     assert_int_equal(world.a.ups, 2);
     mesh_close(b);
-    loop_end(&still);
+    loop_end(&world.still);
     world_end(&world);
 }
 
