@@ -102,6 +102,12 @@ static inline bool link_queue_is_empty(const struct link_queue *q)
     return q->first == NULL;
 }
 
+/* True when nothing waits but a gap: more may be merged with it. */
+static inline bool link_queue_is_gap(const struct link_queue *q)
+{
+    return q->first != NULL && q->first == q->last && q->first->from != 0;
+}
+
 /* The oldest batch, closed now, borrowed until link_queue_pop(); NULL: none, or
  * memory is short. */
 const struct link_batch *link_queue_first(struct link_queue *q);

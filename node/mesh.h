@@ -39,6 +39,7 @@
 enum {
     MESH_CONTROL_LEN_MAX = 64 << 20, /* a whole snapshot waits at once */
     MESH_NUMBERS_MS = 100,           /* between two CLUSTER_NUMBERS */
+    MESH_GAP_MS = 100, /* between two gaps, if nothing is between them */
 };
 
 struct mesh;

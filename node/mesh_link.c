@@ -35,6 +35,14 @@ static bool seal_and_send(struct link_lane *lane,
     return true;
 }
 
+/* When one breaks away, its peers hear of it from all sides: a gap that nothing
+ * follows takes in what comes soon after it. */
+static bool gap_waits(const struct link_lane *lane)
+{
+    return link_queue_is_gap(&lane->out) &&
+           mesh_now(lane->link->mesh) - lane->gap_ms < MESH_GAP_MS;
+}
+
 void peer_link_depart(struct link_lane *lane, bool open_too)
 {
     struct mesh *mesh = lane->link->mesh;
@@ -42,10 +50,14 @@ void peer_link_depart(struct link_lane *lane, bool open_too)
     while (lane->link->up &&
            (open_too ? !link_queue_is_empty(&lane->out)
                      : link_queue_has_closed(&lane->out)) &&
-           lanes_has_room(mesh->lanes, lane->link->slot, lane->lane)) {
+           lanes_has_room(mesh->lanes, lane->link->slot, lane->lane) &&
+           !gap_waits(lane)) {
         const struct link_batch *batch = link_queue_first(&lane->out);
         if (batch == NULL || !seal_and_send(lane, batch)) {
             return;
+        }
+        if (batch->from != 0) {
+            lane->gap_ms = mesh_now(mesh);
         }
         link_queue_pop(&lane->out);
     }

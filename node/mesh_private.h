@@ -26,6 +26,7 @@ struct link_lane {
     struct addr addr;
     uint32_t pipe; /* of our way; 0 = it does not stand */
     struct link_queue out;
+    uint64_t gap_ms; /* the last gap left */
     struct sequence in;
     uint32_t pipe_in;   /* where the peer's last frame came from */
     uint32_t pipe_late; /* cut by mind_pause(): its frames are too old */

@@ -205,13 +205,46 @@ static void an_ingress_tells_between_the_right_items(void **state)
     for (int round = 0; round < 20; round++) {
         uint64_t before = sim_heard(sim, 2, 0);
         assert_true(sim_publish(sim, 1, 7));
-        sim_run(sim, 60);
+        sim_run(sim, MESH_GAP_MS + 60); /* the last one is long ago */
         lose(sim, 0, 1, (struct bytes){0});
         sim_run(sim, 1);
         /* The same lane, whoever relays the item. */
         assert_true(sim_heard(sim, 2, 0) >= before + 1);
         assert_int_equal(sim_gaps(sim, 2), round + 1);
     }
+    sim_free(sim);
+}
+
+static uint64_t gaps_in_lanes(const struct sim *sim)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < sim->options.nodes; i++) {
+        sum += sim->nodes[i].stats.link_gaps;
+    }
+    return sum;
+}
+
+/* Each of one region tells each of the other one, which tells each of its own:
+ * but not one by one. */
+static void gaps_that_follow_each_other_are_one(void **state)
+{
+    struct sim *sim = sim_whole(24, 2);
+    uint64_t lanes = 24 * 11; /* in the regions */
+
+    (void)state;
+    for (size_t i = 0; i < 24; i++) {
+        sim_want(sim, i, i % 7, true);
+    }
+    sim_run(sim, 2000);
+    for (size_t i = 0; i < 24 * 24; i++) { /* all ways between them */
+        if ((i / 24 + i) % 2 != 0) {
+            sim_break(sim, i / 24, i % 24);
+        }
+    }
+    sim_until(sim, sim_is_whole, 8000);
+    sim_run(sim, 1000);
+    assert_in_range(gaps_in_lanes(sim), lanes, 3 * lanes);
     sim_free(sim);
 }
 
@@ -292,6 +325,7 @@ int main(void)
         cmocka_unit_test(an_ingress_tells_its_region_what_it_missed),
         cmocka_unit_test(an_ingress_tells_of_some_topics_whom_they_concern),
         cmocka_unit_test(an_ingress_tells_between_the_right_items),
+        cmocka_unit_test(gaps_that_follow_each_other_are_one),
         cmocka_unit_test(a_data_lane_that_stands_still_is_dialled_anew),
         cmocka_unit_test(who_leaves_behind_its_end_leaves_no_gap),
     };
