@@ -17,11 +17,6 @@ static int denied(const struct auth *auth, const struct identity *who)
     return who == auth->anonymous && !auth->insecure ? ERR_UNAUTH : ERR_DENIED;
 }
 
-static bool has_expired(const struct identity *who, uint64_t now_s)
-{
-    return who->expires_at != 0 && who->expires_at <= now_s;
-}
-
 /* Whoever has no token. Without keys that is everyone, and may do everything
  * but look into _sys and act on other clients. */
 static struct identity *anonymous_new(bool insecure)
@@ -111,7 +106,7 @@ int auth_allows(const struct auth *auth, const struct identity *who,
                 enum auth_action action, struct bytes cache, struct bytes topic,
                 uint64_t now_s)
 {
-    if (has_expired(who, now_s)) {
+    if (identity_has_expired(who, now_s)) {
         return ERR_EXPIRED;
     }
     if (!token_allows(&who->token, (enum token_role)action, cache, topic)) {
@@ -125,7 +120,7 @@ int auth_allows_pattern(const struct auth *auth, const struct identity *who,
                         uint64_t now_s)
 {
     (void)pattern; /* whether it can meet a grant shows topic by topic */
-    if (has_expired(who, now_s)) {
+    if (identity_has_expired(who, now_s)) {
         return ERR_EXPIRED;
     }
     return token_reaches(&who->token, TOKEN_SUBSCRIBE, cache)
@@ -136,7 +131,7 @@ int auth_allows_pattern(const struct auth *auth, const struct identity *who,
 int auth_knows(const struct auth *auth, const struct identity *who,
                uint64_t now_s)
 {
-    if (has_expired(who, now_s)) {
+    if (identity_has_expired(who, now_s)) {
         return ERR_EXPIRED;
     }
     return who == auth->anonymous && !auth->insecure ? ERR_UNAUTH : 0;
@@ -145,7 +140,7 @@ int auth_knows(const struct auth *auth, const struct identity *who,
 int auth_allows_admin(const struct auth *auth, const struct identity *who,
                       const char *scope, uint64_t now_s)
 {
-    if (has_expired(who, now_s)) {
+    if (identity_has_expired(who, now_s)) {
         return ERR_EXPIRED;
     }
     return token_has_scope(&who->token, bytes_str(scope)) ? 0

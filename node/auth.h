@@ -56,6 +56,12 @@ int auth_login(struct auth *auth, struct bytes token, uint64_t now_s,
 void identity_ref(struct identity *who);
 void identity_unref(struct identity *who);
 
+static inline bool identity_has_expired(const struct identity *who,
+                                        uint64_t now_s)
+{
+    return who->expires_at != 0 && who->expires_at <= now_s;
+}
+
 /* The one check. 0, ERR_DENIED, ERR_EXPIRED, or ERR_UNAUTH (anonymous, and a
  * token would be needed). */
 int auth_allows(const struct auth *auth, const struct identity *who,

@@ -77,6 +77,7 @@ void client_free(struct client *client)
     leave_dirty(client);
     outq_fini(&client->out, &core->chunks);
     identity_unref(client->who);
+    aim_fini(&client->aim);
     if (client->prev != NULL) {
         client->prev->next = client->next;
     } else {

@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "cluster/cluster.h"
+#include "node/aim.h"
 #include "node/deadline.h"
 #include "node/hub.h"
 #include "node/outq.h"
@@ -58,6 +59,7 @@ struct client {
     struct conn *conn;
     void *state; /* door->state_len zeroed bytes, freed with it */
     struct identity *who;
+    struct aim aim;   /* what it published to last */
     struct sub *subs; /* newest first */
     uint32_t subs_len;
     uint32_t patterns_len;

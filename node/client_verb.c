@@ -20,6 +20,7 @@ void client_become(struct client *client, struct identity *who)
         identity_ref(who);
         identity_unref(client->who);
         client->who = who;
+        aim_fini(&client->aim);
         client_recheck(client);
     }
     client_arm_watch(client);
@@ -95,54 +96,52 @@ void client_recheck(struct client *client)
 
 /* --- publish --- */
 
-/* Looks at the value once, however long: *text says what it is. */
+/* Looks at the value once, however long, and at names that it aimed at before
+ * not at all. Fills in what it finds: hash (0: not known), flags. */
 static int check_item(const struct client *client,
-                      const struct client_item *item, bool *text)
+                      const struct client_item *from, struct item *item)
 {
     const struct core *core = client->core;
-    struct item_attrs attrs;
-    int rc;
+    bool binary = (from->flags & ITEM_BINARY) != 0;
+    int rc = 0;
 
     if (!core->ready) {
         return ERR_NOT_READY;
     }
-    if (!topic_cache_is_valid(item->cache) || !topic_is_valid(item->topic)) {
+    item->hash = aim_find(&client->aim, from->cache, from->topic);
+    if (item->hash == 0 &&
+        (!topic_cache_is_valid(from->cache) || !topic_is_valid(from->topic))) {
         return ERR_NAME;
     }
-    if (item->value.len > core->limits.item_len ||
-        item->attrs.len > ITEM_ATTRS_LEN_MAX) {
+    if (from->value.len > core->limits.item_len ||
+        from->attrs.len > ITEM_ATTRS_LEN_MAX) {
         return ERR_TOO_BIG;
     }
-    *text = (item->flags & ITEM_BINARY) == 0 &&
-            topic_text_is_valid(item->value);
-    if (!*text && !item->bytes && (item->flags & ITEM_BINARY) == 0) {
-        return ERR_UTF8;
+    if (!binary && !topic_text_is_valid(from->value)) {
+        binary = true;
+        rc = from->bytes ? 0 : ERR_UTF8;
     }
-    if (item->attrs.len > 0) {
-        rc = item_attrs_read(item->attrs, &attrs);
-        if (rc != 0) {
-            return rc;
-        }
+    if (rc == 0 && from->attrs.len > 0) {
+        struct item_attrs attrs;
+        rc = item_attrs_read(from->attrs, &attrs);
     }
-    return auth_allows(&core->auth, client->who, AUTH_PUBLISH, item->cache,
-                       item->topic, now_s(client));
+    if (rc != 0) {
+        return rc;
+    }
+    item->flags = (uint8_t)((from->flags & ITEM_FLAGS_KNOWN) |
+                            (binary ? ITEM_BINARY : 0));
+    if (item->hash != 0) {
+        return identity_has_expired(client->who, now_s(client)) ? ERR_EXPIRED
+                                                                : 0;
+    }
+    return auth_allows(&core->auth, client->who, AUTH_PUBLISH, from->cache,
+                       from->topic, now_s(client));
 }
 
 int client_publish(struct client *client, const struct client_item *from,
                    struct hub_receipt *receipt)
 {
     struct core *core = client->core;
-    bool text;
-    int rc;
-
-    *receipt = (struct hub_receipt){0};
-    if (client->closing) {
-        return 0;
-    }
-    rc = check_item(client, from, &text);
-    if (rc != 0) {
-        return rc;
-    }
     struct item item = {
         .cache = from->cache,
         .topic = from->topic,
@@ -151,11 +150,22 @@ int client_publish(struct client *client, const struct client_item *from,
         .at_ms = core->wall_ms,
         .publisher = client->who->token.subject,
         .attrs = from->attrs,
-        .flags = (uint8_t)((from->flags & ITEM_FLAGS_KNOWN) |
-                           (text ? 0 : ITEM_BINARY)),
     };
+
+    *receipt = (struct hub_receipt){0};
+    if (client->closing) {
+        return 0;
+    }
+    int rc = check_item(client, from, &item);
+    if (rc != 0) {
+        return rc;
+    }
+    bool fresh = item.hash == 0;
     core->stats.published++;
     hub_publish(core->hub, &item, HUB_FROM_CLIENT, receipt);
+    if (fresh) {
+        aim_set(&client->aim, item.cache, item.topic, item.hash);
+    }
     return 0;
 }
 

@@ -402,8 +402,10 @@ void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
 
     assert(!hub->settling);
     *receipt = (struct hub_receipt){0};
-    if (source == HUB_FROM_CLIENT && item->hash == 0) {
-        item->hash = hash_topic(&hub->hash_key, item->cache, item->topic);
+    if (source == HUB_FROM_CLIENT) {
+        if (item->hash == 0) {
+            item->hash = hash_topic(&hub->hash_key, item->cache, item->topic);
+        }
         item->origin = hub->node_u64;
         item->count = ++core->items_made;
     }

@@ -215,7 +215,7 @@ struct bytes hub_sub_topic(const struct sub *sub); /* or the pattern */
 enum topic_dialect hub_sub_dialect(const struct sub *sub);
 
 /* Delivers to local subscribers and, from a client or as ingress, sends on.
- * Fills item->hash, origin, count for a client's item when hash is 0. Never
+ * Fills in a client's item: origin, count, and the hash if it is 0. Never
  * fails for all: who cannot take it is counted and told. */
 void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
                  struct hub_receipt *receipt);

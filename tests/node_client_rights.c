@@ -87,6 +87,33 @@ static void strangers_may_nothing(void **state)
     world_fini(&w);
 }
 
+/* What was allowed for the last item is not allowed for ever. */
+static void each_publish_has_the_rights_of_its_moment(void **state)
+{
+    struct world w;
+    struct hub_receipt receipt;
+    const struct client_item t = {.cache = BYTES("c"), .topic = BYTES("t")};
+    const struct client_item u = {.cache = BYTES("c"), .topic = BYTES("u")};
+    (void)state;
+
+    struct client *a = world_with_keys(&w);
+    login_for(a, exact("t"), 100);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(client_publish(a, &t, &receipt), 0);
+        assert_int_equal(client_publish(a, &u, &receipt), ERR_DENIED);
+    }
+    login_for(a, exact("u"), 100);
+    assert_int_equal(client_publish(a, &t, &receipt), ERR_DENIED);
+    assert_int_equal(client_publish(a, &u, &receipt), 0);
+    client_logout(a);
+    assert_int_equal(client_publish(a, &u, &receipt), ERR_UNAUTH);
+    login_for(a, exact("u"), 100);
+    assert_int_equal(client_publish(a, &u, &receipt), 0);
+    core_turn(&w.core, 101000, (uint64_t)(NOW_S + 100) * 1000);
+    assert_int_equal(client_publish(a, &u, &receipt), ERR_EXPIRED);
+    world_fini(&w);
+}
+
 /* ADVERSARIAL H3: only what is granted arrives under a wider pattern. */
 static void a_pattern_delivers_only_what_is_granted(void **state)
 {
@@ -196,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strangers_may_nothing),
+        cmocka_unit_test(each_publish_has_the_rights_of_its_moment),
         cmocka_unit_test(a_pattern_delivers_only_what_is_granted),
         cmocka_unit_test(a_new_token_is_judged_anew),
         cmocka_unit_test(expiry_ends_subscriptions),
