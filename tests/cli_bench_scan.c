@@ -26,7 +26,8 @@ struct fixture {
     struct buf in;
 };
 
-static const struct bench_door *const doors[] = {&bench_door_resp};
+static const struct bench_door *const doors[] = {&bench_door_resp,
+                                                 &bench_door_nats};
 
 static struct fixture *begin(const struct bench_door *door)
 {
@@ -67,8 +68,9 @@ static void add(struct fixture *f, uint32_t topic, uint32_t stream,
     size_t at = f->in.len;
     buf_add_bytes(&f->in, buf_bytes(&layout->head));
     if (layout->topic_len > 0) {
-        bench_code_put(f->in.p + at + layout->topic_at,
-                       f->scan.topic_base + topic);
+        uint8_t *to = f->in.p + at + layout->topic_at;
+        bench_code_put(to, f->scan.topic_base + topic);
+        memcpy(to + layout->topic_len - BENCH_CODE_LEN, to, BENCH_CODE_LEN);
     }
     if (layout->gap != BENCH_GAP_NONE) {
         buf_add_str(&f->in, gap);

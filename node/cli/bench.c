@@ -4,8 +4,28 @@
  * the server goes, or on a schedule, and says what came, what it cost and how
  * long it took (docs/BENCHMARKS.md).
  */
+#include "node/cli/bench_churn.h"
 #include "node/cli/bench_flow.h"
+#include "node/cli/bench_idle.h"
 #include "node/cli/cli.h"
+
+static int run(struct bench_options *options, struct bench_report *report)
+{
+    switch (options->mode) {
+    case BENCH_CONNECTIONS:
+        return bench_idle_run(options, report);
+    case BENCH_CHURN:
+        return bench_churn_run(options, report);
+    case BENCH_FANOUT:
+    case BENCH_FANIN:
+    case BENCH_PAIRS:
+    case BENCH_TOPICS:
+    case BENCH_LATENCY:
+    case BENCH_CLUSTER:
+        break;
+    }
+    return bench_flow_run(options, report);
+}
 
 int cli_bench(int argc, char **argv)
 {
@@ -17,7 +37,7 @@ int cli_bench(int argc, char **argv)
         return exit_code;
     }
     bench_report_init(&report);
-    exit_code = bench_flow_run(&options, &report);
+    exit_code = run(&options, &report);
     return exit_code == CLI_OK ? bench_report_print(&report, &options)
                                : exit_code;
 }

@@ -5,6 +5,7 @@
 
 static const struct bench_door *const doors[] = {
     &bench_door_resp,
+    &bench_door_nats,
 };
 
 const struct bench_door *bench_door_find(const char *name)

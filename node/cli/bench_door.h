@@ -19,8 +19,7 @@ enum {
 /* One connection, as its door sees it. */
 struct bench_talk {
     const struct link_url *url;
-    const char *token; /* NULL = none */
-    bool subscriber;
+    const char *token;       /* NULL = none */
     bool greeted;            /* may be asked for something from now on */
     uint32_t acks;           /* subscriptions that hold */
     uint64_t answers;        /* to publishes */
@@ -54,6 +53,7 @@ struct bench_door {
     ptrdiff_t (*take)(struct bench_talk *talk, struct bytes in);
 };
 
+extern const struct bench_door bench_door_nats;
 extern const struct bench_door bench_door_resp;
 
 /* By its name; NULL when there is none. */

@@ -14,7 +14,13 @@ enum {
     BATCH_LEN = 256 << 10, /* of one write */
     TURN_NS = 100000000,
     SETTLE_NS = 300000000, /* until another node has surely heard of a topic */
-    NS_PER_S = 1000000000
+    NS_PER_S = 1000000000,
+    WINDOW_ALL = 512,         /* items on their way, of all publishers */
+    WINDOW_WIDE = 128,        /* to a thousand and more subscribers */
+    WINDOW_LEAST = 64,        /* of each of many publishers */
+    WINDOW_BYTES = 768 << 10, /* to one subscriber: a node of ours cuts those
+                                 that let 1 MiB wait */
+    GAP_LEN = 64              /* about */
 };
 
 /* Nothing came for so long: what is missing is lost. */
@@ -74,6 +80,26 @@ static void choose_shape(struct flow *f)
     f->net.scan.one_topic = f->all_hear || o->mode == BENCH_FANIN;
 }
 
+/* Unless it was given. */
+static void choose_window(struct flow *f)
+{
+    struct bench_options *o = f->options;
+    const struct bench_layout *layout = &f->net.scan.layout;
+    size_t frame_len = layout->head.len + layout->tail.len +
+                       (layout->gap == BENCH_GAP_NONE ? 0 : GAP_LEN);
+    size_t most = WINDOW_BYTES / frame_len /
+                  (o->mode == BENCH_FANIN ? f->pubs_len : 1);
+    size_t window = f->subs_len >= 1000 && f->all_hear
+                        ? WINDOW_WIDE
+                        : WINDOW_ALL / f->pubs_len;
+
+    window = window < WINDOW_LEAST ? WINDOW_LEAST : window;
+    window = window > most ? most : window;
+    if (o->window == 0) {
+        o->window = window < 1 ? 1 : (uint32_t)window;
+    }
+}
+
 static void share_streams(struct flow *f)
 {
     size_t counters = 0;
@@ -83,6 +109,7 @@ static void share_streams(struct flow *f)
         uint32_t from = (uint32_t)(i * f->streams / f->subs_len);
         uint32_t to = (uint32_t)((i + 1) * f->streams / f->subs_len);
         sub->number = (uint32_t)i;
+        sub->subscriber = true;
         sub->reader.first = f->all_hear ? 0 : from;
         sub->reader.streams = f->all_hear ? 1 : to - from;
         sub->reader.next = f->next + counters;
@@ -131,6 +158,7 @@ static int set_up(struct flow *f)
         f->next == NULL) {
         return bench_fail(CLI_INTERNAL, "%s", err_text(ERR_NOMEM));
     }
+    choose_window(f);
     share_streams(f);
     exit_code = bench_net_open(&f->net, &f->options->at, f->subs, f->subs_len);
     if (exit_code == CLI_OK) {

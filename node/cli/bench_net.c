@@ -127,7 +127,7 @@ void bench_net_close(struct bench_conn *conns, size_t len)
 
 static const char *kind(const struct bench_conn *conn)
 {
-    return conn->talk.subscriber ? "subscriber" : "publisher";
+    return conn->subscriber ? "subscriber" : "publisher";
 }
 
 static int lost(const struct bench_conn *conn)
@@ -224,6 +224,15 @@ int bench_net_send(struct bench_net *net, struct bench_conn *conn,
                                 : watch(net, conn, EPOLL_CTL_MOD, true);
 }
 
+int bench_net_flush(struct bench_net *net, struct bench_conn *conn)
+{
+    if (conn->out.failed) {
+        return bench_fail(CLI_INTERNAL, "%s", err_text(ERR_NOMEM));
+    }
+    return conn->out.len > 0 && !conn->waits_to_write ? flush(net, conn)
+                                                      : CLI_OK;
+}
+
 /* Goes on with opening as far as what was heard allows. */
 static int go_on(struct bench_net *net, struct bench_conn *conn)
 {
@@ -238,11 +247,7 @@ static int go_on(struct bench_net *net, struct bench_conn *conn)
         conn->state = BENCH_READY;
         net->ready++;
     }
-    if (conn->out.failed) {
-        return bench_fail(CLI_INTERNAL, "%s", err_text(ERR_NOMEM));
-    }
-    return conn->out.len > 0 && !conn->waits_to_write ? flush(net, conn)
-                                                      : CLI_OK;
+    return bench_net_flush(net, conn);
 }
 
 static int connected(struct bench_net *net, struct bench_conn *conn)
@@ -307,7 +312,7 @@ static int take(struct bench_net *net, struct bench_conn *conn,
 
     while (in->len > 0 && !more && exit_code == CLI_OK) {
         bool other = true;
-        if (conn->reader.next != NULL && conn->talk.acks > 0) {
+        if (conn->reader.next != NULL && conn->state >= BENCH_SUBSCRIBING) {
             size_t n = bench_scan_take(&net->scan, &conn->reader, *in, &other);
             *in = bytes_skip(*in, n);
             more = !other;
@@ -395,7 +400,6 @@ static int begin(struct bench_net *net, const struct bench_place *place,
     conn->fd = link.fd;
     conn->talk.url = &place->url;
     conn->talk.token = net->options->token;
-    conn->talk.subscriber = conn->topics > 0;
     conn->talk.out = &conn->out;
     return watch(net, conn, EPOLL_CTL_ADD, true);
 }

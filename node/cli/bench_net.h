@@ -29,11 +29,12 @@ struct bench_conn {
     bool waits_to_write;
     uint32_t number; /* of its kind, from 0 */
     uint32_t topic;  /* the first that it subscribes to */
-    uint32_t topics; /* how many; 0 = none, a publisher */
+    uint32_t topics; /* how many; 0 = none */
+    bool subscriber; /* or publisher */
     struct bench_reader reader;
     struct bench_talk talk;
     struct buf rest; /* read, and no whole frame yet */
-    struct buf out;  /* to be written when that is possible again */
+    struct buf out;  /* to be written, at once or when that is possible again */
 };
 
 struct bench_net {
@@ -58,8 +59,8 @@ int bench_net_init(struct bench_net *net, const struct bench_options *options,
                    size_t files);
 void bench_net_fini(struct bench_net *net);
 
-/* Makes `conns` ready, some at a time. number, topic, topics and reader are
- * set; connections with topics subscribe to them. */
+/* Makes `conns` ready, some at a time. number, subscriber, topic, topics and
+ * reader are set; connections with topics subscribe to them. */
 int bench_net_open(struct bench_net *net, struct bench_place *place,
                    struct bench_conn *conns, size_t len);
 void bench_net_close(struct bench_conn *conns, size_t len);
@@ -67,6 +68,9 @@ void bench_net_close(struct bench_conn *conns, size_t len);
 /* Writes; keeps what cannot be written now, and goes on with it by itself. */
 int bench_net_send(struct bench_net *net, struct bench_conn *conn,
                    struct bytes bytes);
+
+/* Writes what a door wanted to say (conn->out), as far as that is possible. */
+int bench_net_flush(struct bench_net *net, struct bench_conn *conn);
 
 /* Waits, up to wait_ns, and does what can be done then. */
 int bench_net_turn(struct bench_net *net, uint64_t wait_ns);

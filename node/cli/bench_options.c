@@ -9,10 +9,6 @@
 #include "node/nearest.h"
 
 enum {
-    WINDOW_ALL = 512,       /* items on their way, of all publishers */
-    WINDOW_WIDE = 128,      /* to a thousand and more subscribers */
-    WINDOW_LEAST = 64,      /* of each of many publishers */
-    WINDOW_BYTES = 4 << 20, /* of one publisher, by default */
     NS_PER_MS = 1000000,
     SECONDS_MAX = 3600
 };
@@ -24,8 +20,10 @@ enum takes {
     TOPICS = 1 << 2,
     CONNS = 1 << 3,
     RATE = 1 << 4,
-    ITEMS = 1 << 5, /* --size, --window, --warmup */
-    PUBLISH = 1 << 6
+    ITEMS = 1 << 5, /* --size, --window */
+    PUBLISH = 1 << 6,
+    WARMUP = 1 << 7,
+    FLOW = ITEMS | WARMUP
 };
 
 static const struct mode {
@@ -39,21 +37,27 @@ static const struct mode {
     uint32_t rate;
     const char *what;
 } modes[] = {
-    {"fanout", BENCH_FANOUT, SUBS | RATE | ITEMS | PUBLISH, 1, 100, 0, 0, 0,
+    {"fanout", BENCH_FANOUT, SUBS | RATE | FLOW | PUBLISH, 1, 100, 0, 0, 0,
      "1 topic, 1 publisher, --subs subscribers (100)"},
-    {"fanin", BENCH_FANIN, PUBS | RATE | ITEMS | PUBLISH, 100, 1, 0, 0, 0,
+    {"fanin", BENCH_FANIN, PUBS | RATE | FLOW | PUBLISH, 100, 1, 0, 0, 0,
      "1 topic, --pubs publishers (100), 1 subscriber"},
-    {"pairs", BENCH_PAIRS, PUBS | RATE | ITEMS | PUBLISH, 100, 0, 0, 0, 0,
+    {"pairs", BENCH_PAIRS, PUBS | RATE | FLOW | PUBLISH, 100, 0, 0, 0, 0,
      "--pubs pairs (100) of a publisher and a subscriber, a topic each"},
-    {"topics", BENCH_TOPICS, TOPICS | CONNS | RATE | ITEMS | PUBLISH, 1, 0,
+    {"topics", BENCH_TOPICS, TOPICS | CONNS | RATE | FLOW | PUBLISH, 1, 0,
      10000, 100, 0,
      "--topics (10000) over --conns subscribers (100), 1 publisher in turn"},
-    {"latency", BENCH_LATENCY, SUBS | RATE | ITEMS | PUBLISH, 1, 1, 0, 0, 10000,
+    {"connections", BENCH_CONNECTIONS, CONNS, 0, 0, 0, 10000, 0,
+     "--conns (10000) idle connections with a subscription each"},
+    {"latency", BENCH_LATENCY, SUBS | RATE | FLOW | PUBLISH, 1, 1, 0, 0, 10000,
      "fanout at --rate items a second (10000) to --subs subscribers (1)"},
-    {"cluster", BENCH_CLUSTER, PUBS | SUBS | RATE | ITEMS | PUBLISH, 1, 1, 0, 0,
+    {"cluster", BENCH_CLUSTER, PUBS | SUBS | RATE | FLOW | PUBLISH, 1, 1, 0, 0,
      0,
      "publishers at --publish-url, subscribers at --url: fanout, or pairs "
      "with --pubs"},
+    {"churn", BENCH_CHURN, CONNS | TOPICS | RATE | WARMUP | PUBLISH, 1, 0, 0,
+     64, 0,
+     "subscribe and, once acknowledged, publish there, on --conns (64); with "
+     "--topics all of them at once"},
 };
 
 struct reading {
@@ -62,7 +66,6 @@ struct reading {
     const char *url;
     const char *publish_url;
     const char *door;
-    bool window_given;
     bool conns_given;
 };
 
@@ -195,7 +198,6 @@ static int read_counted(struct reading *r, const char *name, const char *value,
                     name, r->mode->name);
             return CLI_USAGE;
         }
-        r->window_given |= numbers[i].to == &o->window;
         r->conns_given |= numbers[i].to == &o->conns;
         return read_number(name, value, numbers[i].least, numbers[i].most,
                            numbers[i].to);
@@ -220,6 +222,9 @@ static int read_valued(struct reading *r, const char *name, const char *value)
     } else if (strcmp(name, "--seconds") == 0) {
         return read_seconds(name, value, false, &r->options->run_ns);
     } else if (strcmp(name, "--warmup") == 0) {
+        if ((r->mode->takes & WARMUP) == 0) {
+            return wrong("--warmup means nothing in mode", r->mode->name);
+        }
         return read_seconds(name, value, true, &r->options->warmup_ns);
     } else {
         return read_pids(r->options, value);
@@ -345,22 +350,8 @@ static int find_places(struct reading *r)
     return exit_code == CLI_OK ? choose_door(r, only, publish_only) : exit_code;
 }
 
-/* --- what was left open --- */
+/* --- what fits together --- */
 
-static void choose_window(struct bench_options *o)
-{
-    uint32_t bytes = (uint32_t)WINDOW_BYTES / o->size;
-
-    o->window = o->subs >= 1000 ? WINDOW_WIDE : WINDOW_ALL / o->pubs;
-    if (o->window < WINDOW_LEAST) {
-        o->window = WINDOW_LEAST;
-    }
-    if (o->window > bytes) {
-        o->window = bytes < 1 ? 1 : bytes;
-    }
-}
-
-/* Each mode in the same words: publishers, subscriber connections, topics. */
 static int settle(struct reading *r)
 {
     struct bench_options *o = r->options;
@@ -387,9 +378,6 @@ static int settle(struct reading *r)
         return wrong("several publishers are pairs: --subs is --pubs, not also "
                      "a number of its own in mode",
                      "cluster");
-    }
-    if ((r->mode->takes & ITEMS) != 0 && !r->window_given) {
-        choose_window(o);
     }
     return CLI_OK;
 }

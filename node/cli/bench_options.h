@@ -47,7 +47,7 @@ struct bench_options {
     uint32_t topics;
     uint32_t conns;
     uint32_t size;
-    uint32_t window; /* of each publisher */
+    uint32_t window; /* of each publisher; 0: as the mode has it */
     uint32_t rate;   /* a second, of all; 0: a closed loop */
     uint64_t run_ns;
     uint64_t warmup_ns;

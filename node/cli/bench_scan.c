@@ -186,6 +186,22 @@ static void take_latency(struct bench_scan *scan, uint32_t stream,
                         scan->now_ns > due_ns ? scan->now_ns - due_ns : 0);
 }
 
+static inline bool is_topic(const struct bench_layout *layout,
+                            const uint8_t *head, uint32_t topic)
+{
+    const uint8_t *at = head + layout->topic_at;
+
+    if (layout->topic_len == 0) {
+        return true; /* the connection has but one */
+    }
+    if (layout->topic_len > BENCH_CODE_LEN &&
+        (at[BENCH_CODE_LEN] != ' ' ||
+         memcmp(at, at + BENCH_CODE_LEN + 1, BENCH_CODE_LEN) != 0)) {
+        return false;
+    }
+    return bench_code_get(at) == bench_code(topic);
+}
+
 /* false: no item that this one was owed. */
 static inline bool take_numbers(struct bench_scan *scan,
                                 const struct bench_reader *reader,
@@ -200,8 +216,7 @@ static inline bool take_numbers(struct bench_scan *scan,
 
     if (!bench_code_is(stream_code) || !bench_code_is(sequence_code) ||
         stream - reader->first >= reader->streams ||
-        (layout->topic_len > 0 &&
-         bench_code_get(frame->head + layout->topic_at) != bench_code(topic))) {
+        !is_topic(layout, frame->head, topic)) {
         return false;
     }
     uint32_t sequence = bench_code_number(sequence_code);

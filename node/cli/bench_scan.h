@@ -36,7 +36,8 @@ enum bench_gap {
 struct bench_layout {
     struct buf head;
     size_t topic_at;  /* in the head, the code of the topic */
-    size_t topic_len; /* what differs between topics, from there; 0: nothing */
+    size_t topic_len; /* what differs between topics, from there: nothing, the
+                         code, or the code, a space and the code */
     enum bench_gap gap;
     struct buf tail;
     size_t mark_at; /* in the tail, the codes of stream and sequence */

@@ -54,6 +54,34 @@ for (const door of ['resp']) {
   });
 }
 
+for (const door of ['resp']) {
+  test(`idle connections over ${door}`, { timeout: 30000 }, async () => {
+    const report = await measured('connections', '--door', door, '--conns', '300', '--pid', String(nodes[0].process.pid));
+    assert.equal(report.conns, 300);
+    assert.ok(report.connects_per_s > 0 && report.rss_bytes > 0 && report.cpu_percent >= 0);
+  });
+}
+
+for (const door of ['resp']) {
+  const churn = (...args) => measured('churn', '--door', door, '--publish-url', nodes[1].url, ...args);
+  test(`subscribed when acknowledged over ${door}`, { timeout: 30000 }, async () => {
+    const report = await churn('--conns', '5');
+    assertWhole(report, 1);
+    assert.ok(report.p50_us > 0 && !('all_ms' in report));
+  });
+  test(`subscribed on schedule over ${door}`, { timeout: 30000 }, async () => {
+    const report = await churn('--conns', '5', '--rate', '200', '--warmup', '0');
+    assertWhole(report, 1);
+    assert.ok(report.published <= 41);
+  });
+  test(`a thousand subscribes at once over ${door}`, { timeout: 30000 }, async () => {
+    const report = await churn('--conns', '7', '--topics', '1000');
+    assertWhole(report, 1);
+    assert.equal(report.published, 1000);
+    assert.ok(report.all_ms > 0);
+  });
+}
+
 test('a schedule of several publishers', { timeout: 30000 }, async () => {
   const report = await measured('pairs', '--pubs', '3', '--rate', '1000');
   assertWhole(report, 1);
@@ -92,6 +120,10 @@ for (const [what, words] of [
   [/how fast/, []],
   [/unknown mode 'fanuot' \(did you mean 'fanout'\?\)/, ['fanuot']],
   [/--subs means nothing in mode 'pairs'/, ['pairs', '--subs', '3']],
+  [/--warmup means nothing in mode 'connections'/, ['connections', '--warmup', '1']],
+  [/--publish-url means nothing in mode 'connections'/, ['connections', '--publish-url', 'http://127.0.0.1:1']],
+  [/10 topics cannot be spread over 11 connections/, ['topics', '--topics', '10', '--conns', '11']],
+  [/that door is not to be had at 'nats:\/\/x'/, ['fanout', '--url', 'nats://x', '--door', 'resp']],
   [/--subs takes a number from 1 to 1000000, not 'many'/, ['fanout', '--subs', 'many']],
   [/--size takes a number from 16/, ['fanout', '--size', '1']],
   [/--seconds takes seconds/, ['fanout', '--seconds', '0']],
