@@ -33,6 +33,8 @@ int core_init(struct core *core, const struct core_options *options)
     core->cluster = options->cluster;
     core->id = options->id;
     core->workers = options->workers;
+    core->worker = options->worker;
+    core->board = options->board;
     core->node_u64 = node_id_u64(&options->id);
     copy_text(core->name, sizeof core->name, options->name);
     copy_text(core->region, sizeof core->region, options->region);

@@ -20,6 +20,8 @@
 #include "node/stats.h"
 #include "proto/hash.h"
 
+struct asking;
+struct board;
 struct calls;
 struct client;
 struct keyring;
@@ -36,6 +38,8 @@ struct core {
     struct cluster *cluster; /* borrowed; NULL in tests of a lone core */
     struct keyring *keyring; /* likewise */
     struct calls *calls;     /* likewise */
+    struct board *board;     /* borrowed; NULL: alone in its process */
+    struct asking *asking;   /* door/status.c: who waits for the board */
     /* Writes what waits now, in the middle of a turn, because a client crossed
      * its soft bound and nobody is dropped unasked: conns_write(). May be NULL.
      */
@@ -59,6 +63,7 @@ struct core {
     struct node_id id;      /* of this life */
     uint64_t node_u64;      /* the same in short: origin of items of here */
     unsigned workers;       /* nodes of this process; 0 is one */
+    unsigned worker;        /* which of them, from 0 */
     char name[65];          /* this node's */
     char region[65];
     char endpoint[257]; /* URL that clients use, may be empty */
@@ -74,6 +79,8 @@ struct core_options {
     struct hash_key hash_key;
     struct node_id id;
     unsigned workers;           /* nodes of this process; 0 is one */
+    unsigned worker;            /* which of them, from 0 */
+    struct board *board;        /* of several */
     struct hub_outside outside; /* zero = a lone node */
     struct cluster *cluster;
     const char *name;

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "node/board.h"
 #include "node/calls.h"
 #include "node/client.h"
 #include "node/conns.h"
+#include "node/door/door.h"
 #include "node/keyfile.h"
 #include "node/membership.h"
 #include "node/ports.h"
@@ -27,11 +29,16 @@ enum {
     LAG_TOLD_MS = 100, /* the cluster suspects nobody for our own pause */
 };
 
-static int open_core(struct node *node, const struct config *config);
+static int open_core(struct node *node, const struct config *config,
+                     struct board *board);
 static void free_core(struct node *node);
 static int read_keys(struct node *node, struct keyfile *keys);
 static void derive_endpoint(struct node *node);
 static void start_handles(struct node *node);
+static void join_board(struct node *node);
+static void leave_board(struct node *node);
+static void wake_loop(void *data);
+static void on_wake(uv_async_t *wake);
 static void say_listening(struct node *node);
 static void close_all(struct node *node);
 static void on_signal(uv_signal_t *signal, int number);
@@ -49,7 +56,7 @@ static void leave(struct node *node);
 int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
               int *exit_code)
 {
-    int rc = node_prepare(node, loop, config);
+    int rc = node_prepare(node, loop, config, NULL);
 
     if (rc == 0) {
         rc = ports_bind(&node, 1);
@@ -66,7 +73,7 @@ int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
 }
 
 int node_prepare(struct node *node, uv_loop_t *loop,
-                 const struct config *config)
+                 const struct config *config, struct board *board)
 {
     *node = (struct node){.loop = loop, .exit_code = EXIT_INTERNAL};
     node->config = *config;
@@ -74,7 +81,7 @@ int node_prepare(struct node *node, uv_loop_t *loop,
                              .level = config->log_level,
                              .json = config->log_json,
                              .node = node->config.name};
-    int rc = open_core(node, config);
+    int rc = open_core(node, config, board);
     if (rc == 0) {
         rc = conns_open(&node->conns, loop, &node->core);
         if (rc != 0) {
@@ -86,15 +93,21 @@ int node_prepare(struct node *node, uv_loop_t *loop,
 
 int node_start(struct node *node)
 {
-    derive_endpoint(node);
-    int rc = membership_start(node);
-    if (rc != 0) {
+    int rc = ports_share(node);
+    if (rc == 0) {
+        derive_endpoint(node);
+        rc = membership_start(node);
         node->exit_code = rc == ERR_CONFIG ? EXIT_CONFIG : EXIT_INTERNAL;
+    }
+    if (rc != 0) {
         ports_unbind(node);
         node_drop(node);
         return rc;
     }
     start_handles(node);
+    if (node->core.board != NULL) {
+        join_board(node);
+    }
     node->exit_code = 0;
     say_listening(node);
     return 0;
@@ -107,7 +120,8 @@ void node_drop(struct node *node)
     free_core(node);
 }
 
-static int open_core(struct node *node, const struct config *config)
+static int open_core(struct node *node, const struct config *config,
+                     struct board *board)
 {
     struct core_options options = {
         .limits = config->limits,
@@ -116,6 +130,8 @@ static int open_core(struct node *node, const struct config *config)
         .region = config->region,
         .endpoint = config->endpoint,
         .workers = config->workers,
+        .worker = config->worker,
+        .board = board,
         .outside = membership_outside(node),
     };
     struct keyfile keys = {0};
@@ -240,6 +256,41 @@ static void say_listening(struct node *node)
              node->core.auth.insecure, STARLING_VERSION, (long)getpid());
 }
 
+static void join_board(struct node *node)
+{
+    /* Cannot fail: the mesh has made the first of this loop. */
+    uv_async_init(node->loop, &node->wake, on_wake);
+    node->wake.data = node;
+    board_join(node->core.board, node->config.worker, wake_loop, node);
+}
+
+static void wake_loop(void *data)
+{
+    struct node *node = data;
+
+    (void)uv_async_send(&node->wake);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct node *node = wake->data;
+
+    if (!node->closed) {
+        conns_enter(node->conns);
+        status_on_board(&node->core);
+    }
+}
+
+static void leave_board(struct node *node)
+{
+    struct view view;
+
+    view_of(&node->core, &view);
+    board_leave(node->core.board, node->config.worker);
+    board_say(node->core.board, node->config.worker, &view);
+    uv_close((uv_handle_t *)&node->wake, NULL);
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     (void)number;
@@ -323,6 +374,9 @@ static void close_all(struct node *node)
     };
     node->closed = true;
     conns_close(node->conns);
+    if (node->core.board != NULL) {
+        leave_board(node);
+    }
     membership_close(node);
     for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
         uv_close(handles[i], NULL);

@@ -46,8 +46,10 @@ struct node {
     uv_timer_t drain;     /* says goodbye to some clients at a time */
     uv_signal_t sigterm;
     uv_signal_t sigint;
+    uv_async_t wake; /* of several workers: the board has something */
 
     struct cluster *cluster;
+    struct addr client_addr;  /* of the process: what port 0 became */
     struct addr cluster_addr; /* bound: gossip and control lane */
     struct seeds *seeds;
     struct calls *calls; /* asked of the peers, and answered */
@@ -81,8 +83,9 @@ int node_open(struct node *node, uv_loop_t *loop, const struct config *config,
 
 /* The same in steps, for the workers of a process, with node/ports.h in the
  * middle. An error is in node->exit_code and in the log. */
+struct board;
 int node_prepare(struct node *node, uv_loop_t *loop,
-                 const struct config *config);
+                 const struct config *config, struct board *board);
 /* With its ports bound. On error nothing stays open. */
 int node_start(struct node *node);
 /* Undoes node_prepare(), when it was not started. */

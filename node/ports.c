@@ -20,8 +20,6 @@ struct refused {
 
 static int bind_all(struct node *const *nodes, size_t len,
                     const struct addr *client, struct refused *refused);
-static int bind_one(struct node *node, const struct addr *client,
-                    enum listener_kind kind, struct refused *refused);
 static int bind_own(struct node *node, struct refused *refused);
 static void say_refused(const struct refused *refused, int rc);
 
@@ -51,46 +49,32 @@ int ports_bind(struct node *const *nodes, size_t len)
 static int bind_all(struct node *const *nodes, size_t len,
                     const struct addr *client, struct refused *refused)
 {
-    struct addr shared = *client;
+    enum listener_kind kind = len == 1 ? LISTENER_ALONE : LISTENER_FIRST;
+    struct node *first = nodes[0];
 
-    for (size_t i = 0; i < len; i++) {
-        enum listener_kind kind = len == 1 ? LISTENER_ALONE
-                                  : i == 0 ? LISTENER_FIRST
-                                           : LISTENER_NEXT;
-        int rc = bind_one(nodes[i], &shared, kind, refused);
-        if (rc != 0) {
-            while (i-- > 0) {
-                ports_unbind(nodes[i]);
-            }
-            return rc;
-        }
-        shared = listener_addr(nodes[i]->listener); /* what port 0 became */
-    }
-    return 0;
-}
-
-static int bind_one(struct node *node, const struct addr *client,
-                    enum listener_kind kind, struct refused *refused)
-{
-    *refused = (struct refused){node, "client", *client};
-    int rc = listener_open(&node->listener, node->loop, node->conns, client,
+    *refused = (struct refused){first, "client", *client};
+    int rc = listener_open(&first->listener, first->loop, first->conns, client,
                            kind);
     if (rc != 0) {
         return rc;
     }
-    rc = bind_own(node, refused);
-    if (rc != 0) {
-        ports_unbind(node);
+    struct addr bound = listener_addr(first->listener);
+    size_t i = 0;
+    for (; rc == 0 && i < len; i++) {
+        nodes[i]->client_addr = bound;
+        rc = bind_own(nodes[i], refused);
+    }
+    while (rc != 0 && i-- > 0) {
+        ports_unbind(nodes[i]);
     }
     return rc;
 }
 
 static int bind_own(struct node *node, struct refused *refused)
 {
-    struct addr client = listener_addr(node->listener);
     struct worker_ports ports;
-    int rc = worker_ports(&node->config, node->core.auth.insecure, &client,
-                          &ports);
+    int rc = worker_ports(&node->config, node->core.auth.insecure,
+                          &node->client_addr, &ports);
 
     *refused = (struct refused){node, "cluster", ports.cluster};
     node->cluster_addr = ports.cluster;
@@ -101,6 +85,22 @@ static int bind_own(struct node *node, struct refused *refused)
         *refused = (struct refused){node, "admin", ports.admin};
         rc = listener_open(&node->admin, node->loop, node->conns, &ports.admin,
                            LISTENER_ADMIN);
+    }
+    return rc;
+}
+
+int ports_share(struct node *node)
+{
+    int rc = 0;
+
+    if (node->listener == NULL) {
+        rc = listener_open(&node->listener, node->loop, node->conns,
+                           &node->client_addr, LISTENER_NEXT);
+    }
+    if (rc != 0) {
+        const struct refused refused = {node, "client", node->client_addr};
+        say_refused(&refused, rc);
+        node->exit_code = EXIT_CANNOT_BIND;
     }
     return rc;
 }

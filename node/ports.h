@@ -8,11 +8,14 @@
 
 #include "node/node.h"
 
-/* Binds the ports of prepared nodes of one configuration. Default ports that
- * are taken step by CONFIG_PORT_STEP; else the first error is in the log and
- * in the exit code of each: 73. Nothing stays open then, when their loops have
- * run once more. */
+/* Binds the ports of prepared nodes of one configuration; the first one takes
+ * the client port. Default ports that are taken step by CONFIG_PORT_STEP; else
+ * the first error is in the log and in the exit code of each: 73. Nothing stays
+ * open then, when their loops have run once more. */
 int ports_bind(struct node *const *nodes, size_t len);
+/* At the start of one of the others: it listens on the client port, too, and is
+ * given its part of the connections from now on. Errors: as above. */
+int ports_share(struct node *node);
 /* Closes those of one node. */
 void ports_unbind(struct node *node);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/stats.h"
 
+#include <assert.h>
 #include <stddef.h>
 
 struct stats_row {
@@ -32,6 +33,33 @@ static const struct stats_row rows[] = {
     STATS_LINK_REFUSED(X)
 #undef X
 };
+
+enum {
+    STATS_FIELDS = sizeof(struct stats) / sizeof(uint64_t)
+};
+static_assert(STATS_FIELDS * sizeof(uint64_t) == sizeof(struct stats),
+              "numbers only");
+
+/* Sums but for what no sum has a meaning of. */
+void stats_add(struct stats *sum, const struct stats *one)
+{
+    const struct stats before = *sum;
+    uint64_t to[STATS_FIELDS];
+    uint64_t from[STATS_FIELDS];
+
+    memcpy(to, sum, sizeof to);
+    memcpy(from, one, sizeof from);
+    for (size_t i = 0; i < STATS_FIELDS; i++) {
+        to[i] += from[i];
+    }
+    memcpy(sum, to, sizeof to);
+    sum->loop_lag_ms = before.loop_lag_ms > one->loop_lag_ms
+                           ? before.loop_lag_ms
+                           : one->loop_lag_ms;
+    sum->peers = before.peers > one->peers ? before.peers : one->peers;
+    sum->links = before.links < one->links ? before.links : one->links;
+    sum->ready = before.ready < one->ready ? before.ready : one->ready;
+}
 
 void stats_write(const struct stats *stats, struct buf *out)
 {

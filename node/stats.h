@@ -122,6 +122,10 @@ struct stats {
 #undef X
 };
 
+/* Adds the numbers of another node: those of two workers of a process. Lag and
+ * peers are the greater ones, links and ready the lesser ones. */
+void stats_add(struct stats *sum, const struct stats *one);
+
 /* Appends the Prometheus text exposition (format 0.0.4) of the table. */
 void stats_write(const struct stats *stats, struct buf *out);
 

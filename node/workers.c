@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
+#include "node/board.h"
 #include "node/node.h"
 #include "node/ports.h"
 #include "node/worker.h"
@@ -14,147 +15,150 @@ enum {
     EXIT_INTERNAL = 70,
 };
 
+enum state {
+    PREPARED,
+    RUNNING, /* the first on the main thread, the others on their own */
+    DROPPED, /* could not start: its node is gone */
+};
+
 struct worker {
     struct node node;
     uv_loop_t loop;
     uv_thread_t thread;
-    bool has_thread;
+    enum state state;
 };
 
 struct workers {
-    size_t len; /* with an open loop, and prepared */
+    size_t len; /* with an open loop */
     struct worker *all;
     struct node *nodes[CONFIG_WORKERS_MAX];
+    struct board *board;
+    uv_prepare_t watch; /* waits on its loop for the first to be ready */
+    int exit_code;      /* the first that is not 0 */
 };
 
-static int prepare(struct workers *workers, const struct config *config);
-static int prepare_one(struct worker *worker, const struct config *config,
-                       unsigned index);
-static int start(struct workers *workers);
-static void hurry(struct worker *worker);
+static void prepare(struct workers *workers, const struct config *config);
+static void prepare_one(struct workers *workers, const struct config *config,
+                        unsigned index);
 static void run(struct workers *workers);
+static void on_turn(uv_prepare_t *watch);
+static int start_other(struct workers *workers, struct worker *worker);
 static void run_thread(void *data);
-static int finish(struct workers *workers);
+static void finish(struct workers *workers);
+static void finish_one(struct worker *worker);
 
 int workers_run(const struct config *config)
 {
     struct workers workers = {
-        .all = calloc(config->workers, sizeof *workers.all)};
-    int exit_code = EXIT_INTERNAL;
+        .all = calloc(config->workers, sizeof *workers.all),
+        .board = board_new(config->workers),
+    };
 
-    if (workers.all != NULL) {
-        exit_code = prepare(&workers, config);
+    if (workers.all == NULL || workers.board == NULL) {
+        workers.exit_code = EXIT_INTERNAL;
+    } else {
+        prepare(&workers, config);
     }
-    if (exit_code == 0) {
-        exit_code = start(&workers);
-    }
-    if (exit_code == 0) {
+    if (workers.exit_code == 0) {
         run(&workers);
-        exit_code = finish(&workers);
     }
+    finish(&workers);
+    board_free(workers.board);
     free(workers.all);
-    return exit_code;
+    return workers.exit_code;
 }
 
-/* --- the start: all or none --- */
-
-static int prepare(struct workers *workers, const struct config *config)
+static void prepare(struct workers *workers, const struct config *config)
 {
-    int exit_code = 0;
-
-    while (exit_code == 0 && workers->len < config->workers) {
-        struct worker *worker = &workers->all[workers->len];
-        exit_code = prepare_one(worker, config, (unsigned)workers->len);
-        if (exit_code == 0) {
-            workers->nodes[workers->len++] = &worker->node;
-        }
+    while (workers->exit_code == 0 && workers->len < config->workers) {
+        prepare_one(workers, config, (unsigned)workers->len);
     }
-    if (exit_code == 0 && ports_bind(workers->nodes, workers->len) != 0) {
-        exit_code = workers->nodes[0]->exit_code;
+    if (workers->exit_code == 0 &&
+        ports_bind(workers->nodes, workers->len) != 0) {
+        workers->exit_code = workers->nodes[0]->exit_code;
     }
-    for (size_t i = 0; exit_code != 0 && i < workers->len; i++) {
-        node_drop(workers->nodes[i]);
-        uv_loop_close(&workers->all[i].loop);
-    }
-    return exit_code;
 }
 
-static int prepare_one(struct worker *worker, const struct config *config,
-                       unsigned index)
+static void prepare_one(struct workers *workers, const struct config *config,
+                        unsigned index)
 {
+    struct worker *worker = &workers->all[index];
+    struct node *node = &worker->node;
     struct config own;
+    struct view view;
 
     worker_config(config, index, &own);
     if (uv_loop_init(&worker->loop) != 0) {
-        return EXIT_INTERNAL;
+        workers->exit_code = EXIT_INTERNAL;
+        return;
     }
-    if (node_prepare(&worker->node, &worker->loop, &own) != 0) {
-        uv_loop_close(&worker->loop);
-        return worker->node.exit_code;
+    workers->nodes[workers->len++] = node;
+    if (node_prepare(node, &worker->loop, &own, workers->board) != 0) {
+        worker->state = DROPPED;
+        workers->exit_code = node->exit_code;
+        return;
     }
-    return 0;
+    view_of(&node->core, &view);
+    board_say(workers->board, index, &view);
 }
 
-static int start(struct workers *workers)
-{
-    size_t started = 0;
-    int rc = 0;
-
-    while (rc == 0 && started < workers->len) {
-        struct node *node = workers->nodes[started];
-        if (started > 0) {
-            worker_join(&node->config, &workers->nodes[0]->cluster_addr);
-        }
-        rc = node_start(node);
-        started += rc == 0;
-    }
-    if (rc == 0) {
-        return 0;
-    }
-    for (size_t i = 0; i < started; i++) {
-        hurry(&workers->all[i]);
-    }
-    uv_loop_close(&workers->all[started].loop);
-    for (size_t i = started + 1; i < workers->len; i++) {
-        ports_unbind(workers->nodes[i]);
-        node_drop(workers->nodes[i]);
-        uv_loop_close(&workers->all[i].loop);
-    }
-    return workers->nodes[started]->exit_code;
-}
-
-static void hurry(struct worker *worker)
-{
-    node_stop(&worker->node);
-    node_stop(&worker->node);
-    uv_run(&worker->loop, UV_RUN_DEFAULT);
-    node_fini(&worker->node);
-    uv_loop_close(&worker->loop);
-}
-
-/* --- the threads --- */
-
-/* Without a thread for one of them all are told to stop, and those without one
- * do so here, afterwards. */
+/* The first, and when it is ready the others. */
 static void run(struct workers *workers)
 {
-    for (size_t i = 1; i < workers->len; i++) {
-        struct worker *worker = &workers->all[i];
-        worker->has_thread = uv_thread_create(&worker->thread, run_thread,
-                                              worker) == 0;
-        if (!worker->has_thread) {
-            worker->node.exit_code = EXIT_INTERNAL;
-            raise(SIGTERM);
-        }
+    struct worker *first = &workers->all[0];
+
+    if (node_start(&first->node) != 0) {
+        first->state = DROPPED;
+        workers->exit_code = first->node.exit_code;
+        return;
     }
-    uv_run(&workers->all[0].loop, UV_RUN_DEFAULT);
-    for (size_t i = 1; i < workers->len; i++) {
-        if (!workers->all[i].has_thread) {
-            run_thread(&workers->all[i]);
-        } else {
-            uv_thread_join(&workers->all[i].thread);
-        }
+    first->state = RUNNING;
+    uv_prepare_init(&first->loop, &workers->watch);
+    workers->watch.data = workers;
+    uv_prepare_start(&workers->watch, on_turn);
+    uv_unref((uv_handle_t *)&workers->watch);
+    uv_run(&first->loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&workers->watch, NULL);
+    uv_run(&first->loop, UV_RUN_DEFAULT);
+}
+
+static void on_turn(uv_prepare_t *watch)
+{
+    struct workers *workers = watch->data;
+    const struct node *first = workers->nodes[0];
+
+    if (first->core.ready || first->stopping) {
+        uv_prepare_stop(watch);
     }
+    for (size_t i = 1; first->core.ready && !first->stopping &&
+                       workers->exit_code == 0 && i < workers->len;
+         i++) {
+        workers->exit_code = start_other(workers, &workers->all[i]);
+    }
+    if (workers->exit_code != 0) {
+        raise(SIGTERM); /* to all that run */
+    }
+}
+
+static int start_other(struct workers *workers, struct worker *worker)
+{
+    struct node *node = &worker->node;
+
+    worker_join(&node->config, &workers->nodes[0]->cluster_addr);
+    if (node_start(node) != 0) {
+        worker->state = DROPPED;
+        return node->exit_code;
+    }
+    worker->state = RUNNING;
+    if (uv_thread_create(&worker->thread, run_thread, worker) == 0) {
+        return 0;
+    }
+    node_stop(node);
+    node_stop(node);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    node_fini(node);
+    worker->state = DROPPED;
+    return EXIT_INTERNAL;
 }
 
 static void run_thread(void *data)
@@ -167,17 +171,32 @@ static void run_thread(void *data)
     uv_run(&worker->loop, UV_RUN_DEFAULT);
 }
 
-static int finish(struct workers *workers)
+static void finish(struct workers *workers)
 {
-    int exit_code = 0;
-
     for (size_t i = 0; i < workers->len; i++) {
         struct worker *worker = &workers->all[i];
-        if (exit_code == 0) {
-            exit_code = worker->node.exit_code;
+        if (worker->state == RUNNING && i > 0) {
+            uv_thread_join(&worker->thread);
         }
-        node_fini(&worker->node);
-        uv_loop_close(&worker->loop);
+        if (worker->state == RUNNING && workers->exit_code == 0) {
+            workers->exit_code = worker->node.exit_code;
+        }
+        finish_one(worker);
     }
-    return exit_code;
+}
+
+static void finish_one(struct worker *worker)
+{
+    switch (worker->state) {
+    case RUNNING:
+        node_fini(&worker->node);
+        break;
+    case PREPARED:
+        ports_unbind(&worker->node);
+        node_drop(&worker->node);
+        break;
+    case DROPPED:
+        break;
+    }
+    uv_loop_close(&worker->loop);
 }

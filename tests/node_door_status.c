@@ -5,6 +5,7 @@
 #include "tests/test.h"
 
 #include "cluster/cluster.h"
+#include "node/board.h"
 #include "tests/ask.h"
 
 /* --- stands in for cluster/cluster.c ----------------------------------------
@@ -317,6 +318,176 @@ static void other_spellings_of_a_path_have_no_door(void **state)
     }
 }
 
+/* --- workers --- */
+
+enum {
+    OTHER = 1
+};
+
+static unsigned woken;
+
+static void wake(void *data)
+{
+    (void)data;
+    woken++;
+}
+
+/* The first of two workers; the test is the other. */
+static void two_workers_init(struct core *core, struct board **board)
+{
+    struct view none = {.name = "n1.2"};
+
+    fake_core_init(core);
+    *board = board_new(2);
+    assert_non_null(*board);
+    core->board = *board;
+    core->workers = 2;
+    woken = 0;
+    for (size_t i = 0; i < 2; i++) {
+        board_join(*board, i, wake, NULL);
+    }
+    board_say(*board, OTHER, &none);
+}
+
+static void other_shows(struct core *core, bool ready)
+{
+    struct view view = {.name = "n1.2", .ready = ready, .node_u64 = 7};
+
+    strcpy(view.why, ready ? "" : "starting");
+    view.stats.conns = 40;
+    view.stats.published = 400;
+    board_show(core->board, OTHER, board_wanted(core->board, OTHER), &view);
+    status_on_board(core);
+    fake_flush(core);
+}
+
+static void a_worker_answers_for_all_when_all_have_shown(void **state)
+{
+    struct board *board;
+    struct core core;
+    (void)state;
+    two_workers_init(&core, &board);
+    core.stats.conns = 2;
+
+    struct fake_conn *ready = ask_new(&core,
+                                      &(struct ask){.target = "/readyz"});
+    struct fake_conn *metrics = ask_new(&core,
+                                        &(struct ask){.target = "/metrics"});
+    struct fake_conn *cluster = ask_new(&core,
+                                        &(struct ask){.target = "/v1/cluster"});
+    struct fake_conn *live = ask_new(&core, &(struct ask){.target = "/livez"});
+    assert_int_equal(live->status, 200); /* at once */
+    assert_int_equal(ready->status, 0);
+    assert_int_equal(woken, 3);
+    other_shows(&core, true);
+    assert_int_equal(ready->status, 200);
+    assert_int_equal(metrics->status, 200);
+    assert_true(ask_out_has(metrics, "\nstarling_connections 42\n"));
+    assert_true(ask_out_has(metrics, "\nstarling_worker_up{worker=\"2\"} 1\n"));
+    assert_true(ask_out_has(metrics,
+                            "\nstarling_worker_connections{worker=\"1\"} 2\n"));
+    json_t *root = ask_json(cluster);
+    json_t *workers = json_object_get(root, "workers");
+    assert_int_equal(json_integer_value(json_object_get(root, "clients")), 42);
+    assert_int_equal(json_array_size(workers), 2);
+    assert_string_equal(text(json_array_get(workers, OTHER), "name"), "n1.2");
+    assert_string_equal(text(json_array_get(workers, OTHER), "id"),
+                        "0000000000000007");
+    json_decref(root);
+    struct fake_conn *all[] = {ready, metrics, cluster, live};
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        fake_conn_free(all[i]);
+    }
+    core_fini(&core);
+    board_free(board);
+}
+
+static void one_that_is_not_ready_is_named(void **state)
+{
+    struct board *board;
+    struct core core;
+    (void)state;
+    two_workers_init(&core, &board);
+
+    struct fake_conn *fake = ask_new(&core, &(struct ask){.target = "/readyz"});
+    other_shows(&core, false);
+    assert_int_equal(fake->status, 503);
+    assert_true(ask_out_has(fake, "\"why\":\"n1.2: starting\""));
+    fake_conn_free(fake);
+    core_fini(&core);
+    board_free(board);
+}
+
+/* Its loop is held up: the others say so, with what it said before. */
+static void one_that_does_not_answer_is_named(void **state)
+{
+    struct board *board;
+    struct core core;
+    (void)state;
+    two_workers_init(&core, &board);
+
+    struct fake_conn *ready = ask_new(&core,
+                                      &(struct ask){.target = "/readyz"});
+    other_shows(&core, true);
+    ask_again(ready, &(struct ask){.target = "/readyz"});
+    struct fake_conn *metrics = ask_new(&core,
+                                        &(struct ask){.target = "/metrics"});
+    fake_wait(&core, 999);
+    assert_int_equal(ready->status, 0);
+    fake_wait(&core, 1);
+    assert_int_equal(ready->status, 503);
+    assert_true(ask_out_has(ready, "\"why\":\"n1.2: does not answer\""));
+    assert_true(ask_out_has(metrics, "\nstarling_worker_up{worker=\"2\"} 0\n"));
+    assert_true(
+        ask_out_has(metrics, "\nstarling_messages_published_total 400\n"));
+    fake_conn_free(ready);
+    fake_conn_free(metrics);
+    core_fini(&core);
+    board_free(board);
+}
+
+static void the_admin_port_speaks_for_its_worker_alone(void **state)
+{
+    struct board *board;
+    struct core core;
+    (void)state;
+    two_workers_init(&core, &board);
+    core.stats.conns = 2;
+
+    struct fake_conn *fake = fake_conn_new(&core);
+    fake->conn.admin = true;
+    ask_again(fake, &(struct ask){.target = "/metrics"});
+    assert_int_equal(fake->status, 200);
+    assert_true(ask_out_has(fake, "\nstarling_connections 2\n"));
+    assert_false(ask_out_has(fake, "worker="));
+    assert_int_equal(woken, 0);
+    fake_conn_free(fake);
+    core_fini(&core);
+    board_free(board);
+}
+
+static void who_asked_may_go_or_be_sent_away(void **state)
+{
+    struct board *board;
+    struct core core;
+    (void)state;
+    two_workers_init(&core, &board);
+
+    struct fake_conn *gone = ask_new(&core, &(struct ask){.target = "/readyz"});
+    struct fake_conn *sent = ask_new(&core, &(struct ask){.target = "/readyz"});
+    fake_conn_free(gone);
+    core.draining = true;
+    client_close(sent->conn.client, ERR_CLOSING);
+    fake_flush(&core);
+    assert_int_equal(sent->status, 503);
+    fake_conn_free(sent);
+    woken = 0;
+    other_shows(&core, true);
+    assert_int_equal(woken, 0); /* nobody waits */
+    core_fini(&core);
+    board_free(board);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +499,11 @@ int main(void)
         cmocka_unit_test(the_regions_are_those_of_living_nodes),
         cmocka_unit_test(a_joining_node_says_what_it_waits_for),
         cmocka_unit_test(the_numbers_have_the_form_of_prometheus),
+        cmocka_unit_test(a_worker_answers_for_all_when_all_have_shown),
+        cmocka_unit_test(one_that_is_not_ready_is_named),
+        cmocka_unit_test(one_that_does_not_answer_is_named),
+        cmocka_unit_test(the_admin_port_speaks_for_its_worker_alone),
+        cmocka_unit_test(who_asked_may_go_or_be_sent_away),
         cmocka_unit_test(only_get_is_answered),
         cmocka_unit_test(other_spellings_of_a_path_have_no_door),
     };

@@ -69,7 +69,7 @@ static void prepare(struct addr listen, bool named)
     for (unsigned i = 0; i < LEN; i++) {
         struct config own;
         worker_config(&all, i, &own);
-        assert_int_equal(node_prepare(&workers[i], &loop, &own), 0);
+        assert_int_equal(node_prepare(&workers[i], &loop, &own, NULL), 0);
         workers[i].log.to = NULL;
         nodes[i] = &workers[i];
     }
@@ -107,6 +107,9 @@ static void all_share_one_port_and_have_their_own(void **state)
     assert_int_equal(ports_bind(nodes, LEN), 0);
     for (int i = 0; i < LEN; i++) {
         int first = 1 + i * WORKER_PORTS;
+        assert_int_equal(workers[i].client_addr.port, base.port);
+        assert_true((workers[i].listener == NULL) == (i > 0));
+        assert_int_equal(ports_share(&workers[i]), 0);
         assert_int_equal(listener_addr(workers[i].listener).port, base.port);
         assert_int_equal(workers[i].cluster_addr.port, base.port + first);
         assert_int_equal(listener_addr(workers[i].admin).port,
@@ -157,7 +160,7 @@ static void default_ports_step_together(void **state)
         prepare(base, false);
         assert_int_equal(ports_bind(nodes, LEN), 0);
         for (size_t n = 0; n < LEN; n++) {
-            assert_int_equal(listener_addr(workers[n].listener).port,
+            assert_int_equal(workers[n].client_addr.port,
                              base.port + CONFIG_PORT_STEP);
             ports_unbind(&workers[n]);
         }

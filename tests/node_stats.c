@@ -68,12 +68,42 @@ static void every_field_appears_and_counters_say_total(void **state)
     buf_fini(&out);
 }
 
+/* Lag is the worst, readiness is that of the last, all else is a sum. */
+static void the_numbers_of_two_are_added(void **state)
+{
+    struct stats sum = {.conns = 3,
+                        .link_stale = 1,
+                        .gossip_foreign = 2,
+                        .loop_lag_ms = 7,
+                        .peers = 4,
+                        .links = 4,
+                        .ready = 1};
+    const struct stats one = {.conns = 2,
+                              .published = 9,
+                              .link_stale = 5,
+                              .loop_lag_ms = 3,
+                              .peers = 5,
+                              .links = 3};
+    const struct stats want = {.conns = 5,
+                               .published = 9,
+                               .link_stale = 6,
+                               .gossip_foreign = 2,
+                               .loop_lag_ms = 7,
+                               .peers = 5,
+                               .links = 3};
+    (void)state;
+
+    stats_add(&sum, &one);
+    assert_memory_equal(&sum, &want, sizeof sum);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(metrics_have_help_type_and_value),
         cmocka_unit_test(what_is_refused_is_labelled_by_reason),
         cmocka_unit_test(every_field_appears_and_counters_say_total),
+        cmocka_unit_test(the_numbers_of_two_are_added),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

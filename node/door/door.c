@@ -6,14 +6,8 @@
 #include "node/door/door.h"
 
 static const struct door *const doors[] = {
-    &door_resp,
-    &door_native,
-    &door_status,
-    &door_keys,
-    &door_console,
-    &door_sse,
-    &door_poll,
-    &door_publish,
+    &door_resp,    &door_native, &door_status, &door_keys,
+    &door_console, &door_sse,    &door_poll,   &door_publish,
 };
 
 enum door_sniff door_for_bytes(struct bytes first, const struct door **door)

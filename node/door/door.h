@@ -97,6 +97,8 @@ extern const struct door door_publish; /* POST /topics/... */
 extern const struct door door_poll;    /* GET  /topics/..., long-poll */
 extern const struct door door_sse;     /* GET  /topics/..., event stream */
 extern const struct door door_status;  /* /v1, /livez, /readyz, /metrics */
+/* Other workers of this process have shown something, or ask. */
+void status_on_board(struct core *core);
 extern const struct door door_keys;    /* /v1/admin/keys */
 extern const struct door door_console; /* /console, /starling.js */
 

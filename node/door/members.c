@@ -8,17 +8,13 @@ enum {
     ID_SHOWN = 8
 }; /* bytes of an id that people are shown, in hex */
 
-struct links {
-    uint64_t up;
-    uint64_t of; /* living peers */
-};
-
 static bool member_at(const struct core *core, size_t index,
                       struct cluster_member *member);
 static void member_of_core(const struct core *core,
                            struct cluster_member *member);
 static bool is_living(const struct cluster_member *member);
-static struct links count_links(const struct core *core);
+static void add_workers(struct buf *out, const struct view *views, size_t len);
+static void add_numbers(struct buf *out, const struct view *view);
 static void add_member(struct buf *out, const struct cluster_member *member);
 static void add_name(struct buf *out, const struct cluster_member *member);
 static const char *state_name(enum cluster_state state);
@@ -40,13 +36,14 @@ static void add_id(struct buf *out, const char *name, const struct node_id *id);
 static void add_addr(struct buf *out, const char *name,
                      const struct addr *addr);
 
-void members_add_cluster(struct buf *out, const struct core *core)
+void members_add_cluster(struct buf *out, const struct core *core,
+                         const struct view *views, size_t len)
 {
     struct cluster_member member;
     struct node_id self = {{0}};
-    struct links links = count_links(core);
-    const struct cluster *cluster = core->cluster;
+    struct view sum;
 
+    view_sum(views, len, len > 1 ? core->worker : 0, &sum);
     bytes_put_u64be(self.b, core->node_u64);
     buf_add_u8(out, '{');
     add_text(out, false, "name", bytes_str(core->name));
@@ -54,22 +51,47 @@ void members_add_cluster(struct buf *out, const struct core *core)
     add_text(out, true, "region", bytes_str(core->region));
     add_text(out, true, "version", BYTES(STARLING_VERSION));
     add_bool(out, "insecure", core->auth.insecure);
-    add_bool(out, "ready", core->ready);
-    add_bool(out, "alone", cluster != NULL && cluster_is_alone(cluster));
-    add_bool(out, "draining", core->draining);
-    add_number(out, "uptime_ms", core->now_ms - core->boot_ms);
-    add_number(out, "clients", core->stats.conns);
-    add_number(out, "topics", core->stats.topics);
-    add_number(out, "subscriptions", core->stats.subs);
+    add_bool(out, "ready", sum.ready);
+    add_bool(out, "alone", sum.alone);
+    add_bool(out, "draining", sum.draining);
+    add_number(out, "uptime_ms", sum.uptime_ms);
+    add_numbers(out, &sum);
     buf_add_str(out, ",\"links\":{\"up\":");
-    buf_add_u64(out, links.up);
-    add_number(out, "of", links.of);
-    buf_add_str(out, "},\"members\":[");
+    buf_add_u64(out, sum.links_up);
+    add_number(out, "of", sum.links_of);
+    buf_add_u8(out, '}');
+    if (len > 1) {
+        add_workers(out, views, len);
+    }
+    buf_add_str(out, ",\"members\":[");
     for (size_t i = 0; member_at(core, i, &member); i++) {
         buf_add_str(out, i == 0 ? "" : ",");
         add_member(out, &member);
     }
     buf_add_str(out, "]}");
+}
+
+static void add_numbers(struct buf *out, const struct view *view)
+{
+    add_number(out, "clients", view->stats.conns);
+    add_number(out, "topics", view->stats.topics);
+    add_number(out, "subscriptions", view->stats.subs);
+}
+
+static void add_workers(struct buf *out, const struct view *views, size_t len)
+{
+    buf_add_str(out, ",\"workers\":[");
+    for (size_t i = 0; i < len; i++) {
+        struct node_id id = {{0}};
+        bytes_put_u64be(id.b, views[i].node_u64);
+        buf_add_str(out, i == 0 ? "{" : ",{");
+        add_text(out, false, "name", bytes_str(views[i].name));
+        add_id(out, "id", &id);
+        add_bool(out, "ready", views[i].ready && !views[i].silent);
+        add_numbers(out, &views[i]);
+        buf_add_u8(out, '}');
+    }
+    buf_add_u8(out, ']');
 }
 
 void members_add_regions(struct buf *out, const struct core *core)
@@ -124,19 +146,6 @@ static void member_of_core(const struct core *core,
 static bool is_living(const struct cluster_member *member)
 {
     return member->state == CLUSTER_ALIVE || member->state == CLUSTER_SUSPECTED;
-}
-
-static struct links count_links(const struct core *core)
-{
-    struct links links = {0};
-    struct cluster_member member;
-    for (size_t i = 0; member_at(core, i, &member); i++) {
-        if (!member.self && is_living(&member)) {
-            links.of++;
-            links.up += member.linked ? 1 : 0;
-        }
-    }
-    return links;
 }
 
 static void add_member(struct buf *out, const struct cluster_member *member)

@@ -9,10 +9,15 @@
 #define NODE_DOOR_MEMBERS_H
 
 #include "node/core.h"
+#include "node/view.h"
 #include "proto/bytes.h"
 
-/* {"self":ID,"name":...,"links":{"up":2,"of":2},...,"members":[...]} */
-void members_add_cluster(struct buf *out, const struct core *core);
+/* {"self":ID,"name":...,"links":{"up":2,"of":2},...,"members":[...]}: the
+ * members as this core knows them; what is said of itself is in views[self],
+ * or, of several workers, in the sum of their views, followed by a list of
+ * them. */
+void members_add_cluster(struct buf *out, const struct core *core,
+                         const struct view *views, size_t len);
 
 /* {"self":REGION,"regions":[{"name":...,"nodes":2,"endpoints":[URL]}]}; the
  * living nodes only, regions in the order of their first member's id. */

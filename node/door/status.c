@@ -6,12 +6,27 @@
  * The first two are for load balancers: no credentials, no inner facts, small
  * whatever the load. On a node with keys the regions are for everyone with a
  * token, because clients choose theirs by it; the others need `admin:read`.
+ *
+ * A worker speaks for all of its process, unless it is asked on its admin port:
+ * it asks the others (node/board.h) and answers when all have shown, or after
+ * ASK_MS with what they showed before.
  */
+#include <assert.h>
+
 #include "node/auth.h"
+#include "node/board.h"
+#include "node/config.h"
+#include "node/conn.h"
 #include "node/door/door.h"
 #include "node/door/members.h"
 #include "node/door/web.h"
 #include "proto/json.h"
+
+enum {
+    /* Who is silent for so long is not ready: a lone node in the same place
+     * would not answer either. */
+    ASK_MS = 1000,
+};
 
 enum access {
     ACCESS_ALL,
@@ -19,12 +34,30 @@ enum access {
     ACCESS_ADMIN, /* scope admin:read */
 };
 
+/* By each of those the answer is for. */
+struct said {
+    const struct view *views;
+    size_t len;
+    struct view sum;
+};
+
 struct page {
     const char *path;
     const char *content_type;
     enum access access;
+    bool of_all; /* of all workers of the process */
     /* Returns the status of the answer. */
-    unsigned (*write)(struct buf *out, const struct core *core);
+    unsigned (*write)(struct buf *out, const struct core *core,
+                      const struct said *said);
+};
+
+/* A client that waits until the other workers have shown themselves. */
+struct asking {
+    struct client *client;
+    struct asking *next;     /* of the core */
+    const struct page *page; /* NULL: nothing is owed */
+    uint64_t number;         /* of the ask */
+    struct web_headers headers;
 };
 
 static bool takes(const struct http_request *request);
@@ -32,29 +65,52 @@ static int on_request(struct client *client,
                       const struct http_request *request);
 static int may_read(const struct client *client, enum access access);
 static const struct page *page_of(const struct http_request *request);
-static void answer(struct client *client, const struct http_request *request,
-                   const struct page *page);
-static unsigned write_livez(struct buf *out, const struct core *core);
-static unsigned write_readyz(struct buf *out, const struct core *core);
-static const char *why_not_ready(const struct core *core);
-static unsigned write_metrics(struct buf *out, const struct core *core);
-static unsigned write_cluster(struct buf *out, const struct core *core);
-static unsigned write_regions(struct buf *out, const struct core *core);
+static int answer(struct client *client, const struct http_request *request,
+                  const struct page *page);
+static int ask(struct client *client, const struct http_request *request,
+               const struct page *page);
+static void on_deadline(struct client *client);
+static void say_error(struct client *client, int err);
+static void on_close(struct client *client);
+static void answer_all(struct client *client);
+static void forget(struct client *client);
+static unsigned write_page(struct buf *out, const struct core *core,
+                           const struct page *page,
+                           const struct asking *asking);
+static unsigned write_livez(struct buf *out, const struct core *core,
+                            const struct said *said);
+static unsigned write_readyz(struct buf *out, const struct core *core,
+                             const struct said *said);
+static unsigned write_metrics(struct buf *out, const struct core *core,
+                              const struct said *said);
+static void write_workers(struct buf *out, const struct said *said);
+static uint64_t is_up(const struct view *view);
+static uint64_t is_ready(const struct view *view);
+static uint64_t conns_of(const struct view *view);
+static uint64_t lag_of(const struct view *view);
+static unsigned write_cluster(struct buf *out, const struct core *core,
+                              const struct said *said);
+static unsigned write_regions(struct buf *out, const struct core *core,
+                              const struct said *said);
 
 static const struct page pages[] = {
-    {"/livez", "application/json", ACCESS_ALL, write_livez},
-    {"/readyz", "application/json", ACCESS_ALL, write_readyz},
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", ACCESS_ADMIN,
+    {"/livez", "application/json", ACCESS_ALL, false, write_livez},
+    {"/readyz", "application/json", ACCESS_ALL, true, write_readyz},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", ACCESS_ADMIN, true,
      write_metrics},
-    {"/v1/cluster", "application/json", ACCESS_ADMIN, write_cluster},
-    {"/v1/regions", "application/json", ACCESS_TOKEN, write_regions},
+    {"/v1/cluster", "application/json", ACCESS_ADMIN, true, write_cluster},
+    {"/v1/regions", "application/json", ACCESS_TOKEN, false, write_regions},
 };
 
 const struct door door_status = {
     .name = "status",
     .shape = DOOR_REQUEST,
+    .state_len = sizeof(struct asking),
     .takes = takes,
     .on_request = on_request,
+    .on_deadline = on_deadline,
+    .say_error = say_error,
+    .on_close = on_close,
 };
 
 static bool takes(const struct http_request *request)
@@ -73,8 +129,9 @@ static int on_request(struct client *client, const struct http_request *request)
     if (err < 0) {
         return err;
     }
-    answer(client, request, page);
-    return 0;
+    bool for_all = page->of_all && client->core->board != NULL &&
+                   !client->conn->admin;
+    return for_all ? ask(client, request, page) : answer(client, request, page);
 }
 
 static int may_read(const struct client *client, enum access access)
@@ -105,82 +162,263 @@ static const struct page *page_of(const struct http_request *request)
     return NULL;
 }
 
-static void answer(struct client *client, const struct http_request *request,
-                   const struct page *page)
+static int answer(struct client *client, const struct http_request *request,
+                  const struct page *page)
 {
     struct buf body = {0};
-    unsigned status = page->write(&body, client->core);
-    if (body.failed) {
-        request_error(client, request, ERR_NOMEM);
-    } else {
+    unsigned status = write_page(&body, client->core, page, NULL);
+    bool failed = body.failed;
+
+    if (!failed) {
         request_answer(client, request, status, page->content_type,
                        buf_bytes(&body));
     }
     buf_fini(&body);
+    return failed ? ERR_NOMEM : 0;
+}
+
+/* --- for all workers --- */
+
+static int ask(struct client *client, const struct http_request *request,
+               const struct page *page)
+{
+    struct asking *asking = client->state;
+    struct core *core = client->core;
+    int err = web_headers_init(&asking->headers, client, request);
+
+    if (err < 0) {
+        return err;
+    }
+    asking->client = client;
+    asking->page = page;
+    asking->next = core->asking;
+    core->asking = asking;
+    asking->number = board_ask(core->board, core->worker);
+    client_deadline(client, core->now_ms + ASK_MS);
+    if (board_has_shown(core->board, core->worker, asking->number)) {
+        answer_all(client); /* there is nobody to ask, at the start and end */
+    }
+    return 0;
+}
+
+void status_on_board(struct core *core)
+{
+    uint64_t number = board_wanted(core->board, core->worker);
+    struct view view;
+
+    if (number > 0) {
+        view_of(core, &view);
+        board_show(core->board, core->worker, number, &view);
+    }
+    struct asking *next;
+    for (struct asking *a = core->asking; a != NULL; a = next) {
+        next = a->next;
+        if (board_has_shown(core->board, core->worker, a->number)) {
+            answer_all(a->client);
+        }
+    }
+}
+
+static void on_deadline(struct client *client)
+{
+    const struct asking *asking = client->state;
+
+    if (asking->page != NULL) {
+        answer_all(client);
+    }
+}
+
+static void say_error(struct client *client, int err)
+{
+    (void)err; /* what it asked for can still be said */
+    on_deadline(client);
+}
+
+static void answer_all(struct client *client)
+{
+    struct asking *asking = client->state;
+    const struct page *page = asking->page;
+    struct buf body = {0};
+    unsigned status = write_page(&body, client->core, page, asking);
+    const struct http_response response = {
+        .status = body.failed ? err_status(ERR_NOMEM) : status,
+        .content_type = bytes_str(page->content_type),
+        .body = body.failed ? bytes_of(NULL, 0) : buf_bytes(&body),
+        .headers = asking->headers.list,
+        .headers_len = asking->headers.len,
+    };
+
+    forget(client);
+    client_deadline(client, DEADLINE_NEVER);
+    client_respond(client, &response);
+    buf_fini(&body);
+}
+
+static void forget(struct client *client)
+{
+    struct asking *asking = client->state;
+    struct core *core = client->core;
+    struct asking **link = &core->asking;
+
+    while (*link != asking) {
+        link = &(*link)->next;
+    }
+    *link = asking->next;
+    asking->page = NULL;
+    if (core->asking == NULL) {
+        board_rest(core->board, core->worker);
+    }
+}
+
+static void on_close(struct client *client)
+{
+    struct asking *asking = client->state;
+
+    if (asking->page != NULL) {
+        forget(client);
+    }
+    web_headers_fini(&asking->headers);
+}
+
+/* --- pages --- */
+
+/* Of this worker alone, or with what the others have shown. */
+static unsigned write_page(struct buf *out, const struct core *core,
+                           const struct page *page, const struct asking *asking)
+{
+    struct view all[CONFIG_WORKERS_MAX];
+    size_t self = asking != NULL ? core->worker : 0;
+    struct said said = {.views = all,
+                        .len = asking != NULL ? board_len(core->board) : 1};
+
+    assert(said.len <= ARRAY_LEN(all));
+    for (size_t i = 0; i < said.len; i++) {
+        if (i == self) {
+            view_of(core, &all[i]);
+        } else {
+            board_read(core->board, i, asking->number, &all[i]);
+        }
+    }
+    view_sum(all, said.len, self, &said.sum);
+    return page->write(out, core, &said);
 }
 
 /* That it is written at all says that the loop turns. */
-static unsigned write_livez(struct buf *out, const struct core *core)
+static unsigned write_livez(struct buf *out, const struct core *core,
+                            const struct said *said)
 {
     (void)core;
+    (void)said;
     buf_add_str(out, "{\"live\":true}\n");
     return 200;
 }
 
-static unsigned write_readyz(struct buf *out, const struct core *core)
+static unsigned write_readyz(struct buf *out, const struct core *core,
+                             const struct said *said)
 {
-    const char *why = why_not_ready(core);
-    bool alone = core->cluster != NULL && cluster_is_alone(core->cluster);
-    bool ready = *why == '\0';
+    const struct view *sum = &said->sum;
+    bool ready = sum->why[0] == '\0';
+
+    (void)core;
     buf_add_str(out, ready ? "{\"ready\":true" : "{\"ready\":false");
-    buf_add_str(out, alone ? ",\"alone\":true" : ",\"alone\":false");
+    buf_add_str(out, sum->alone ? ",\"alone\":true" : ",\"alone\":false");
     buf_add_str(out,
-                core->draining ? ",\"draining\":true" : ",\"draining\":false");
+                sum->draining ? ",\"draining\":true" : ",\"draining\":false");
     json_add_name(out, true, "unlinked");
-    buf_add_u64(out, core->cluster != NULL ? cluster_late(core->cluster) : 0);
+    buf_add_u64(out, sum->unlinked);
     json_add_name(out, true, "why");
-    json_add_string(out, bytes_str(why));
+    json_add_string(out, bytes_str(sum->why));
     buf_add_str(out, "}\n");
     return ready ? 200 : 503;
 }
 
-static const char *why_not_ready(const struct core *core)
+static unsigned write_metrics(struct buf *out, const struct core *core,
+                              const struct said *said)
 {
-    if (core->draining) {
-        return "shutting down";
-    }
-    if (core->ready) {
-        return "";
-    }
-    const char *why = core->cluster != NULL
-                          ? cluster_why_not_ready(core->cluster)
-                          : "";
-    return *why != '\0' ? why : "starting";
-}
-
-static unsigned write_metrics(struct buf *out, const struct core *core)
-{
-    stats_write(&core->stats, out);
+    (void)core;
+    stats_write(&said->sum.stats, out);
     buf_add_str(out, "# HELP starling_build_info What is running\n"
                      "# TYPE starling_build_info gauge\n"
                      "starling_build_info{version=\"" STARLING_VERSION "\"} 1\n"
                      "# HELP starling_uptime_seconds Since the start\n"
                      "# TYPE starling_uptime_seconds gauge\n"
                      "starling_uptime_seconds ");
-    buf_add_u64(out, (core->now_ms - core->boot_ms) / 1000);
+    buf_add_u64(out, said->sum.uptime_ms / 1000);
+    buf_add_u8(out, '\n');
+    if (said->len > 1) {
+        write_workers(out, said);
+    }
+    return 200;
+}
+
+/* Where one worker is worth a look beside the others. */
+static void write_workers(struct buf *out, const struct said *said)
+{
+    static const struct {
+        const char *metric;
+        const char *help;
+        uint64_t (*of)(const struct view *view);
+    } rows[] = {
+        {"starling_worker_up", "1 when this worker answered the others", is_up},
+        {"starling_worker_ready", "1 when this worker takes publishes",
+         is_ready},
+        {"starling_worker_connections", "Open client connections of it",
+         conns_of},
+        {"starling_worker_loop_lag_milliseconds",
+         "Longest recent turn of its event loop", lag_of},
+    };
+
+    for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
+        buf_add_str(out, "# HELP ");
+        buf_add_str(out, rows[row].metric);
+        buf_add_u8(out, ' ');
+        buf_add_str(out, rows[row].help);
+        buf_add_str(out, "\n# TYPE ");
+        buf_add_str(out, rows[row].metric);
+        buf_add_str(out, " gauge\n");
+        for (size_t i = 0; i < said->len; i++) {
+            buf_add_str(out, rows[row].metric);
+            buf_add_str(out, "{worker=\"");
+            buf_add_u64(out, i + 1);
+            buf_add_str(out, "\"} ");
+            buf_add_u64(out, rows[row].of(&said->views[i]));
+            buf_add_u8(out, '\n');
+        }
+    }
+}
+
+static uint64_t is_up(const struct view *view)
+{
+    return !view->silent;
+}
+
+static uint64_t is_ready(const struct view *view)
+{
+    return view->why[0] == '\0' && !view->silent;
+}
+
+static uint64_t conns_of(const struct view *view)
+{
+    return view->stats.conns;
+}
+
+static uint64_t lag_of(const struct view *view)
+{
+    return view->stats.loop_lag_ms;
+}
+
+static unsigned write_cluster(struct buf *out, const struct core *core,
+                              const struct said *said)
+{
+    members_add_cluster(out, core, said->views, said->len);
     buf_add_u8(out, '\n');
     return 200;
 }
 
-static unsigned write_cluster(struct buf *out, const struct core *core)
+static unsigned write_regions(struct buf *out, const struct core *core,
+                              const struct said *said)
 {
-    members_add_cluster(out, core);
-    buf_add_u8(out, '\n');
-    return 200;
-}
-
-static unsigned write_regions(struct buf *out, const struct core *core)
-{
+    (void)said;
     members_add_regions(out, core);
     buf_add_u8(out, '\n');
     return 200;

@@ -20,6 +20,8 @@ async function start(options) {
 // Three ports for each worker from the cluster port on, the last one its own.
 const own = (node, worker) => `http://127.0.0.1:${node.port + 3 * worker}`;
 const json = async (url) => JSON.parse((await get(url)).text);
+const metric = async (url, name) => Number(new RegExp(`^${name} (\\d+)$`, 'm')
+  .exec((await get(`${url}/metrics`)).text)[1]);
 const workersOf = (node) => Promise.all([1, 2].map((worker) => json(`${own(node, worker)}/v1/cluster`)));
 
 async function whole(node, members) {
@@ -59,12 +61,34 @@ test('connections land on both workers, items on all connections', { timeout: 30
   await until('all have both', DEADLINE_MS, () => users.every((user) => user.text.includes('from 1') &&
     user.text.includes('from 2')));
   for (const user of users) assert.equal(user.text.match(/message/g).length, 2);
+  // The client port speaks for both, at the same moment the admin ports for one.
+  const all = await json(`${node.url}/v1/cluster`);
+  assert.deepEqual(all.workers.map((worker) => worker.name), ['host.1', 'host.2']);
+  assert.equal(all.subscriptions, 64);
+  assert.equal(await metric(node.url, 'starling_subscriptions'), 64);
+  assert.equal(await metric(node.url, 'starling_messages_published_total'), 2);
+  assert.equal(await metric(node.url, 'starling_messages_delivered_total'), 128);
+  for (const worker of [1, 2]) {
+    assert.equal(await metric(own(node, worker), 'starling_messages_published_total'), 1);
+  }
   const { regions } = await json(`${node.url}/v1/regions`);
   assert.deepEqual(regions[0].endpoints, [node.url]);
 
   assert.equal(await node.kill('SIGTERM'), 0);
   assert.equal(node.log.match(/node-stopped/g).length, 2);
   await until('all are told', DEADLINE_MS, () => users.every((user) => user.ended));
+});
+
+test('not ready before all are, and who is not is named', { timeout: 30000 }, async () => {
+  const nobody = await portRow();
+  const node = await start({ name: 'late', join: [{ port: nobody }], ready: false });
+  const first = await until('it answers', DEADLINE_MS, async () => {
+    const { status, text } = await get(`${node.url}/readyz`);
+    return status === 503 && JSON.parse(text);
+  });
+  assert.match(first.why, /^late\.[12]: /);
+  await until('ready alone', DEADLINE_MS, async () => (await get(`${node.url}/readyz`)).status === 200);
+  for (const view of await workersOf(node)) assert.equal(view.ready, true);
 });
 
 test('workers of two processes are one cluster', { timeout: 30000 }, async () => {
