@@ -26,8 +26,8 @@ struct fixture {
     struct buf in;
 };
 
-static const struct bench_door *const doors[] = {&bench_door_resp,
-                                                 &bench_door_nats};
+static const struct bench_door *const doors[] = {
+    &bench_door_resp, &bench_door_nats, &bench_door_ws, &bench_door_sse};
 
 static struct fixture *begin(const struct bench_door *door)
 {

@@ -5,6 +5,8 @@
 
 static const struct bench_door *const doors[] = {
     &bench_door_resp,
+    &bench_door_ws,
+    &bench_door_sse,
     &bench_door_nats,
 };
 

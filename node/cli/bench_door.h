@@ -55,6 +55,8 @@ struct bench_door {
 
 extern const struct bench_door bench_door_nats;
 extern const struct bench_door bench_door_resp;
+extern const struct bench_door bench_door_sse;
+extern const struct bench_door bench_door_ws;
 
 /* By its name; NULL when there is none. */
 const struct bench_door *bench_door_find(const char *name);

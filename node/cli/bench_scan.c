@@ -44,16 +44,16 @@ static enum match find_line(const struct bench_layout *layout, struct bytes in,
                             struct frame *frame)
 {
     size_t most = layout->head.len + BENCH_GAP_MAX;
+    enum match start = match_start(constant_start(layout), in);
 
-    if (in.len <= layout->head.len) {
-        return match_start(constant_start(layout), in);
+    if (start == MATCH_OTHER || in.len <= layout->head.len) {
+        return start;
     }
     const uint8_t *feed = memchr(in.p + layout->head.len, '\n',
                                  (in.len < most ? in.len : most) -
                                      layout->head.len);
     if (feed == NULL) {
-        return in.len < most ? match_start(constant_start(layout), in)
-                             : MATCH_OTHER;
+        return in.len < most ? MATCH_MORE : MATCH_OTHER;
     }
     frame->head = in.p;
     frame->tail = feed + 1;
@@ -61,28 +61,36 @@ static enum match find_line(const struct bench_layout *layout, struct bytes in,
     return MATCH_FRAME;
 }
 
-/* A frame of a server: two, four or ten bytes of head, no mask; then the byte
- * that counts the fields. */
+/* Two, four or ten bytes; a server masks nothing. */
+size_t bench_websocket_head(struct bytes in, uint64_t *len)
+{
+    size_t head_len = in.len < 2       ? 2
+                      : in.p[1] == 126 ? 4
+                      : in.p[1] == 127 ? WS_FRAME_HEAD_MAX
+                                       : 2;
+
+    if (in.len < head_len) {
+        return 0;
+    }
+    *len = head_len == 2   ? in.p[1]
+           : head_len == 4 ? bytes_u16be(in.p + 2)
+                           : bytes_u64be(in.p + 2);
+    return head_len;
+}
+
+/* Its message begins with the byte that counts the fields. */
 static enum match find_websocket(const struct bench_layout *layout,
                                  struct bytes in, struct frame *frame)
 {
     size_t least = 1 + layout->head.len + layout->tail.len;
-    size_t head_len = 2;
     uint64_t len;
 
     if (in.p[0] != (0x80 | WS_BINARY)) {
         return MATCH_OTHER;
     }
-    if (in.len < WS_FRAME_HEAD_MAX) {
+    size_t head_len = bench_websocket_head(in, &len);
+    if (head_len == 0) {
         return MATCH_MORE;
-    }
-    len = in.p[1];
-    if (len == 126) {
-        len = bytes_u16be(in.p + 2);
-        head_len = 4;
-    } else if (len == 127) {
-        len = bytes_u64be(in.p + 2);
-        head_len = 10;
     }
     if (len < least || len > least + BENCH_GAP_MAX) {
         return MATCH_OTHER;

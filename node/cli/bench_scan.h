@@ -90,4 +90,8 @@ size_t bench_scan_take(struct bench_scan *scan,
                        const struct bench_reader *reader, struct bytes in,
                        bool *other);
 
+/* The head of a frame that a WebSocket server sends: how long it is, 0: not
+ * whole, and how long what follows is. */
+size_t bench_websocket_head(struct bytes in, uint64_t *len);
+
 #endif

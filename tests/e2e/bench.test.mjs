@@ -32,13 +32,14 @@ const flows = [
   { mode: 'fanout', args: ['--subs', '20'], copies: 20 },
   { mode: 'fanin', args: ['--pubs', '20'], copies: 1 },
   { mode: 'pairs', args: ['--pubs', '20'], copies: 1 },
-  { mode: 'topics', args: ['--topics', '100', '--conns', '10'], copies: 1 },
+  { mode: 'topics', args: ['--topics', '100', '--conns', '10'], copies: 1, not: 'sse' },
+  { mode: 'topics', args: ['--topics', '100'], copies: 1, not: 'resp' },
   { mode: 'latency', args: ['--subs', '2', '--rate', '5000'], copies: 2 },
 ];
 
-for (const door of ['resp']) {
-  for (const { mode, args, copies } of flows) {
-    test(`${mode} over ${door}`, { timeout: 30000 }, async () => {
+for (const door of ['resp', 'ws', 'sse']) {
+  for (const { mode, args, copies } of flows.filter(({ not }) => not !== door)) {
+    test(`${mode} ${args.join(' ')} over ${door}`, { timeout: 30000 }, async () => {
       const report = await measured(mode, '--door', door, ...args);
       assertWhole(report, copies);
       assert.equal(report.mode, mode);
@@ -54,7 +55,7 @@ for (const door of ['resp']) {
   });
 }
 
-for (const door of ['resp']) {
+for (const door of ['resp', 'ws', 'sse']) {
   test(`idle connections over ${door}`, { timeout: 30000 }, async () => {
     const report = await measured('connections', '--door', door, '--conns', '300', '--pid', String(nodes[0].process.pid));
     assert.equal(report.conns, 300);
@@ -62,7 +63,7 @@ for (const door of ['resp']) {
   });
 }
 
-for (const door of ['resp']) {
+for (const door of ['resp', 'ws']) {
   const churn = (...args) => measured('churn', '--door', door, '--publish-url', nodes[1].url, ...args);
   test(`subscribed when acknowledged over ${door}`, { timeout: 30000 }, async () => {
     const report = await churn('--conns', '5');
