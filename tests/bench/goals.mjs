@@ -42,7 +42,7 @@ export const goals = [
     unit: '% of a core', digits: 2, ...most(1, 0.05) },
   { what: 'connects with a subscribe/s', scenario: 'connections', row: '10000', who: 'one', key: 'connects_per_s',
     against: 'mosquitto', ...least(0.8, 1) },
-  { what: 'subscribe to routable on the other node, 10,000/s: p99', scenario: 'churn', row: '10k', who: 'ab', key: 'p99_us',
+  { what: 'subscribe to routable from the other node, 10,000/s: p99', scenario: 'churn', row: '10k', who: 'ab', key: 'p99_us',
     scale: 1e-3, unit: 'ms', ...most(10, 5) },
   { what: 'one of 1 M topics: CPU a delivery', scenario: 'scaling', row: 'topics', who: '1M', key: cpu,
     against: '1', ...most(2) },

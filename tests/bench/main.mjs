@@ -90,9 +90,10 @@ function report({ head, lines }, toPage) {
   const sections = head.wanted.map((name) => [name, tablesOf(lines, name)]);
   console.log([sentence(head), ...sections.map(([, text]) => text), gates].join('\n\n'));
   if (toPage) {
+    const whole = head.wanted.length === all.length; // then the first table says where and when
     let page = fs.readFileSync(PAGE, 'utf8');
-    for (const [name, text] of sections) page = write(page, name, `${text}\n\nOf ${sentence(head)}`);
-    if (head.wanted.length === all.length) page = write(page, 'gates', `${gates}\n\nOf ${sentence(head)}`);
+    for (const [name, text] of sections) page = write(page, name, whole ? text : `${text}\n\n${sentence(head)}`);
+    if (whole) page = write(page, 'gates', `${sentence(head)}\n\n${gates}`);
     fs.writeFileSync(PAGE, page);
     for (const name of head.wanted) draw(lines, name, IMAGES);
   }
