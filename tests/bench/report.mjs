@@ -73,9 +73,11 @@ const tables = {
       ['', 'CPU', 'ratio', 'to'],
       [['topics', '1', '1 topic, 1 connection', null],
         ['topics', '10k', '10,000 topics over 10,000 connections', '1', '1 topic'],
+        ['topics', 'redis', 'redis, the same', null],
         ['topics', '1M', '1,000,000 topics over 10,000 connections', '1', '1 topic'],
-        ['topics', '1M', 'the same', '10k', '10,000 topics over as many connections'],
+        ['topics', '1M', '1,000,000 topics over 10,000 connections', '10k', '10,000 topics over as many connections'],
         ['clients', '1,000 clients', '1,000 topics over 1,000 connections', null],
+        ['clients', 'redis', 'redis, the same', null],
         ['clients', '1 client', '1,000 topics over 1 connection', '1,000 clients', '1,000 connections'],
         ['clients', '1 topic', '1 topic on 1,000 connections', null]]
         .map(([row, who, label, other, to]) => [label, in_.figure(row, who, cpu),

@@ -65,15 +65,16 @@ const churn = {
 };
 
 const on = (who, topics, conns) => ({ who, server: 'one', args: { topics, conns } });
+const redisOn = (...words) => ({ ...on(...words), server: 'redis' });
 const scaling = {
   name: 'scaling',
   rounds: 3, // a million subscribes in each
   fresh: true,
   rows: [
     { name: 'topics', mode: 'topics', args: { size: 64 },
-      contenders: [on('1', 1, 1), on('10k', CONNS, CONNS), on('1M', 1000000, CONNS)] },
+      contenders: [on('1', 1, 1), on('10k', CONNS, CONNS), on('1M', 1000000, CONNS), redisOn('redis', CONNS, CONNS)] },
     { name: 'clients', mode: 'topics', args: { size: 64 },
-      contenders: [on('1 client', 1000, 1), on('1,000 clients', 1000, 1000),
+      contenders: [on('1 client', 1000, 1), on('1,000 clients', 1000, 1000), redisOn('redis', 1000, 1000),
         { who: '1 topic', server: 'one', mode: 'fanout', args: { subs: 1000 } }] },
   ],
 };
