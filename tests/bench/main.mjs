@@ -19,7 +19,7 @@ const usage = `usage: tests/bench/run [--write] [--from FILE] [SCENARIO...|all]
 scenarios: ${all.join(' ')}
   --write      the tables into ${PAGE}, the plots into ${IMAGES}
   --from FILE  measures nothing: of the lines that RAW kept
-environment: ROUNDS=5 SECONDS_EACH=1 RAW=build/bench.jsonl (every line of JSON)`;
+environment: ROUNDS=5 SECONDS_EACH=0.6 RAW=build/bench.jsonl (every line of JSON)`;
 
 function refuse(why) {
   console.error(`tests/bench/run: ${why}\n${usage}`);
@@ -56,7 +56,7 @@ function progress(line) {
 // that a run which is interrupted was not for nothing.
 async function run(wanted) {
   const raw = process.env.RAW || 'build/bench.jsonl';
-  const [rounds, seconds] = [positive('ROUNDS', 5), positive('SECONDS_EACH', 1)];
+  const [rounds, seconds] = [positive('ROUNDS', 5), positive('SECONDS_EACH', 0.6)];
   const what = wanted.length === all.length ? 'all' : wanted.join(' ');
   const head = { ...surroundings(), wanted, command: `ROUNDS=${rounds} SECONDS_EACH=${seconds} tests/bench/run ${what}` };
   const lines = [];

@@ -34,7 +34,7 @@ const cluster = {
 
 const latency = {
   name: 'latency',
-  rows: [{ name: '10k', mode: 'latency', args: { rate: 10000, size: 64, times: 2 },
+  rows: [{ name: '10k', mode: 'latency', args: { rate: 10000, size: 64, times: 3 },
     contenders: contenders('redis', 'nats', 'nats2', 'one', 'ab') }],
 };
 
@@ -48,7 +48,7 @@ const CONNS = 10000;
 const connections = {
   name: 'connections',
   fresh: true, // memory that was used once stays resident
-  rows: [{ name: String(CONNS), mode: 'connections', args: { conns: CONNS, times: 2 },
+  rows: [{ name: String(CONNS), mode: 'connections', args: { conns: CONNS, times: 3 },
     contenders: [...contenders('redis', 'nats', 'one'), { who: 'mosquitto', server: 'mosquitto', measure: mosquitto }] }],
 };
 function mosquitto({ port, pids }) {
@@ -58,7 +58,7 @@ function mosquitto({ port, pids }) {
 const churn = {
   name: 'churn',
   rows: [
-    { name: '10k', mode: 'churn', args: { conns: 256, rate: 10000 }, contenders: contenders('redis', 'one', 'ab') },
+    { name: '10k', mode: 'churn', args: { conns: 256, rate: 10000, times: 2 }, contenders: contenders('redis', 'one', 'ab') },
     { name: 'single', mode: 'churn', args: { conns: 1 }, contenders: contenders('redis', 'one', 'ab') },
     { name: 'storm', mode: 'churn', args: { conns: 64 }, contenders: contenders('redis', 'one', 'ab') },
   ],
@@ -82,7 +82,7 @@ const scaling = {
 const slow = {
   name: 'slow',
   fresh: true,
-  rows: [{ name: '999', mode: 'latency', args: { subs: 999, rate: 100, size: 64, times: 2 },
+  rows: [{ name: '999', mode: 'latency', args: { subs: 999, rate: 100, size: 64, times: 4 },
     contenders: [{ who: 'without', server: 'one' }, { who: 'with', server: 'one', beside: slowReader }] }],
 };
 
@@ -113,6 +113,7 @@ const batches = {
 const workerCounts = [1, 2].map((n) => ({ who: String(n), server: `workers:${n}` }));
 const workers = {
   name: 'workers',
+  rounds: 3,
   rows: [fanoutRow(100, 64, workerCounts), fanoutRow(1000, 64, workerCounts),
     pairsRow('pairs', 'pairs', workerCounts)],
 };
@@ -122,6 +123,7 @@ const tool = (name, ...words) => ({ name, contenders: [{ who: 'tool',
   measure: () => figures([`build/${words[0]}`, ...words.slice(1)], TOOLS_MS) }] });
 const budget = {
   name: 'budget',
+  rounds: 3,
   rows: [
     { name: '5k', mode: 'latency', args: { rate: 5000, size: 64 }, contenders: contenders('redis', 'one', 'ab') },
     tool('hop', 'bench_mesh_link', 'delay', 3000, 16, 100),
