@@ -37,7 +37,8 @@ struct chunk {
 /* Where chunks come from: counts the bytes of a node's output. One for each
  * node; zero is a valid empty one. */
 struct chunk_pool {
-    uint64_t bytes; /* cap of all living chunks; spare ones do not count */
+    uint64_t bytes;    /* cap of all living chunks; spare ones do not count */
+    uint64_t runs_len; /* bytes of the queues that point to them */
     struct chunk *spare[CHUNK_SIZES];
     uint32_t spare_len[CHUNK_SIZES];
 };

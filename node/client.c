@@ -243,7 +243,8 @@ void client_deliver(struct client *client, struct chunk *chunk, uint32_t off,
                                items);
         return;
     }
-    if (outq_add(&client->out, chunk, off, len, seq) != 0) {
+    if (outq_add(&client->out, &client->core->chunks, chunk, off, len, seq) !=
+        0) {
         client_abort(client);
         return;
     }

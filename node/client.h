@@ -191,8 +191,10 @@ void client_deadline(struct client *client, uint64_t at_ms);
 /* The barrier rose, or gave up: releases what waited for <= version. */
 void clients_release(struct core *core, enum cluster_scope scope,
                      uint64_t version, bool partial);
-/* Above memory_len * 0.9: cuts the client with the most pinned bytes. */
-void clients_relieve(struct core *core);
+/* Cuts the client whose output keeps most memory, then further ones, larger
+ * before smaller, until all of the core is `enough`. Who cannot be cut is
+ * closed at once. */
+void clients_relieve(struct core *core, uint64_t enough);
 
 void client_check(const struct client *client);
 

@@ -198,7 +198,7 @@ static int add_cork(struct client *client, const struct cork *from)
         return ERR_LIMIT;
     }
     cork = malloc(sizeof *cork);
-    if (cork == NULL || outq_cork(&client->out) != 0) {
+    if (cork == NULL || outq_cork(&client->out, &client->core->chunks) != 0) {
         free(cork);
         return ERR_NOMEM;
     }

@@ -168,22 +168,53 @@ bool client_check_slow(struct client *client, uint64_t now_ms)
     return !client->closing;
 }
 
-void clients_relieve(struct core *core)
+/* What waits cannot all be dropped, or was before: it goes with its
+ * connection. Bytes that libuv was given are not read after uv_close(). */
+static void give_up(struct client *client)
 {
-    struct client *largest = NULL;
+    client_abort(client);
+    outq_fini(&client->out, &client->core->chunks);
+}
+
+static void relieve(struct client *client)
+{
+    if (client->closing || client->saying || client->slow) {
+        give_up(client);
+    } else {
+        (void)cut(client);
+    }
+}
+
+static struct client *largest(const struct core *core)
+{
+    struct client *most = NULL;
 
     for (struct client *c = core->clients; c != NULL; c = c->next) {
-        if (!c->closing &&
-            (largest == NULL || c->out.pinned > largest->out.pinned)) {
-            largest = c;
+        if (most == NULL || outq_memory(&c->out) > outq_memory(&most->out)) {
+            most = c;
         }
     }
-    if (largest == NULL || largest->out.pinned == 0) {
-        return;
-    }
-    if (largest->slow) { /* what it still holds cannot be dropped */
-        client_abort(largest);
-    } else {
-        (void)cut(largest);
+    return most != NULL && outq_memory(&most->out) > 0 ? most : NULL;
+}
+
+/* The largest, then all that are above half of it, and again: a walk for each
+ * size, however many there are. One that was cut may hold an item that has
+ * begun, and is given up the next time. */
+void clients_relieve(struct core *core, uint64_t enough)
+{
+    struct client *most;
+
+    while ((most = largest(core)) != NULL) {
+        uint64_t half = outq_memory(&most->out) / 2;
+        struct client *c = core->clients;
+        relieve(most);
+        for (; c != NULL && core_memory(core) > enough; c = c->next) {
+            if (outq_memory(&c->out) > half) {
+                relieve(c);
+            }
+        }
+        if (core_memory(core) <= enough) {
+            return;
+        }
     }
 }

@@ -80,9 +80,9 @@ static void on_written(uv_write_t *write, int status)
     struct tcp *tcp = write->data;
     struct client *client = tcp->conn.client;
 
+    conns_enter(tcp->all); /* may write for others, and may close this one */
     tcp->waiting = NULL;
-    if (status == 0 && client != NULL) {
-        conns_enter(tcp->all);
+    if (status == 0 && client != NULL && !tcp->closed) {
         client->core->stats.bytes_out += waiting->len;
         outq_taken(&client->out, &client->core->chunks, waiting->len);
         client_dirty(client);

@@ -76,12 +76,22 @@ void core_turn(struct core *core, uint64_t now_ms, uint64_t wall_ms)
     core->now_ms = now_ms;
     core->wall_ms = wall_ms;
     core->stats.output_len = core->chunks.bytes;
-    if (core_memory(core) / 9 > core->limits.memory_len / 10) {
-        clients_relieve(core);
-    }
+    core_mind_memory(core);
 }
 
-uint64_t core_memory(const struct core *core)
+void core_relieve(struct core *core)
 {
-    return core->chunks.bytes + core->stats.ring_len;
+    uint64_t tenth = core->limits.memory_len / 10;
+    uint64_t enough = 8 * tenth;
+
+    if (core->stats.ring_len > 7 * tenth) {
+        enough = core->stats.ring_len + tenth;
+    }
+    hub_settle(core->hub);
+    if (core->flush != NULL) {
+        core->flush(core);
+    }
+    if (core_memory(core) > enough) {
+        clients_relieve(core, enough);
+    }
 }

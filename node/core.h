@@ -93,11 +93,33 @@ int core_init(struct core *core, const struct core_options *options);
 /* All clients must be gone. */
 void core_fini(struct core *core);
 
-/* Sets the time of a turn; above 90 % of memory_len it also cuts the largest
- * queue. */
+/* Sets the time of a turn, and minds the memory. */
 void core_turn(struct core *core, uint64_t now_ms, uint64_t wall_ms);
 
-/* What limits.memory_len bounds: output and rings, in bytes. */
-uint64_t core_memory(const struct core *core);
+/* Output and the queues that point to it, in bytes; the queues twice: all of
+ * them may double with the next item. */
+static inline uint64_t core_output(const struct core *core)
+{
+    return core->chunks.bytes + 2 * core->chunks.runs_len;
+}
+
+/* What limits.memory_len bounds: output and rings. */
+static inline uint64_t core_memory(const struct core *core)
+{
+    return core_output(core) + core->stats.ring_len;
+}
+
+/* Above 90 % of memory_len what can be written is, and the largest queues are
+ * cut until it is 80 %; a tenth is for output, whatever the rings have. Also
+ * after each item: a turn may bring any number. */
+void core_relieve(struct core *core);
+static inline void core_mind_memory(struct core *core)
+{
+    uint64_t tenth = core->limits.memory_len / 10;
+
+    if (core_memory(core) > 9 * tenth && core_output(core) > tenth) {
+        core_relieve(core);
+    }
+}
 
 #endif

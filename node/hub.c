@@ -421,6 +421,7 @@ void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
         core->pressed = false;
         core->flush(core);
     }
+    core_mind_memory(core);
 }
 
 /* --- questions --- */

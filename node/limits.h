@@ -50,7 +50,7 @@
     X(linger_ms, 30000, 0, 600000, "ms", "the resume window")                  \
     X(memory_len, 4LL << 30, 16 << 20, 1LL << 50, "bytes",                     \
       "output and rings: at 80 % new connections are refused, at 90 % the "    \
-      "largest queue is cut")                                                  \
+      "largest queues are cut")                                                \
     X(link_queue_len, 8 << 20, 64 << 10, 1LL << 32, "bytes",                   \
       "waiting for one peer; then the oldest items are dropped, and told")     \
     X(link_queue_ms, 2000, 100, 60000, "ms", "age of the same")                \

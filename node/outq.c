@@ -13,7 +13,7 @@ static struct run *run_at(struct outq *q, uint32_t i);
 static const struct run *run_of(const struct outq *q, uint32_t i);
 static uint64_t pin_of(const struct outq *q, uint32_t i);
 static uint32_t first_cork(const struct outq *q);
-static int push(struct outq *q, const struct run *run);
+static int push(struct outq *q, struct chunk_pool *pool, const struct run *run);
 static void pop(struct outq *q, struct chunk_pool *pool);
 static uint32_t after_corks(const struct outq *q, uint32_t from, uint32_t len);
 static void unpin(struct outq *q, uint32_t from, uint32_t to);
@@ -22,7 +22,7 @@ static ptrdiff_t close_gap(struct outq *q, uint32_t from, uint32_t to);
 static bool extend(struct outq *q, uint32_t i, struct bytes reply);
 static struct chunk *reply_chunk(const struct outq *q, struct chunk_pool *pool,
                                  uint32_t i, struct bytes reply);
-static void release(struct outq *q);
+static void release(struct outq *q, struct chunk_pool *pool);
 
 void outq_fini(struct outq *q, struct chunk_pool *pool)
 {
@@ -31,14 +31,14 @@ void outq_fini(struct outq *q, struct chunk_pool *pool)
             chunk_unref(pool, run_at(q, i)->chunk);
         }
     }
-    release(q);
+    release(q, pool);
 }
 
 /* --- in --------------------------------------------------------------------
  */
 
-int outq_add(struct outq *q, struct chunk *chunk, uint32_t off, uint32_t len,
-             uint64_t seq)
+int outq_add(struct outq *q, struct chunk_pool *pool, struct chunk *chunk,
+             uint32_t off, uint32_t len, uint64_t seq)
 {
     assert(len > 0);
     assert(off <= chunk->len && len <= chunk->len - off);
@@ -53,7 +53,7 @@ int outq_add(struct outq *q, struct chunk *chunk, uint32_t off, uint32_t len,
             return 0;
         }
     }
-    if (push(q, &(struct run){chunk, off, len, seq}) != 0) {
+    if (push(q, pool, &(struct run){chunk, off, len, seq}) != 0) {
         return ERR_NOMEM;
     }
     chunk_ref(chunk);
@@ -71,14 +71,14 @@ int outq_write(struct outq *q, struct chunk_pool *pool, struct bytes reply)
     if (chunk == NULL) {
         return ERR_NOMEM;
     }
-    int rc = outq_add(q, chunk, 0, chunk->len, 0);
+    int rc = outq_add(q, pool, chunk, 0, chunk->len, 0);
     chunk_unref(pool, chunk);
     return rc;
 }
 
-int outq_cork(struct outq *q)
+int outq_cork(struct outq *q, struct chunk_pool *pool)
 {
-    if (push(q, &(struct run){0}) != 0) {
+    if (push(q, pool, &(struct run){0}) != 0) {
         return ERR_NOMEM;
     }
     q->corks++;
@@ -116,7 +116,7 @@ ptrdiff_t outq_uncork(struct outq *q, struct chunk_pool *pool, uint32_t len,
     ptrdiff_t steps = (ptrdiff_t)end + close_gap(q, to, end);
     pin(q, from, to);
     if (q->len == 0) {
-        release(q);
+        release(q, pool);
     }
     return failed ? ERR_NOMEM : steps;
 }
@@ -168,7 +168,7 @@ void outq_taken(struct outq *q, struct chunk_pool *pool, size_t n)
         pop(q, pool);
     }
     if (q->len == 0) {
-        release(q);
+        release(q, pool);
     }
 }
 
@@ -194,7 +194,7 @@ void outq_drop_items(struct outq *q, struct chunk_pool *pool,
         q->pinned += pin_of(q, i);
     }
     if (q->len == 0) {
-        release(q);
+        release(q, pool);
     }
 }
 
@@ -272,7 +272,7 @@ static uint32_t first_cork(const struct outq *q)
     return i;
 }
 
-static int grow(struct outq *q)
+static int grow(struct outq *q, struct chunk_pool *pool)
 {
     uint32_t cap = q->runs == NULL ? OUTQ_INLINE_RUNS : q->cap;
     struct run *runs = NULL;
@@ -287,16 +287,17 @@ static int grow(struct outq *q)
         runs[i] = *run_at(q, i);
     }
     free(q->runs);
+    pool->runs_len += (cap * 2 - q->cap) * sizeof *runs;
     q->runs = runs;
     q->head = 0;
     q->cap = cap * 2;
     return 0;
 }
 
-static int push(struct outq *q, const struct run *run)
+static int push(struct outq *q, struct chunk_pool *pool, const struct run *run)
 {
     if (q->len == (q->runs == NULL ? OUTQ_INLINE_RUNS : q->cap) &&
-        grow(q) != 0) {
+        grow(q, pool) != 0) {
         return ERR_NOMEM;
     }
     q->len++;
@@ -367,8 +368,9 @@ static ptrdiff_t close_gap(struct outq *q, uint32_t from, uint32_t to)
 }
 
 /* Back to an empty queue that holds nothing. */
-static void release(struct outq *q)
+static void release(struct outq *q, struct chunk_pool *pool)
 {
+    pool->runs_len -= q->cap * sizeof *q->runs;
     free(q->runs);
     *q = (struct outq){0};
 }

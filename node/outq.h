@@ -18,8 +18,8 @@
  *
  * Invariants: queued = sum of the run lengths; an empty queue holds no memory
  * beyond this struct and is all zero; a run holds one reference of its chunk;
- * pinned counts a chunk once for each stretch of neighbouring runs in it. Loop
- * thread only.
+ * pinned counts a chunk once for each stretch of neighbouring runs in it; the
+ * pool counts the memory of all queues (runs_len). Loop thread only.
  */
 #ifndef NODE_OUTQ_H
 #define NODE_OUTQ_H
@@ -60,14 +60,14 @@ void outq_fini(struct outq *q, struct chunk_pool *pool);
 /* Appends a run and takes a reference of the chunk. Lengthens the last run when
  * the bytes follow it there, but never makes items part of a begun run, which
  * could no longer be dropped. Errors: ERR_NOMEM, the queue is as it was. */
-int outq_add(struct outq *q, struct chunk *chunk, uint32_t off, uint32_t len,
-             uint64_t seq);
+int outq_add(struct outq *q, struct chunk_pool *pool, struct chunk *chunk,
+             uint32_t off, uint32_t len, uint64_t seq);
 
 /* Copies reply bytes to the end. Errors: ERR_NOMEM. */
 int outq_write(struct outq *q, struct chunk_pool *pool, struct bytes reply);
 
 /* Puts a cork at the end. Errors: ERR_NOMEM. */
-int outq_cork(struct outq *q);
+int outq_cork(struct outq *q, struct chunk_pool *pool);
 /* Replaces the first `len` corks, which must be there, each by what ack() gives
  * for it (may be empty; it lives until the next call). ack() does not touch the
  * queue. Returns how many runs it looked at or moved, which tests count: one
@@ -90,6 +90,12 @@ void outq_taken(struct outq *q, struct chunk_pool *pool, size_t n);
 void outq_drop_items(struct outq *q, struct chunk_pool *pool,
                      void (*lost)(void *data, const struct run *run),
                      void *data);
+
+/* What it keeps alive: chunks, and its own runs. */
+static inline uint64_t outq_memory(const struct outq *q)
+{
+    return q->pinned + q->cap * sizeof(struct run);
+}
 
 static inline bool outq_is_empty(const struct outq *q)
 {

@@ -229,7 +229,7 @@ static void what_a_turn_still_holds_is_missed_too(void **state)
     struct client *a = stuck_world(&w, &door_lines);
     publish(w.conns[1]->conn.client, "t", "one");
     hub_settle(w.core.hub);
-    clients_relieve(&w.core);
+    clients_relieve(&w.core, UINT64_MAX);
     assert_true(a->slow);
     publish(w.conns[1]->conn.client, "t", "two");
     assert_true(client_check_slow(a, w.core.now_ms));
@@ -277,6 +277,96 @@ static void memory_bounds_refuse_and_then_cut(void **state)
     world_fini(&w);
 }
 
+enum {
+    CROWD = 40
+};
+
+/* A core of 16 MiB for its output, and a crowd that does not read: each on a
+ * topic of its own, or all on one. Client 0 of the world publishes. */
+static void stuck_crowd(struct world *w, struct fake_conn **crowd,
+                        const struct door *door, bool same)
+{
+    struct core_options options = fake_core_options();
+    char topic[8];
+
+    *w = (struct world){0};
+    options.limits.memory_len = 16 << 20;
+    options.limits.rings_len = 2 << 20;
+    options.limits.out_hard_len = 8 << 20;
+    options.limits.out_soft_len = 8 << 20;
+    assert_int_equal(core_init(&w->core, &options), 0);
+    core_turn(&w->core, 1000, 1795305600000);
+    w->core.ready = true;
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd[i] = fake_conn_new(&w->core);
+        crowd[i]->window = 0;
+        assert_int_equal(fake_conn_open(crowd[i], door, NULL), 0);
+        (void)snprintf(topic, sizeof topic, "t%zu", same ? 0 : i);
+        subscribe(crowd[i]->conn.client, want_topic(topic));
+    }
+    world_open(w, 0, &door_plain);
+}
+
+static void free_crowd(struct world *w, struct fake_conn **crowd)
+{
+    for (size_t i = 0; i < CROWD; i++) {
+        fake_conn_free(crowd[i]);
+    }
+    world_fini(w);
+}
+
+/* More than fits comes in one turn, from whom it may: the bound holds in the
+ * middle of it, and whoever reads is served all the while. */
+static void one_turn_does_not_pass_the_memory_bound(void **state)
+{
+    const struct door *const doors[] = {&door_plain, &door_lines};
+    struct fake_conn *crowd[CROWD];
+    struct world w;
+    char topic[8];
+    (void)state;
+
+    for (size_t d = 0; d < ARRAY_LEN(doors); d++) {
+        stuck_crowd(&w, crowd, doors[d], false);
+        struct client *reader = world_open(&w, 1, doors[d]);
+        subscribe(reader, want_topic("r"));
+        for (size_t i = 0; i < 60 * CROWD; i++) {
+            (void)snprintf(topic, sizeof topic, "t%zu", i % CROWD);
+            publish(w.conns[0]->conn.client, topic, large_value());
+            if (i % CROWD == 0) {
+                publish(w.conns[0]->conn.client, "r", "here");
+            }
+            assert_true(core_memory(&w.core) <= w.core.limits.memory_len);
+        }
+        fake_flush(&w.core);
+        world_check(&w);
+        assert_false(reader->closing);
+        assert_false(reader->slow);
+        free_crowd(&w, crowd);
+    }
+}
+
+/* The bytes are shared and few; the queues that point to them are not. */
+static void the_memory_bound_counts_the_queues_too(void **state)
+{
+    struct fake_conn *crowd[CROWD];
+    struct world w;
+    (void)state;
+
+    stuck_crowd(&w, crowd, &door_plain, true);
+    uint64_t cut = w.core.stats.slow_clients;
+    for (size_t i = 0; i < 20000; i++) {
+        uint64_t queues = 0;
+        publish(w.conns[0]->conn.client, "t0", "x");
+        fake_flush(&w.core);
+        for (size_t c = 0; c < CROWD; c++) {
+            queues += crowd[c]->conn.client->out.cap * sizeof(struct run);
+        }
+        assert_true(queues + w.core.chunks.bytes <= w.core.limits.memory_len);
+    }
+    assert_true(w.core.stats.slow_clients > cut);
+    free_crowd(&w, crowd);
+}
+
 /* What is left of it cannot be dropped, and it is the largest all the same. */
 static void who_is_cut_in_vain_is_closed(void **state)
 {
@@ -287,10 +377,10 @@ static void who_is_cut_in_vain_is_closed(void **state)
     for (int i = 0; i < 10; i++) {
         client_write(a, bytes_str(large_value()));
     }
-    clients_relieve(&w.core);
+    clients_relieve(&w.core, UINT64_MAX);
     assert_true(a->slow);
     assert_false(a->closing);
-    clients_relieve(&w.core);
+    clients_relieve(&w.core, UINT64_MAX);
     assert_true(a->closing);
     world_fini(&w);
 }
@@ -308,6 +398,8 @@ int main(void)
         cmocka_unit_test(a_burst_within_a_turn_is_written_before_it_is_dropped),
         cmocka_unit_test(what_a_turn_still_holds_is_missed_too),
         cmocka_unit_test(memory_bounds_refuse_and_then_cut),
+        cmocka_unit_test(one_turn_does_not_pass_the_memory_bound),
+        cmocka_unit_test(the_memory_bound_counts_the_queues_too),
         cmocka_unit_test(who_is_cut_in_vain_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

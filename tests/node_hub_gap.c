@@ -140,7 +140,7 @@ static void a_slow_reader_is_told_when_it_reads_again(void **state)
     client_write(a, BYTES("reply\n"));
     w.conns[0]->window = 3;
     fake_flush(&w.core);
-    clients_relieve(&w.core);
+    clients_relieve(&w.core, UINT64_MAX);
     assert_true(a->slow);
     hub_gap(w.core.hub, bytes_of(NULL, 0));
     w.conns[0]->window = SIZE_MAX;
@@ -169,7 +169,7 @@ static void a_dropped_item_of_a_forgotten_match_is_told(void **state)
     }
     fake_flush(&w.core);
     assert_int_equal(a->out.len, 1);
-    clients_relieve(&w.core);
+    clients_relieve(&w.core, UINT64_MAX);
     assert_true(outq_is_empty(&a->out));
     w.conns[0]->window = SIZE_MAX;
     expect(&w, 0, "[t*]c/ gap 0 0\n");

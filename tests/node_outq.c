@@ -40,12 +40,13 @@ static void frames_that_follow_each_other_lengthen_one_run(void **state)
     (void)state;
 
     struct chunk *chunk = chunk_of(&pool, "onetwothree");
-    assert_int_equal(outq_add(&q, chunk, 0, 3, 1), 0);
-    assert_int_equal(outq_add(&q, chunk, 3, 3, 2), 0);
+    assert_int_equal(outq_add(&q, &pool, chunk, 0, 3, 1), 0);
+    assert_int_equal(outq_add(&q, &pool, chunk, 3, 3, 2), 0);
     assert_int_equal(q.len, 1);
     assert_int_equal(q.inline_runs[0].seq, 1);
     assert_int_equal(chunk->refs, 2);
-    assert_int_equal(outq_add(&q, chunk, 6, 5, 0), 0); /* a reply: not merged */
+    assert_int_equal(outq_add(&q, &pool, chunk, 6, 5, 0),
+                     0); /* a reply: not merged */
     assert_int_equal(q.len, 2);
     assert_int_equal(q.pinned, chunk->cap); /* one chunk, counted once */
     assert_bytes(writable(&q, &joined), "onetwothree");
@@ -66,8 +67,8 @@ static void a_gap_between_frames_starts_a_new_run(void **state)
     (void)state;
 
     struct chunk *chunk = chunk_of(&pool, "onetwothree");
-    outq_add(&q, chunk, 0, 3, 1);
-    outq_add(&q, chunk, 6, 5, 3); /* its own item between was left out */
+    outq_add(&q, &pool, chunk, 0, 3, 1);
+    outq_add(&q, &pool, chunk, 6, 5, 3); /* its own item between was left out */
     assert_int_equal(q.len, 2);
     assert_int_equal(q.pinned, chunk->cap);
     assert_bytes(writable(&q, &joined), "onethree");
@@ -111,11 +112,11 @@ static void a_reply_never_writes_into_a_chunk_of_others(void **state)
     (void)state;
 
     struct chunk *shared = chunk_of(&pool, "head");
-    outq_add(&q, shared, 0, 4, 0);
+    outq_add(&q, &pool, shared, 0, 4, 0);
     outq_write(&q, &pool, BYTES("mine"));
     assert_int_equal(shared->len, 4);
     assert_int_equal(q.len, 2);
-    outq_add(&q, shared, 0, 4, 7);
+    outq_add(&q, &pool, shared, 0, 4, 7);
     outq_write(&q, &pool, BYTES("mine")); /* nor into one of items */
     assert_int_equal(q.len, 4);
     outq_check(&q);
@@ -123,7 +124,7 @@ static void a_reply_never_writes_into_a_chunk_of_others(void **state)
     outq_fini(&q, &pool);
 
     shared = chunk_of(&pool, "headtail"); /* nor after bytes it does not have */
-    outq_add(&q, shared, 0, 4, 0);
+    outq_add(&q, &pool, shared, 0, 4, 0);
     chunk_unref(&pool, shared);
     outq_write(&q, &pool, BYTES("mine"));
     assert_int_equal(q.len, 2);
@@ -152,9 +153,9 @@ static void nothing_behind_a_cork_is_written(void **state)
     (void)state;
 
     outq_write(&q, &pool, BYTES("a"));
-    outq_cork(&q);
+    outq_cork(&q, &pool);
     outq_write(&q, &pool, BYTES("b"));
-    outq_cork(&q);
+    outq_cork(&q, &pool);
     outq_write(&q, &pool, BYTES("c"));
     outq_check(&q);
     assert_int_equal(outq_writable(&q), 1);
@@ -197,12 +198,12 @@ static void dropping_keeps_replies_corks_and_the_begun_run(void **state)
 
     struct chunk *a = chunk_of(&pool, "item1item2");
     struct chunk *b = chunk_of(&pool, "item3");
-    outq_add(&q, a, 0, 5, 1);
-    outq_taken(&q, &pool, 2); /* the middle of a frame */
-    outq_add(&q, a, 5, 5, 2); /* not part of the begun run */
+    outq_add(&q, &pool, a, 0, 5, 1);
+    outq_taken(&q, &pool, 2);        /* the middle of a frame */
+    outq_add(&q, &pool, a, 5, 5, 2); /* not part of the begun run */
     outq_write(&q, &pool, BYTES("+reply"));
-    outq_cork(&q);
-    outq_add(&q, b, 0, 5, 3);
+    outq_cork(&q, &pool);
+    outq_add(&q, &pool, b, 0, 5, 3);
     chunk_unref(&pool, a);
     chunk_unref(&pool, b);
     outq_check(&q);
@@ -228,7 +229,7 @@ static void a_queue_of_items_alone_is_empty_after_a_drop(void **state)
 
     for (uint64_t i = 1; i <= 5; i++) {
         struct chunk *chunk = chunk_of(&pool, "item");
-        outq_add(&q, chunk, 0, 4, i);
+        outq_add(&q, &pool, chunk, 0, 4, i);
         chunk_unref(&pool, chunk);
     }
     outq_drop_items(&q, &pool, note_lost, &losses);
@@ -247,12 +248,12 @@ static void no_memory_leaves_a_queue_as_it_was(void **state)
     (void)state;
 
     struct chunk *chunk = chunk_of(&pool, "onetwothree");
-    outq_add(&q, chunk, 0, 3, 1);
-    outq_cork(&q);
+    outq_add(&q, &pool, chunk, 0, 3, 1);
+    outq_cork(&q, &pool);
     fail_malloc(0);
-    assert_int_equal(outq_add(&q, chunk, 6, 5, 3), ERR_NOMEM);
+    assert_int_equal(outq_add(&q, &pool, chunk, 6, 5, 3), ERR_NOMEM);
     fail_malloc(0);
-    assert_int_equal(outq_cork(&q), ERR_NOMEM);
+    assert_int_equal(outq_cork(&q, &pool), ERR_NOMEM);
     fail_malloc(0);
     assert_int_equal(outq_write(&q, &pool, BYTES("x")), ERR_NOMEM);
     assert_int_equal(q.len, 2);
@@ -341,7 +342,7 @@ static void step_item(struct world *w)
     if (skip) {
         return;
     }
-    assert_int_equal(outq_add(&w->q, chunk, off, n, w->seq), 0);
+    assert_int_equal(outq_add(&w->q, &w->pool, chunk, off, n, w->seq), 0);
     struct segment *last = w->len == 0 ? NULL : &w->model[w->len - 1];
     if (last == NULL || last->chunk != chunk || last->end != off ||
         last->begun) {
@@ -370,7 +371,7 @@ static void step_write(struct world *w)
 static void step_cork(struct world *w)
 {
     if (w->q.corks < 8) {
-        assert_int_equal(outq_cork(&w->q), 0);
+        assert_int_equal(outq_cork(&w->q, &w->pool), 0);
         model_push(w)->cork = true;
     }
 }

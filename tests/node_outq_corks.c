@@ -33,12 +33,13 @@ static void push_corks(struct outq *q, struct chunk_pool *pool,
                        enum between between, int len)
 {
     for (int i = 0; i < len; i++) {
-        assert_int_equal(outq_cork(q), 0);
+        assert_int_equal(outq_cork(q, pool), 0);
         if (between == REPLIES) {
             assert_int_equal(outq_write(q, pool, BYTES("reply")), 0);
         } else if (between == ITEMS) {
             struct chunk *chunk = chunk_of(pool, "item");
-            assert_int_equal(outq_add(q, chunk, 0, 4, (uint64_t)i + 1), 0);
+            assert_int_equal(outq_add(q, pool, chunk, 0, 4, (uint64_t)i + 1),
+                             0);
             chunk_unref(pool, chunk);
         }
     }
