@@ -4,6 +4,8 @@
  * out of files it would call back for ever.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +21,10 @@ enum {
      * the system cuts this to net.core.somaxconn. */
     BACKLOG = 4096,
     ACCEPTS_MAX = 128, /* of one turn: those who are here wait, too */
+    /* What a reader has not asked for yet waits here, where our bounds see it,
+     * rather than in the kernel: up to 4 MiB each, and when all sockets of the
+     * machine have too much, all of them stand still. */
+    UNSENT_LEN = 64 << 10,
 };
 
 struct listener {
@@ -99,6 +105,7 @@ static int bind_and_listen(int fd, const struct sockaddr_storage *where,
                            enum listener_kind kind)
 {
     const int on = 1;
+    const int unsent = UNSENT_LEN;
     socklen_t len = where->ss_family == AF_INET ? sizeof(struct sockaddr_in)
                                                 : sizeof(struct sockaddr_in6);
     int rc = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -108,6 +115,10 @@ static int bind_and_listen(int fd, const struct sockaddr_storage *where,
     }
     if (rc == 0) {
         rc = bind(fd, (const struct sockaddr *)where, len);
+    }
+    if (rc == 0) { /* what is accepted inherits it */
+        rc = setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
+                        sizeof unsent);
     }
     if (rc == 0) {
         rc = listen(fd, BACKLOG);
