@@ -118,14 +118,9 @@ uint8_t *buf_make_room(struct buf *b, size_t n)
 
 void buf_add_u64(struct buf *b, uint64_t v)
 {
-    uint8_t digits[20];
-    size_t at = sizeof digits;
+    uint8_t digits[DECIMAL_LEN_MAX];
 
-    do {
-        digits[--at] = (uint8_t)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-    buf_add(b, digits + at, sizeof digits - at);
+    buf_add(b, digits, bytes_put_decimal(digits, v));
 }
 
 void buf_add_i64(struct buf *b, int64_t v)

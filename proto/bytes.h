@@ -23,7 +23,8 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof(a)[0])
 
 enum {
-    BUF_MAX_DEFAULT = 64 << 20
+    BUF_MAX_DEFAULT = 64 << 20,
+    DECIMAL_LEN_MAX = 20, /* of 64 bits */
 };
 
 struct bytes {
@@ -146,6 +147,21 @@ static inline void buf_add_u8(struct buf *b, uint8_t c)
 {
     buf_add(b, &c, 1);
 }
+/* Decimal; returns how many digits. */
+static inline size_t bytes_put_decimal(uint8_t *p, uint64_t v)
+{
+    size_t len = 1;
+
+    for (uint64_t rest = v; rest >= 10; rest /= 10) {
+        len++;
+    }
+    for (size_t i = len; i > 0; i--) {
+        p[i - 1] = (uint8_t)('0' + v % 10);
+        v /= 10;
+    }
+    return len;
+}
+
 void buf_add_u64(struct buf *b, uint64_t v);              /* decimal */
 void buf_add_i64(struct buf *b, int64_t v);               /* decimal */
 void buf_add_hex(struct buf *b, const void *p, size_t n); /* lower case */

@@ -7,7 +7,7 @@
 
 enum {
     DIGITS_MAX = 10, /* of a count or a length: more than any bound */
-    BULK_HEAD_MAX = 24,
+    HEAD_LEN_MAX = 1 + DECIMAL_LEN_MAX + 2,
 };
 
 static ptrdiff_t read_array(struct resp_reader *reader,
@@ -319,11 +319,22 @@ static void add_crlf(struct buf *out)
     buf_add(out, "\r\n", 2);
 }
 
+static uint8_t *put_head(uint8_t *to, char type, uint64_t n)
+{
+    *to++ = (uint8_t)type;
+    to += bytes_put_decimal(to, n);
+    *to++ = '\r';
+    *to++ = '\n';
+    return to;
+}
+
 static void add_head(struct buf *out, char type, uint64_t n)
 {
-    buf_add_u8(out, (uint8_t)type);
-    buf_add_u64(out, n);
-    add_crlf(out);
+    uint8_t *to = buf_reserve(out, HEAD_LEN_MAX);
+
+    if (to != NULL) {
+        out->len += (size_t)(put_head(to, type, n) - to);
+    }
 }
 
 void resp_write_simple(struct buf *out, const char *text)
@@ -335,6 +346,10 @@ void resp_write_simple(struct buf *out, const char *text)
 
 void resp_write_int(struct buf *out, int64_t value)
 {
+    if (value >= 0) {
+        add_head(out, ':', (uint64_t)value);
+        return;
+    }
     buf_add_u8(out, ':');
     buf_add_i64(out, value);
     add_crlf(out);
@@ -447,19 +462,11 @@ static uint8_t *put(uint8_t *to, const void *p, size_t n)
 
 static uint8_t *put_bulk(uint8_t *to, struct bytes s)
 {
-    uint8_t digits[20];
-    size_t at = sizeof digits;
-    size_t n = s.len;
-
-    do {
-        digits[--at] = (uint8_t)('0' + n % 10);
-        n /= 10;
-    } while (n != 0);
-    *to++ = '$';
-    to = put(to, digits + at, sizeof digits - at);
-    to = put(to, "\r\n", 2);
+    to = put_head(to, '$', s.len);
     to = put(to, s.p, s.len);
-    return put(to, "\r\n", 2);
+    *to++ = '\r';
+    *to++ = '\n';
+    return to;
 }
 
 /* The path of every delivery: room is asked for once, then only copied. */
@@ -473,7 +480,7 @@ void resp_write_message(struct buf *out, unsigned version, enum resp_kind kind,
         [RESP_SMESSAGE] = BYTES("*3\r\n$8\r\nsmessage\r\n"),
     };
     struct bytes head = heads[kind];
-    size_t room = head.len + (size_t)3 * BULK_HEAD_MAX + pattern.len +
+    size_t room = head.len + (size_t)3 * (HEAD_LEN_MAX + 2) + pattern.len +
                   channel.len + value.len;
     uint8_t *start = buf_reserve(out, room);
 
