@@ -25,7 +25,7 @@ struct churner {
     uint32_t acknowledged;
     uint32_t published;
     uint32_t released;
-    uint32_t acks_before; /* the connection counts on */
+    bool touched;
 };
 
 struct churn {
@@ -42,6 +42,8 @@ struct churn {
 
     struct churner **idle; /* wait until a subscribe is due */
     size_t idle_len;
+    struct churner **touched; /* have something to publish or to say */
+    size_t touched_len;
     uint64_t due; /* subscribes asked for in this phase, of an open loop */
     uint64_t start_ns;
     uint64_t end_ns;
@@ -67,10 +69,32 @@ static bool may_ask(const struct churn *c, const struct churner *churner)
            topic_of(c, churner, churner->asked) < c->topics_max;
 }
 
+static void touch(struct churn *c, struct churner *churner)
+{
+    if (!churner->touched) {
+        churner->touched = true;
+        c->touched[c->touched_len++] = churner;
+    }
+}
+
+/* Gives back the topics whose items came: with the next subscribe, for it
+ * should not cost a write of its own. */
+static void release(struct churn *c, struct churner *churner)
+{
+    while (churner->released < churner->published &&
+           c->next[topic_of(c, churner, churner->released)] > 0) {
+        c->options->door->unsubscribe(
+            &churner->conn->talk,
+            c->net.scan.topic_base + topic_of(c, churner, churner->released++));
+    }
+}
+
 static void ask(struct churn *c, struct churner *churner, uint64_t due_ns)
 {
     uint32_t topic = topic_of(c, churner, churner->asked++);
 
+    touch(c, churner);
+    release(c, churner);
     churner->due_ns = due_ns;
     c->asked++;
     c->options->door->subscribe(&churner->conn->talk,
@@ -112,7 +136,8 @@ static void on_read(void *data, struct bench_conn *conn)
         return;
     }
     struct churner *churner = &c->churners[conn->number];
-    while (churner->acknowledged < conn->talk.acks - churner->acks_before) {
+    while (churner->acknowledged < conn->talk.acks) {
+        touch(c, churner);
         churner->acknowledged++;
         c->acknowledged++;
         bench_histogram_add(&c->latency, now_ns - churner->due_ns);
@@ -138,38 +163,38 @@ static void add_publish(struct churn *c, uint32_t topic)
     c->published++;
 }
 
-static void serve(struct churn *c, struct churner *churner)
+static void publish_for(struct churn *c, struct churner *churner)
 {
     while (churner->published < churner->acknowledged &&
            c->published - c->net.scan.delivered < UNDER_WAY_MAX) {
         add_publish(c, topic_of(c, churner, churner->published++));
     }
-    while (c->options->topics == 0 && churner->released < churner->published &&
-           c->next[topic_of(c, churner, churner->released)] > 0) {
-        c->options->door->unsubscribe(
-            &churner->conn->talk,
-            c->net.scan.topic_base + topic_of(c, churner, churner->released++));
-    }
 }
 
-static int serve_all(struct churn *c)
+/* Says and publishes what is to be; who has more than may be under way is
+ * served again. */
+static int serve(struct churn *c)
 {
+    size_t kept = 0;
     int exit_code = CLI_OK;
 
-    buf_reset(&c->out);
-    for (size_t i = 0; i < c->len; i++) {
-        serve(c, &c->churners[i]);
-    }
     ask_due(c);
+    for (size_t i = 0; i < c->touched_len && exit_code == CLI_OK; i++) {
+        struct churner *churner = c->touched[i];
+        publish_for(c, churner);
+        exit_code = bench_net_flush(&c->net, churner->conn);
+        churner->touched = churner->published < churner->acknowledged;
+        c->touched[kept] = churner;
+        kept += churner->touched;
+    }
+    c->touched_len = kept;
     if (c->out.failed) {
         return bench_fail(CLI_INTERNAL, "%s", err_text(ERR_NOMEM));
     }
-    if (c->out.len > 0) {
+    if (c->out.len > 0 && exit_code == CLI_OK) {
         exit_code = bench_net_send(&c->net, c->pub, buf_bytes(&c->out));
     }
-    for (size_t i = 0; i < c->len && exit_code == CLI_OK; i++) {
-        exit_code = bench_net_flush(&c->net, &c->conns[i]);
-    }
+    buf_reset(&c->out);
     return exit_code;
 }
 
@@ -181,7 +206,7 @@ static int turn(struct churn *c, uint64_t until_ns)
                                    wait_ns < TURN_NS ? wait_ns : TURN_NS);
 
     if (exit_code == CLI_OK) {
-        exit_code = serve_all(c);
+        exit_code = serve(c);
     }
     if (c->acknowledged + c->net.scan.delivered != c->moved) {
         c->moved = c->acknowledged + c->net.scan.delivered;
@@ -220,7 +245,7 @@ static int run_phase(struct churn *c, const char *what, uint64_t run_ns)
     for (size_t i = 0; i < c->len; i++) {
         go_on(c, &c->churners[i]);
     }
-    int exit_code = serve_all(c);
+    int exit_code = serve(c);
     while (exit_code == CLI_OK && bench_now_ns() < c->end_ns) {
         bool waits = c->options->rate > 0 && c->idle_len > 0;
         uint64_t next_ns = waits ? due_ns(c) : c->end_ns;
@@ -239,7 +264,7 @@ static int run_burst(struct churn *c, struct bench_report *report)
     for (uint32_t i = 0; i < c->options->topics; i++) {
         ask(c, &c->churners[i % c->len], c->start_ns);
     }
-    int exit_code = serve_all(c);
+    int exit_code = serve(c);
     while (exit_code == CLI_OK && c->acknowledged < c->asked &&
            bench_now_ns() - c->moved_ns < quiet_ns) {
         exit_code = turn(c, UINT64_MAX);
@@ -263,10 +288,11 @@ static int set_up(struct churn *c)
     c->pub = calloc(1, sizeof *c->pub);
     c->churners = calloc(c->len, sizeof *c->churners);
     c->idle = calloc(c->len, sizeof *c->idle);
+    c->touched = calloc(c->len, sizeof *c->touched);
     c->next = calloc(c->topics_max, sizeof *c->next);
     if (exit_code == CLI_OK &&
         (c->conns == NULL || c->pub == NULL || c->churners == NULL ||
-         c->idle == NULL || c->next == NULL)) {
+         c->idle == NULL || c->touched == NULL || c->next == NULL)) {
         exit_code = bench_fail(CLI_INTERNAL, "%s", err_text(ERR_NOMEM));
     }
     for (uint32_t i = 0; exit_code == CLI_OK && i < c->len; i++) {
@@ -301,6 +327,7 @@ static void tear_down(struct churn *c)
     free(c->pub);
     free(c->churners);
     free(c->idle);
+    free(c->touched);
     free(c->next);
 }
 
