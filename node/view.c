@@ -6,7 +6,7 @@
 
 static const char *why_not_ready(const struct core *core);
 static void count_links(const struct core *core, struct view *view);
-static void add(struct view *sum, const struct view *one);
+static void add(struct view *sum, const struct view *one, size_t number);
 static uint64_t most(uint64_t a, uint64_t b);
 static uint64_t least(uint64_t a, uint64_t b);
 
@@ -69,7 +69,7 @@ void view_sum(const struct view *all, size_t len, size_t self, struct view *sum)
     sum->ready = true;
     sum->why[0] = '\0';
     for (size_t i = 0; i < len; i++) {
-        add(sum, &all[i]);
+        add(sum, &all[i], i + 1);
         if (i > 0) {
             stats_add(&sum->stats, &all[i].stats);
         }
@@ -77,7 +77,7 @@ void view_sum(const struct view *all, size_t len, size_t self, struct view *sum)
 }
 
 /* All but its numbers. */
-static void add(struct view *sum, const struct view *one)
+static void add(struct view *sum, const struct view *one, size_t number)
 {
     const char *why = one->silent ? "does not answer" : one->why;
 
@@ -89,7 +89,7 @@ static void add(struct view *sum, const struct view *one)
     sum->links_up = least(sum->links_up, one->links_up);
     sum->links_of = most(sum->links_of, one->links_of);
     if (sum->why[0] == '\0' && why[0] != '\0') {
-        snprintf(sum->why, sizeof sum->why, "%s: %s", one->name, why);
+        snprintf(sum->why, sizeof sum->why, "worker %zu: %.120s", number, why);
     }
 }
 

@@ -31,7 +31,7 @@ void view_of(const struct core *core, struct view *view);
 
 /* One view for all, `all[self]` being that of who speaks: sums (what is the
  * greatest or the least of all says node/stats.h), ready when all are, and
- * `why` names the first that takes no publishes. */
+ * `why` begins with the first that takes no publishes ("worker 2: ..."). */
 void view_sum(const struct view *all, size_t len, size_t self,
               struct view *sum);
 

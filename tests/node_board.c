@@ -233,12 +233,12 @@ static void a_sum_of_views_is_ready_when_all_are(void **state)
     view_sum(all, WORKERS, 0, &sum);
     assert_false(sum.ready);
     assert_true(sum.alone);
-    assert_string_equal(sum.why, "n.3: starting");
+    assert_string_equal(sum.why, "worker 3: starting");
 
     all[1].silent = true;
     view_sum(all, WORKERS, 0, &sum);
     assert_false(sum.ready);
-    assert_string_equal(sum.why, "n.2: does not answer");
+    assert_string_equal(sum.why, "worker 2: does not answer");
 
     view_sum(&all[2], 1, 0, &sum);
     assert_string_equal(sum.why, "starting"); /* of one there is no name */

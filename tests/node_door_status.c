@@ -412,7 +412,7 @@ static void one_that_is_not_ready_is_named(void **state)
     struct fake_conn *fake = ask_new(&core, &(struct ask){.target = "/readyz"});
     other_shows(&core, false);
     assert_int_equal(fake->status, 503);
-    assert_true(ask_out_has(fake, "\"why\":\"n1.2: starting\""));
+    assert_true(ask_out_has(fake, "\"why\":\"worker 2: starting\""));
     fake_conn_free(fake);
     core_fini(&core);
     board_free(board);
@@ -436,7 +436,7 @@ static void one_that_does_not_answer_is_named(void **state)
     assert_int_equal(ready->status, 0);
     fake_wait(&core, 1);
     assert_int_equal(ready->status, 503);
-    assert_true(ask_out_has(ready, "\"why\":\"n1.2: does not answer\""));
+    assert_true(ask_out_has(ready, "\"why\":\"worker 2: does not answer\""));
     assert_true(ask_out_has(metrics, "\nstarling_worker_up{worker=\"2\"} 0\n"));
     assert_true(
         ask_out_has(metrics, "\nstarling_messages_published_total 400\n"));

@@ -86,7 +86,7 @@ test('not ready before all are, and who is not is named', { timeout: 30000 }, as
     const { status, text } = await get(`${node.url}/readyz`);
     return status === 503 && JSON.parse(text);
   });
-  assert.match(first.why, /^late\.[12]: /);
+  assert.match(first.why, /^worker [12]: /);
   await until('ready alone', DEADLINE_MS, async () => (await get(`${node.url}/readyz`)).status === 200);
   for (const view of await workersOf(node)) assert.equal(view.ready, true);
 });
