@@ -2,9 +2,12 @@
 //
 // Several workers in one process: one client port, one cluster, one end.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import { after, test } from 'node:test';
-import { Node, get, portRow, stopAll, until } from './harness.mjs';
+import { Node, get, portRow, running, stopAll, until } from './harness.mjs';
 
 const DEADLINE_MS = 10000;
 const nodes = [];
@@ -44,6 +47,24 @@ async function subscribers(port, topic, count) {
   const users = Array.from({ length: count }, () => subscribe(port, topic));
   await until('all are subscribed', DEADLINE_MS, () => users.every((user) => user.text.includes('\r\n:1\r\n')));
   return users;
+}
+
+// Holds the loop of a worker still, as a debugger would; returns what ends it.
+async function hold(node, worker) {
+  const { pid } = node.process;
+  const name = (task) => fs.readFileSync(`/proc/${pid}/task/${task}/comm`, 'utf8').trim();
+  // The oldest of that name: libuv's helpers inherit it from who first needs them.
+  const [task] = fs.readdirSync(`/proc/${pid}/task`).filter((id) => name(id) === `worker-${worker}`)
+    .sort((a, b) => a - b);
+  const child = spawn(path.join(process.env.BUILD || 'build', 'e2e_hold'), [task],
+    { stdio: ['pipe', 'pipe', 'inherit'] });
+  running.add(child);
+  child.on('exit', () => running.delete(child));
+  await new Promise((done, fail) => {
+    child.stdout.once('data', done);
+    child.once('exit', () => fail(new Error('it cannot be held')));
+  });
+  return () => child.stdin.end();
 }
 
 test('connections land on both workers, items on all connections', { timeout: 30000 }, async () => {
@@ -100,6 +121,32 @@ test('workers of two processes are one cluster', { timeout: 30000 }, async () =>
   await until('all have it', DEADLINE_MS, () => users.every((user) => user.text.includes('hello')));
   assert.equal(await one.kill('SIGTERM'), 0);
   await whole(two, 2);
+});
+
+test('a worker that stands still delays no other, and is named', { timeout: 60000 }, async () => {
+  const node = await start({ name: 'half' });
+  await whole(node, 2);
+  const [here] = await subscribers(node.port + 3, 'news', 1);
+  const [there] = await subscribers(node.port + 6, 'news', 1);
+  const publish = (value) => get(`${own(node, 1)}/topics/default/news`, { method: 'POST', body: value });
+  const letGo = await hold(node, 2);
+  for (let i = 1; i <= 20; i += 1) {
+    assert.equal((await publish(`item ${i};`)).status, 204);
+    await until('it is here', DEADLINE_MS, () => here.text.includes(`item ${i};`));
+  }
+  // New connections are given to both; those of worker 1 are answered.
+  const { text } = await until('one is not ready', DEADLINE_MS, async () => {
+    const answer = await get(`${node.url}/readyz`);
+    return answer.status === 503 && answer;
+  });
+  assert.equal(JSON.parse(text).why, 'worker 2: does not answer');
+  assert.equal((await get(`${own(node, 1)}/readyz`)).status, 200);
+  letGo();
+  await until('both answer', DEADLINE_MS, async () => (await get(`${node.url}/readyz`)).status === 200);
+  await whole(node, 2);
+  assert.equal((await publish('the last;')).status, 204);
+  await until('it is there', DEADLINE_MS, () => there.text.includes('the last;'));
+  assert.equal(await node.kill('SIGTERM'), 0);
 });
 
 test('a second signal hurries all workers', { timeout: 30000 }, async () => {
