@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * starling verify: checks a running cluster against its promises, as a client:
- * through every door of every node that has an endpoint, or of those named.
+ * through every door of every endpoint, or of the nodes that are named.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -28,19 +28,29 @@ struct places {
     size_t len;
 };
 
-static bool is_wanted(const struct args *args, const char *endpoint)
+/* Asks one node for the regions. *root is the caller's, NULL on error. */
+static int ask_regions(const struct args *args, const struct link_url *url,
+                       json_t **root)
 {
-    bool wanted = args->words_len == 0;
+    struct buf body = {0};
+    int status = fetch(url, "GET", "/v1/regions", args->token,
+                       (struct bytes){0}, &body);
 
-    for (size_t i = 0; i < args->words_len; i++) {
-        wanted = wanted || strcmp(args->words[i], endpoint) == 0;
+    *root = status == 200 ? json_loadb((char *)body.p, body.len, 0, NULL)
+                          : NULL;
+    buf_fini(&body);
+    if (*root != NULL) {
+        return CLI_OK;
     }
-    return wanted;
+    return args_fail("verify", url->authority,
+                     status < 0      ? status
+                     : status == 401 ? ERR_UNAUTH
+                     : status == 403 ? ERR_DENIED
+                                     : ERR_NOT_FOUND);
 }
 
 /* The endpoints of all regions, those of one region next to each other. */
-static void take_regions(const struct args *args, const json_t *root,
-                         struct places *places)
+static void take_regions(const json_t *root, struct places *places)
 {
     json_t *region;
     json_t *endpoint;
@@ -52,8 +62,7 @@ static void take_regions(const struct args *args, const json_t *root,
         json_array_foreach(json_object_get(region, "endpoints"), e, endpoint)
         {
             const char *text = json_string_value(endpoint);
-            if (text != NULL && is_wanted(args, text) &&
-                places->len < CHECKER_NODES_MAX &&
+            if (text != NULL && places->len < CHECKER_NODES_MAX &&
                 link_url_read(text, &places->nodes[places->len]) == 0) {
                 places->regions[places->len++] = (uint8_t)i;
             }
@@ -63,29 +72,57 @@ static void take_regions(const struct args *args, const json_t *root,
 
 static int find_places(const struct args *args, struct places *places)
 {
-    struct buf body = {0};
-    int status = fetch(&args->url, "GET", "/v1/regions", args->token,
-                       (struct bytes){0}, &body);
-    json_t *root = json_loadb((char *)body.p, body.len, 0, NULL);
+    json_t *root;
+    int exit_code = ask_regions(args, &args->url, &root);
 
-    take_regions(args, root, places);
+    if (exit_code == CLI_OK) {
+        take_regions(root, places);
+        json_decref(root);
+    }
+    if (exit_code == CLI_OK && places->len == 0) {
+        exit_code = args_fail("verify", args->url.authority, ERR_NOT_FOUND);
+    }
+    return exit_code;
+}
+
+/* A node that is named need not be an endpoint: a worker is none. */
+static int take_named(const struct args *args, const char *text,
+                      struct places *places)
+{
+    struct link_url *url = &places->nodes[places->len];
+    json_t *root;
+    json_t *region;
+    size_t i;
+
+    if (places->len == CHECKER_NODES_MAX || link_url_read(text, url) != 0) {
+        fprintf(stderr, "starling verify: %s: expected the URL of a node\n",
+                text);
+        return CLI_USAGE;
+    }
+    int exit_code = ask_regions(args, url, &root);
+    if (exit_code != CLI_OK) {
+        return exit_code;
+    }
+    json_array_foreach(json_object_get(root, "regions"), i, region)
+    {
+        if (json_equal(json_object_get(region, "name"),
+                       json_object_get(root, "self"))) {
+            places->regions[places->len] = (uint8_t)i;
+        }
+    }
+    places->len++;
     json_decref(root);
-    buf_fini(&body);
-    if (status < 0) {
-        return args_fail("verify", args->url.authority, status);
-    }
-    if (status != 200 || places->len == 0) {
-        return args_fail("verify", args->url.authority,
-                         status == 401   ? ERR_UNAUTH
-                         : status == 403 ? ERR_DENIED
-                                         : ERR_NOT_FOUND);
-    }
-    if (args->words_len > places->len) {
-        fputs("starling verify: not all of these are endpoints of nodes\n",
-              stderr);
-        return CLI_REFUSED;
-    }
     return CLI_OK;
+}
+
+static int take_all_named(const struct args *args, struct places *places)
+{
+    int exit_code = CLI_OK;
+
+    for (size_t i = 0; exit_code == CLI_OK && i < args->words_len; i++) {
+        exit_code = take_named(args, args->words[i], places);
+    }
+    return exit_code;
 }
 
 static int check(const struct args *args, const struct places *places)
@@ -125,7 +162,8 @@ int cli_verify(int argc, char **argv)
         argc, argv);
 
     if (exit_code == CLI_OK) {
-        exit_code = find_places(&args, &places);
+        exit_code = args.words_len > 0 ? take_all_named(&args, &places)
+                                       : find_places(&args, &places);
     }
     return exit_code == CLI_OK ? check(&args, &places) : exit_code;
 }

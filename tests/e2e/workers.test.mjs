@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { Node, get, portRow, running, stopAll, until } from './harness.mjs';
+import { Node, get, portRow, run, running, stopAll, until } from './harness.mjs';
 
 const DEADLINE_MS = 10000;
 const nodes = [];
@@ -112,13 +112,24 @@ test('not ready before all are, and who is not is named', { timeout: 30000 }, as
   for (const view of await workersOf(node)) assert.equal(view.ready, true);
 });
 
-test('workers of two processes are one cluster', { timeout: 30000 }, async () => {
+test('a signal before the others have started ends it in order', { timeout: 30000 }, async () => {
+  const node = await start({ name: 'early', join: [{ port: await portRow() }], ready: false });
+  await until('the first listens', DEADLINE_MS, () => node.log.includes('node-listening'));
+  assert.equal(await node.kill('SIGTERM'), 0);
+  assert.equal(node.log.match(/node-listening/g).length, 1);
+});
+
+test('workers of two processes are one cluster', { timeout: 60000 }, async () => {
   const one = await start({ name: 'one' });
   const two = await start({ name: 'two', join: [one] });
   await Promise.all([whole(one, 4), whole(two, 4)]);
   const users = await subscribers(two.port, 'far', 16);
   assert.equal((await get(`${own(one, 2)}/topics/default/far`, { method: 'POST', body: 'hello' })).status, 204);
   await until('all have it', DEADLINE_MS, () => users.every((user) => user.text.includes('hello')));
+  const ports = [own(one, 1), own(one, 2), own(two, 1), own(two, 2)];
+  const verified = await run(['verify', ...ports, '--seconds', '3']);
+  assert.equal(verified.code, 0, verified.stdout.toString() + verified.stderr);
+  assert.match(verified.stdout.toString(), / 0 told, 0 untold, 0 duplicate, 0 out of order/);
   assert.equal(await one.kill('SIGTERM'), 0);
   await whole(two, 2);
 });
