@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "proto/err.h"
+#include "proto/item_wire.h"
 #include "proto/mp.h"
 #include "proto/topic.h"
 
@@ -190,6 +191,11 @@ void item_write(const struct item *item, struct buf *out)
         buf_add_bytes(out, item->wire);
         return;
     }
+    if (!out->failed && out->cap - out->len >= item_wire_room(item)) {
+        const uint8_t *end = item_wire_write(item, out->p + out->len);
+        out->len = (size_t)(end - out->p);
+        return;
+    }
     mp_put_array(out, FIELDS);
     mp_put_u64(out, item->flags);
     mp_put_u64(out, item->hash);
@@ -218,7 +224,8 @@ static int check(const struct item *item)
     return 0;
 }
 
-ptrdiff_t item_read(struct bytes in, struct item *item)
+/* Of any shape. */
+static ptrdiff_t read_any(struct bytes in, struct item *item)
 {
     struct mp mp = mp_of(in);
     struct item read = {0};
@@ -243,6 +250,21 @@ ptrdiff_t item_read(struct bytes in, struct item *item)
         mp_skip(&mp);
     }
     ptrdiff_t taken = mp_outcome(&mp);
+    if (taken > 0) {
+        read.wire = bytes_of(in.p, (size_t)taken);
+        *item = read;
+    }
+    return taken;
+}
+
+ptrdiff_t item_read(struct bytes in, struct item *item)
+{
+    struct item read;
+    ptrdiff_t taken = (ptrdiff_t)item_wire_read(in, &read);
+
+    if (taken == 0) {
+        taken = read_any(in, &read);
+    }
     if (taken <= 0) {
         return taken;
     }
@@ -250,7 +272,6 @@ ptrdiff_t item_read(struct bytes in, struct item *item)
     if (rc != 0) {
         return rc;
     }
-    read.wire = bytes_of(in.p, (size_t)taken);
     *item = read;
     return taken;
 }

@@ -83,7 +83,7 @@ static void fail(struct mp *mp, int state)
 }
 
 /* Takes n bytes, or NULL. */
-static const uint8_t *take(struct mp *mp, size_t n)
+static inline const uint8_t *take(struct mp *mp, size_t n)
 {
     if (mp->state != 0) {
         return NULL;
@@ -93,7 +93,7 @@ static const uint8_t *take(struct mp *mp, size_t n)
         return NULL;
     }
     const uint8_t *p = mp->in.p;
-    mp->in = bytes_skip(mp->in, n);
+    mp->in = bytes_of(p + n, mp->in.len - n);
     mp->taken += n;
     return p;
 }
@@ -105,13 +105,16 @@ static uint64_t take_number(struct mp *mp, unsigned log2)
     const uint8_t *p = take(mp, len);
     uint64_t v = 0;
 
+    if (p != NULL && log2 == 3) {
+        return bytes_u64be(p);
+    }
     for (size_t i = 0; p != NULL && i < len; i++) {
         v = v << 8 | p[i];
     }
     return v;
 }
 
-static uint8_t take_first(struct mp *mp)
+static inline uint8_t take_first(struct mp *mp)
 {
     const uint8_t *p = take(mp, 1);
     return p == NULL ? 0 : *p;
