@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/conn.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include "node/client.h"
 #include "node/sockaddr.h"
 #include "node/tcp.h"
@@ -9,22 +13,19 @@
 enum {
     LINGER_MS = 2000,        /* conn_finish() to the end, whatever comes */
     LINGER_IN_LEN = 4 << 20, /* read and forgotten meanwhile */
+    READS_MAX = 4, /* of one conn in a turn, while they fill the buffer */
 };
 
 static void on_linger_due(struct deadline *deadline, uint64_t now_ms);
-static void on_closed(uv_handle_t *handle);
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static void offer(struct tcp *tcp, struct bytes in);
 
 struct addr conn_local(const struct conn *conn)
 {
     const struct tcp *tcp = (const struct tcp *)(const void *)conn;
     struct sockaddr_storage sockaddr = {0};
-    int len = sizeof sockaddr;
+    socklen_t len = sizeof sockaddr;
 
-    if (uv_tcp_getsockname(&tcp->handle, (struct sockaddr *)&sockaddr, &len) !=
-        0) {
+    if (getsockname(tcp->fd, (struct sockaddr *)&sockaddr, &len) != 0) {
         return (struct addr){0};
     }
     return sockaddr_read((struct sockaddr *)&sockaddr);
@@ -81,20 +82,10 @@ void conn_close(struct conn *conn)
         (void)deadline_set(&conn->core->deadlines, &conn->deadline,
                            DEADLINE_NEVER);
     }
-    uv_close((uv_handle_t *)&tcp->handle, on_closed);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct tcp *tcp = tcp_of_handle(handle);
-
-    if (tcp->conn.carrier != NULL) {
-        tcp->conn.carrier->on_close(&tcp->conn);
-        /* A carrier may have set it after the close. */
-        (void)deadline_set(&tcp->conn.core->deadlines, &tcp->conn.deadline,
-                           DEADLINE_NEVER);
-    }
-    tcp_free(tcp);
+    close(tcp->fd); /* that takes it out of the epoll set, too */
+    tcp->fd = -1;
+    tcp->closed_next = tcp->all->closed;
+    tcp->all->closed = tcp;
 }
 
 void conn_pause(struct conn *conn, bool paused)
@@ -119,25 +110,12 @@ void tcp_resume(struct tcp *tcp)
 /* --- reading
  * --------------------------------------------------------------------- */
 
-int tcp_read_start(struct tcp *tcp)
-{
-    int rc = uv_read_start((uv_stream_t *)&tcp->handle, on_alloc, on_read);
-
-    return rc == 0 ? 0 : ERR_IO;
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    (void)suggested;
-    *buf = uv_buf_init((char *)tcp_of_handle(handle)->all->read,
-                       CONNS_READ_LEN);
-}
-
 /* No more will come. What it asked for may still be taken: some clients end
  * their side right after the request. */
 static void on_end(struct tcp *tcp)
 {
     tcp->ended = true;
+    (void)tcp_watch(tcp);
     if (tcp->shut) {
         conn_close(&tcp->conn);
     } else {
@@ -168,33 +146,41 @@ void tcp_end(struct tcp *tcp)
     conn_finish(conn);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+static void take(struct tcp *tcp, struct bytes in)
 {
-    struct tcp *tcp = tcp_of_handle(stream);
     struct conn *conn = &tcp->conn;
 
-    if (n == 0 || tcp->closed) {
-        return;
-    }
-    conns_enter(tcp->all);
-    if (n == UV_EOF) {
-        on_end(tcp);
-        return;
-    }
-    if (n > 0 && conn->closing) {
-        tcp->linger_in += (uint64_t)n;
-    }
-    if (n < 0 || tcp->linger_in > LINGER_IN_LEN) {
-        conn_close(conn);
-        return;
-    }
     if (conn->closing) {
+        tcp->linger_in += in.len;
+        if (tcp->linger_in > LINGER_IN_LEN) {
+            conn_close(conn);
+        }
         return;
     }
     conn->heard_ms = conn->core->now_ms;
-    conn->core->stats.bytes_in += (uint64_t)n;
-    conn->hello_in += (uint64_t)n;
-    offer(tcp, bytes_of(buf->base, (size_t)n));
+    conn->core->stats.bytes_in += in.len;
+    conn->hello_in += in.len;
+    offer(tcp, in);
+}
+
+void tcp_read(struct tcp *tcp)
+{
+    uint8_t *to = tcp->all->read;
+    ssize_t n = CONNS_READ_LEN;
+
+    for (int i = 0; i < READS_MAX && n == CONNS_READ_LEN; i++) {
+        if (tcp->closed || tcp->stopped) {
+            return;
+        }
+        n = recv(tcp->fd, to, CONNS_READ_LEN, 0);
+        if (n > 0) {
+            take(tcp, bytes_of(to, (size_t)n));
+        } else if (n == 0) {
+            on_end(tcp);
+        } else if (errno != EAGAIN && errno != EINTR) {
+            conn_close(&tcp->conn);
+        }
+    }
 }
 
 /* Who does not read answers may not go on asking: what waits for it is bounded
@@ -247,7 +233,7 @@ static void check_bounds(struct tcp *tcp)
         conn_close(conn);
     } else if (is_full) {
         tcp->stopped = true;
-        (void)uv_read_stop((uv_stream_t *)&tcp->handle);
+        (void)tcp_watch(tcp);
     }
 }
 
@@ -296,7 +282,7 @@ void tcp_resume_all(struct conns *conns)
         if (tcp->stopped && tcp->rest.len <= tcp->conn.in_max &&
             !tcp->conn.closing && !tcp->ended) {
             tcp->stopped = false;
-            (void)tcp_read_start(tcp);
+            (void)tcp_watch(tcp);
         }
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
+#include <errno.h>
+#include <sys/socket.h>
 
 #include "node/client.h"
 #include "node/tcp.h"
@@ -13,6 +14,7 @@ void conns_end_turn(struct conns *conns)
         tcp_resume_all(conns);
         hub_settle(conns->core->hub);
         conns_write(conns->core);
+        tcp_free_closed(conns);
     } while (conns->resumed != NULL);
 }
 
@@ -31,22 +33,22 @@ void conns_write(struct core *core)
     }
 }
 
-/* libuv only reads what it writes; its type says otherwise. */
-static uv_buf_t buf_of(struct bytes s)
+/* What is sent is only read; the type says otherwise. */
+static struct iovec iovec_of(struct bytes s)
 {
     union {
         const uint8_t *from;
-        char *to;
+        void *to;
     } p = {.from = s.p};
-    return uv_buf_init(p.to, (unsigned)s.len);
+    return (struct iovec){p.to, s.len};
 }
 
 /* Puts runs side by side: small ones are copied together, large ones stay
  * where they are. Returns the number of buffers, their bytes in *total. */
-static unsigned gather(struct conns *conns, const struct bytes *iov, size_t len,
-                       uv_buf_t *bufs, size_t *total)
+static size_t gather(struct conns *conns, const struct bytes *iov, size_t len,
+                     struct iovec *bufs, size_t *total)
 {
-    unsigned n = 0;
+    size_t n = 0;
     size_t used = 0;
     bool joins = false; /* the last buffer is the end of conns->gather */
 
@@ -60,12 +62,11 @@ static unsigned gather(struct conns *conns, const struct bytes *iov, size_t len,
             memcpy(conns->gather + used, iov[i].p, iov[i].len);
         }
         if (is_small && joins) {
-            bufs[n - 1].len += iov[i].len;
+            bufs[n - 1].iov_len += iov[i].len;
         } else if (is_small) {
-            bufs[n++] = uv_buf_init((char *)conns->gather + used,
-                                    (unsigned)iov[i].len);
+            bufs[n++] = (struct iovec){conns->gather + used, iov[i].len};
         } else {
-            bufs[n++] = buf_of(iov[i]);
+            bufs[n++] = iovec_of(iov[i]);
         }
         joins = is_small;
         used += is_small ? iov[i].len : 0;
@@ -74,48 +75,15 @@ static unsigned gather(struct conns *conns, const struct bytes *iov, size_t len,
     return n;
 }
 
-static void on_written(uv_write_t *write, int status)
+/* Returns what the socket took, 0 when it is full; or < 0, it is broken. */
+static ssize_t send_bufs(int fd, struct iovec *bufs, size_t len)
 {
-    struct waiting *waiting = (struct waiting *)(void *)write;
-    struct tcp *tcp = write->data;
-    struct client *client = tcp->conn.client;
+    struct msghdr message = {.msg_iov = bufs, .msg_iovlen = len};
+    ssize_t sent = len == 1 ? send(fd, bufs[0].iov_base, bufs[0].iov_len,
+                                   MSG_NOSIGNAL)
+                            : sendmsg(fd, &message, MSG_NOSIGNAL);
 
-    conns_enter(tcp->all); /* may write for others, and may close this one */
-    tcp->waiting = NULL;
-    if (status == 0 && client != NULL && !tcp->closed) {
-        client->core->stats.bytes_out += waiting->len;
-        outq_taken(&client->out, &client->core->chunks, waiting->len);
-        client_dirty(client);
-    } else if (!tcp->closed) {
-        conn_close(&tcp->conn);
-    }
-    free(waiting);
-}
-
-/* The socket is full: lets libuv write the first run when there is room. Its
- * chunk lives as long as the run stays at the head of the queue. */
-static void wait_for_room(struct tcp *tcp, struct client *client)
-{
-    struct waiting *waiting = malloc(sizeof *waiting);
-    struct bytes first;
-    uv_buf_t buf;
-
-    if (waiting == NULL || outq_peek(&client->out, &first, 1) == 0) {
-        free(waiting);
-        conn_close(&tcp->conn);
-        return;
-    }
-    buf = buf_of(first);
-    client->out.head_begun = true;
-    waiting->len = first.len;
-    waiting->write.data = tcp;
-    tcp->waiting = waiting;
-    if (uv_write(&waiting->write, (uv_stream_t *)&tcp->handle, &buf, 1,
-                 on_written) != 0) {
-        tcp->waiting = NULL;
-        free(waiting);
-        conn_close(&tcp->conn);
-    }
+    return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
 }
 
 /* Writes until the queue is empty or the socket full. */
@@ -123,27 +91,26 @@ static void write_out(struct tcp *tcp, struct client *client)
 {
     struct core *core = client->core;
     struct bytes iov[OUTQ_IOV_MAX];
-    uv_buf_t bufs[OUTQ_IOV_MAX];
+    struct iovec bufs[OUTQ_IOV_MAX];
 
-    while (!tcp->closed && tcp->waiting == NULL) {
+    while (!tcp->full) {
         size_t total;
         size_t len = outq_peek(&client->out, iov, OUTQ_IOV_MAX);
         if (len == 0) {
-            return;
+            break;
         }
-        unsigned n = gather(tcp->all, iov, len, bufs, &total);
-        int sent = uv_try_write((uv_stream_t *)&tcp->handle, bufs, n);
-        if (sent < 0 && sent != UV_EAGAIN) {
+        size_t n = gather(tcp->all, iov, len, bufs, &total);
+        ssize_t sent = send_bufs(tcp->fd, bufs, n);
+        if (sent < 0) {
             conn_close(&tcp->conn);
             return;
         }
-        if (sent > 0) {
-            core->stats.bytes_out += (uint64_t)sent;
-            outq_taken(&client->out, &core->chunks, (size_t)sent);
-        }
-        if (sent < 0 || (size_t)sent < total) {
-            wait_for_room(tcp, client);
-        }
+        core->stats.bytes_out += (uint64_t)sent;
+        outq_taken(&client->out, &core->chunks, (size_t)sent);
+        tcp->full = (size_t)sent < total;
+    }
+    if (tcp_watch(tcp) != 0) {
+        conn_close(&tcp->conn);
     }
 }
 
@@ -177,37 +144,17 @@ static void flush_client(struct client *client)
     }
 }
 
-static void on_shut(uv_shutdown_t *request, int status)
-{
-    struct tcp *tcp = request->data;
-
-    free(request);
-    if ((status != 0 || tcp->ended) && !tcp->closed) {
-        conn_close(&tcp->conn);
-    }
-}
-
 /* Ends our side; the peer ends its own, or the linger deadline does. */
 void tcp_shut(struct tcp *tcp)
 {
-    uv_shutdown_t *request;
-
     if (tcp->shut || tcp->closed) {
         return;
     }
-    request = malloc(sizeof *request);
     tcp->shut = true;
-    if (request == NULL) {
+    if (tcp->ended || shutdown(tcp->fd, SHUT_WR) != 0) {
         conn_close(&tcp->conn);
-        return;
-    }
-    request->data = tcp;
-    if (uv_shutdown(request, (uv_stream_t *)&tcp->handle, on_shut) != 0) {
-        free(request);
-        conn_close(&tcp->conn);
-        return;
-    }
-    if (tcp->stopped) { /* to see the peer's end */
-        (void)tcp_read_start(tcp);
+    } else if (tcp->stopped) { /* to see the peer's end */
+        tcp->stopped = false;
+        (void)tcp_watch(tcp);
     }
 }

@@ -2,10 +2,9 @@
 #include "node/conns.h"
 
 #include <assert.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "node/client.h"
@@ -13,15 +12,9 @@
 #include "node/tcp.h"
 #include "proto/err.h"
 
-enum {
-    KEEPALIVE_S = 60,   /* an idle peer that vanished */
-    UNACKED_MS = 60000, /* a peer that vanished with our bytes */
-};
-
 static uint64_t files_left(const struct core *core);
 static struct tcp *tcp_new(struct conns *conns);
 static int admit(struct tcp *tcp);
-static void set_options(struct tcp *tcp);
 
 int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core)
 {
@@ -37,6 +30,10 @@ int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core)
     if (all->most > files_left(core)) {
         all->most = files_left(core);
     }
+    if (watch_open(all) != 0) {
+        free(all);
+        return ERR_IO;
+    }
     core->flush = conns_write;
     *conns = all;
     return 0;
@@ -45,6 +42,7 @@ int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core)
 void conns_free(struct conns *conns)
 {
     assert(conns->len == 0);
+    assert(conns->epoll < 0);
     ips_fini(&conns->ips);
     free(conns);
 }
@@ -94,20 +92,16 @@ void conns_accept(struct conns *conns, int fd, bool loopback, bool admin)
     tcp->conn.admin = admin;
     tcp->conn.opened_ms = core->now_ms;
     tcp->conn.heard_ms = core->now_ms;
-    bool taken = uv_tcp_open(&tcp->handle, fd) == 0;
-    if (!taken) {
-        close(fd);
-    }
-    if (!taken || admit(tcp) != 0) {
+    tcp->fd = fd;
+    if (admit(tcp) != 0) {
         core->stats.conns_refused++;
         conn_close(&tcp->conn);
         return;
     }
     core->stats.conns_opened++;
     core->stats.conns = conns->len;
-    set_options(tcp);
     sniff_begin(&tcp->conn);
-    if (tcp_read_start(tcp) != 0) {
+    if (tcp_watch(tcp) != 0) {
         conn_close(&tcp->conn);
     }
 }
@@ -117,8 +111,6 @@ static struct tcp *tcp_new(struct conns *conns)
     struct tcp *tcp = calloc(1, sizeof *tcp);
 
     if (tcp != NULL) {
-        int rc = uv_tcp_init(conns->loop, &tcp->handle);
-        assert(rc == 0); /* without a socket it only fills in fields */
         tcp->conn.core = conns->core;
         tcp->all = conns;
     }
@@ -130,10 +122,10 @@ static int admit(struct tcp *tcp)
 {
     struct conns *conns = tcp->all;
     struct sockaddr_storage peer;
-    int len = sizeof peer;
+    socklen_t len = sizeof peer;
 
     if (conns->len >= conns->most ||
-        uv_tcp_getpeername(&tcp->handle, (struct sockaddr *)&peer, &len) != 0) {
+        getpeername(tcp->fd, (struct sockaddr *)&peer, &len) != 0) {
         return ERR_LIMIT;
     }
     tcp->conn.remote = sockaddr_read((struct sockaddr *)&peer);
@@ -150,19 +142,6 @@ static int admit(struct tcp *tcp)
     conns->first = tcp;
     conns->len++;
     return 0;
-}
-
-static void set_options(struct tcp *tcp)
-{
-    unsigned unacked_ms = UNACKED_MS;
-    int fd;
-
-    (void)uv_tcp_nodelay(&tcp->handle, 1);
-    (void)uv_tcp_keepalive(&tcp->handle, 1, KEEPALIVE_S);
-    if (uv_fileno((uv_handle_t *)&tcp->handle, &fd) == 0) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms,
-                         sizeof unacked_ms);
-    }
 }
 
 static void uncount(struct tcp *tcp)
@@ -195,8 +174,16 @@ static void forget_resumed(struct tcp *tcp)
     *link = tcp->resumed_next;
 }
 
-void tcp_free(struct tcp *tcp)
+static void free_one(struct tcp *tcp)
 {
+    struct conn *conn = &tcp->conn;
+
+    if (conn->carrier != NULL) {
+        conn->carrier->on_close(conn);
+        /* A carrier may have set it after the close. */
+        (void)deadline_set(&conn->core->deadlines, &conn->deadline,
+                           DEADLINE_NEVER);
+    }
     if (tcp->resumed) {
         forget_resumed(tcp);
     }
@@ -205,6 +192,15 @@ void tcp_free(struct tcp *tcp)
     }
     buf_fini(&tcp->rest);
     free(tcp);
+}
+
+void tcp_free_closed(struct conns *conns)
+{
+    while (conns->closed != NULL) {
+        struct tcp *tcp = conns->closed;
+        conns->closed = tcp->closed_next;
+        free_one(tcp);
+    }
 }
 
 size_t conns_drain(struct conns *conns, size_t most)
@@ -228,6 +224,8 @@ void conns_close(struct conns *conns)
     for (struct tcp *tcp = conns->first; tcp != NULL; tcp = tcp->next) {
         conn_close(&tcp->conn);
     }
+    tcp_free_closed(conns);
+    watch_close(conns);
 }
 
 size_t conns_len(const struct conns *conns)

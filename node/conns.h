@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * All connections of a node, on libuv (node/conn.c), and what accepts them
- * (node/listener.c).
+ * All connections of a node (node/conn.c), and what accepts them
+ * (node/listener.c). They have no handles of libuv: the loop watches one epoll
+ * set of all their sockets (node/conn_watch.c), which saves a quarter of what
+ * an idle one costs.
  *
  * Reading  into one buffer of the loop; what a carrier leaves is copied into a
  *          buffer of the conn that is freed when it is empty, so an idle
  *          connection holds no read buffer.
  * Writing  once a turn (conns_flush()): runs below CONNS_GATHER_LEN are
  * gathered into one buffer of the loop, larger ones go as they lie; then one
- *          uv_try_write(). What the socket does not take waits in the client's
- *          queue, where its bounds see it; one uv_write() of its first run
- *          tells when there is room again.
+ *          send(). What the socket does not take waits in the client's queue,
+ *          where its bounds see it, until there is room again.
  * Ending   conn_finish(): written out, shut down, then up to 2 s for the peer
  * to close, so that no reset destroys the last words on their way.
  */
@@ -33,9 +34,9 @@ struct conns;
 
 /* Raises the limit of open files to what the system allows and takes what is
  * left of it, shared out among the workers of the process, as a bound beside
- * limits.conns. Errors: ERR_NOMEM. */
+ * limits.conns. Errors: ERR_NOMEM, ERR_IO. */
 int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core);
-/* All must be closed: conns_len() == 0. */
+/* After conns_close() and a run of the loop. */
 void conns_free(struct conns *conns);
 
 /* Takes over an accepted socket, or refuses it: then it is closed. */
@@ -54,7 +55,8 @@ void conns_write(struct core *core);
 /* Says goodbye (ERR_CLOSING) to up to `most` clients that have not heard it;
  * returns how many connections there are. */
 size_t conns_drain(struct conns *conns, size_t most);
-/* Closes all at once; they are gone after the loop has run. */
+/* Closes and frees all at once. Not from inside a carrier or a door. The epoll
+ * set is gone after the loop has run; then conns_free(). */
 void conns_close(struct conns *conns);
 size_t conns_len(const struct conns *conns);
 

@@ -25,6 +25,9 @@ enum {
      * rather than in the kernel: up to 4 MiB each, and when all sockets of the
      * machine have too much, all of them stand still. */
     UNSENT_LEN = 64 << 10,
+    KEEPALIVE_S = 60,   /* an idle peer that vanished ... */
+    PROBES = 10,        /* ... is asked so often, each second */
+    UNACKED_MS = 60000, /* a peer that vanished with our bytes */
 };
 
 struct listener {
@@ -98,6 +101,29 @@ static int listening_socket(const struct addr *addr, enum listener_kind kind,
     return rc;
 }
 
+/* What an accepted socket inherits need not be said of each. */
+static int set_inherited(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},
+        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_LEN},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, 1},
+        {IPPROTO_TCP, TCP_KEEPCNT, PROBES},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, UNACKED_MS},
+    };
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < ARRAY_LEN(options); i++) {
+        rc = setsockopt(fd, options[i].level, options[i].name,
+                        &options[i].value, sizeof options[i].value);
+    }
+    return rc;
+}
+
 /* The first one of a shared port takes it alone and shares it afterwards: a
  * port that anybody listens on, shared or not, is taken. Were it shared before,
  * a second program of this user would get half of the connections. */
@@ -105,7 +131,6 @@ static int bind_and_listen(int fd, const struct sockaddr_storage *where,
                            enum listener_kind kind)
 {
     const int on = 1;
-    const int unsent = UNSENT_LEN;
     socklen_t len = where->ss_family == AF_INET ? sizeof(struct sockaddr_in)
                                                 : sizeof(struct sockaddr_in6);
     int rc = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -116,9 +141,8 @@ static int bind_and_listen(int fd, const struct sockaddr_storage *where,
     if (rc == 0) {
         rc = bind(fd, (const struct sockaddr *)where, len);
     }
-    if (rc == 0) { /* what is accepted inherits it */
-        rc = setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent,
-                        sizeof unsent);
+    if (rc == 0) {
+        rc = set_inherited(fd);
     }
     if (rc == 0) {
         rc = listen(fd, BACKLOG);

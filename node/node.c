@@ -115,6 +115,7 @@ int node_start(struct node *node)
 
 void node_drop(struct node *node)
 {
+    conns_close(node->conns);
     uv_run(node->loop, UV_RUN_NOWAIT); /* lets what was bound close */
     conns_free(node->conns);
     free_core(node);

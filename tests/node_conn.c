@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/users.h"
 
+#include <netinet/tcp.h>
+
 #include "node/chunk.h"
 #include "node/tcp.h"
 #include "proto/err.h"
@@ -108,7 +110,7 @@ static void on_lost(void *data, const struct run *run)
     *lost += run->len;
 }
 
-/* The slow policy drops whole runs; the one that libuv is writing stays. */
+/* The slow policy drops whole runs; one that has begun stays. */
 static void what_is_being_written_is_never_dropped(void **state)
 {
     enum {
@@ -249,6 +251,82 @@ static void a_taken_address_is_a_conflict(void **state)
     assert_null(second);
 }
 
+static void reset(struct user *user)
+{
+    const struct linger none = {.l_onoff = 1};
+
+    assert_int_equal(
+        setsockopt(user->fd, SOL_SOCKET, SO_LINGER, &none, sizeof none), 0);
+    close(user->fd);
+    user->fd = -1;
+}
+
+static void what_was_said_before_a_reset_is_heard(void **state)
+{
+    (void)state;
+
+    say(connect_user(0), "echo\n");
+    until_heard(&users[0], 5);
+    say(&users[0], "last words\n");
+    reset(&users[0]);
+    until_read(16);
+    until_open(0);
+}
+
+/* Of a conn that is not read, in a pause that lasts, nothing is waited for,
+ * not even its end: the loop sleeps. */
+static void a_reset_in_a_pause_does_not_turn_the_loop(void **state)
+{
+    struct user *user = connect_user(0);
+    (void)state;
+
+    say(user, "echo\nwait\n");
+    until_heard(user, 5);
+    struct conn *conn = core.clients->conn;
+    conn->in_max = 0;
+    say(user, "more\n");
+    until_read(15);
+    assert_true(tcp_of(conn)->stopped);
+    reset(user);
+    uint64_t end_ns = uv_hrtime() + 100 * 1000000ull;
+    uint64_t turns = 0;
+    uv_timer_t timer;
+    uv_timer_init(&loop, &timer);
+    uv_timer_start(&timer, loop_on_tick, 5, 5);
+    for (; uv_hrtime() < end_ns; turns++) {
+        uv_run(&loop, UV_RUN_ONCE);
+        on_turn(NULL);
+    }
+    uv_close((uv_handle_t *)&timer, NULL);
+    assert_in_range(turns, 1, 50);
+    conn_pause(conn, false);
+    until_open(0);
+}
+
+/* Set on the listening socket, once. */
+static void accepted_sockets_have_all_options(void **state)
+{
+    static const struct {
+        int level, name, least;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},         {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 60},       {IPPROTO_TCP, TCP_KEEPCNT, 10},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT, 1000}, {IPPROTO_TCP, TCP_KEEPINTVL, 1},
+    };
+    (void)state;
+
+    say(connect_user(0), "echo\n");
+    until_heard(&users[0], 5);
+    int fd = tcp_of(core.clients->conn)->fd;
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        int value = 0;
+        socklen_t len = sizeof value;
+        assert_int_equal(
+            getsockopt(fd, options[i].level, options[i].name, &value, &len), 0);
+        assert_true(value >= options[i].least);
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -262,6 +340,9 @@ int main(void)
         TEST(later_answers_come_in_order_over_a_socket),
         TEST(a_door_may_close_and_still_look_at_its_bytes),
         TEST(a_closed_conn_leaves_no_deadline),
+        TEST(what_was_said_before_a_reset_is_heard),
+        TEST(a_reset_in_a_pause_does_not_turn_the_loop),
+        TEST(accepted_sockets_have_all_options),
         TEST(a_drain_says_goodbye_and_ends),
         TEST(a_taken_address_is_a_conflict),
     };
