@@ -73,9 +73,7 @@ static void choose_shape(struct flow *f)
 
     f->pubs_len = o->pubs;
     f->streams = o->mode == BENCH_TOPICS ? o->topics : o->pubs;
-    f->subs_len = pairs                     ? o->pubs
-                  : o->mode == BENCH_TOPICS ? o->conns
-                                            : o->subs;
+    f->subs_len = o->mode == BENCH_TOPICS ? o->conns : o->subs;
     f->all_hear = !pairs && o->mode != BENCH_FANIN && o->mode != BENCH_TOPICS;
     f->net.scan.one_topic = f->all_hear || o->mode == BENCH_FANIN;
 }

@@ -22,7 +22,7 @@ enum {
     READ_LEN = 256 << 10,
     EVENTS = 256,
     OPENING_MAX = 100, /* at a time: not more than a short backlog takes */
-    OPEN_MS = 10000,   /* without any progress */
+    OPEN_MS = 5000,    /* without any progress */
     TURN_NS = 100000000,
     FILES_MORE = 32, /* standard ones, epoll, /proc, /metrics */
     OTHER_MAX = 1 << 20

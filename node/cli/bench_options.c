@@ -142,7 +142,7 @@ static int read_seconds(const char *name, const char *text, bool zero,
                 name, SECONDS_MAX, text);
         return CLI_USAGE;
     }
-    *ns = (uint64_t)(seconds * 1000) * NS_PER_MS;
+    *ns = (uint64_t)(seconds * 1000 + 0.5) * NS_PER_MS;
     return CLI_OK;
 }
 
@@ -373,8 +373,13 @@ static int settle(struct reading *r)
                      "not",
                      o->door->name);
     }
-    if (o->mode == BENCH_CLUSTER && o->pubs > 1 && o->subs > 1 &&
-        o->subs != o->pubs) {
+    if (o->mode == BENCH_PAIRS) {
+        o->subs = o->pubs;
+    }
+    if (o->mode == BENCH_CLUSTER && o->pubs > 1 && o->subs == 1) {
+        o->subs = o->pubs;
+    }
+    if (o->mode == BENCH_CLUSTER && o->pubs > 1 && o->subs != o->pubs) {
         return wrong("several publishers are pairs: --subs is --pubs, not also "
                      "a number of its own in mode",
                      "cluster");

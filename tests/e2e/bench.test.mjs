@@ -3,8 +3,10 @@
 // `starling bench`: each mode, for a fraction of a second, against real nodes;
 // what it says of itself must be what the node counts.
 import assert from 'node:assert/strict';
+import net from 'node:net';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { run, startCluster, stopAll } from './harness.mjs';
+import { Node, run, startCluster, stopAll, temporaryFolder } from './harness.mjs';
 
 let nodes = [];
 before(async () => { nodes = await startCluster(['eu', 'eu']); });
@@ -115,6 +117,118 @@ test('nobody is there', { timeout: 30000 }, async () => {
   const { code, stderr } = await bench('fanout', '--url', 'http://127.0.0.1:1');
   assert.match(stderr, /^starling bench: 127\.0\.0\.1:1: /);
   assert.equal(code, 69);
+});
+
+test('with keys', { timeout: 60000 }, async (t) => {
+  const keys = path.join(temporaryFolder(), 'keys');
+  assert.equal((await run(['keygen', keys])).code, 0);
+  const mint = async (...options) => (await run(['token', 'mint', '--keys', keys, '--sub', 'ann', ...options]))
+    .stdout.toString().trim();
+  const all = await mint('--cache', 'default', '--role', 'both', '--scope', 'admin:read');
+  const plain = await mint('--cache', 'default', '--role', 'both');
+  const deaf = await mint('--cache', 'default', '--role', 'pub');
+  const node = await Node.start({ name: 'k1', args: ['--keys', keys], token: all });
+  const with_ = (token, door) => run(['bench', 'fanout', '--door', door, '--subs', '3', '--seconds', '0.1', '--json'],
+    { url: node.url, env: { STARLING_TOKEN: token } });
+  for (const door of ['resp', 'ws', 'sse']) {
+    await t.test(door, async () => {
+      const { code, stdout, stderr } = await with_(all, door);
+      assert.equal(stderr, '');
+      assertWhole(JSON.parse(stdout), 3);
+      assert.equal(code, 0);
+      const uncounted = JSON.parse((await with_(plain, door)).stdout);
+      assert.ok(uncounted.delivered > 0 && !('server_delivered' in uncounted));
+      for (const token of ['', deaf, 'wrong']) {
+        const refused = await with_(token, door);
+        assert.match(refused.stderr, /^starling bench: 127\.0\.0\.1:\d+: .*STARLING_TOKEN/);
+        assert.equal(refused.code, 77, refused.stderr);
+      }
+    });
+  }
+  await node.kill();
+});
+
+// A server of RESP that delivers as `deliver` says: it gets the frames of one
+// read and returns what to send.
+function brokenServer(deliver) {
+  const subscribers = new Set();
+  const server = net.createServer((socket) => {
+    let rest = '';
+    socket.on('error', () => {});
+    socket.on('close', () => subscribers.delete(socket));
+    socket.on('data', (data) => {
+      const frames = [];
+      let words;
+      rest += data.toString('latin1');
+      while ((words = /^\*(\d)\r\n(?:\$\d+\r\n[^\r]*\r\n){2,3}/.exec(rest)) !== null) {
+        rest = rest.slice(words[0].length);
+        const [command, topic, value] = words[0].split('\r\n').filter((line) => !/^[*$]\d/.test(line));
+        if (command === 'SUBSCRIBE') {
+          subscribers.add(socket);
+          socket.write(`*3\r\n$9\r\nsubscribe\r\n$${topic.length}\r\n${topic}\r\n:1\r\n`);
+        } else {
+          socket.write(':1\r\n');
+          frames.push(`*3\r\n$7\r\nmessage\r\n$${topic.length}\r\n${topic}\r\n$${value.length}\r\n${value}\r\n`);
+        }
+      }
+      for (const subscriber of subscribers) subscriber.write(deliver(frames).join(''));
+    });
+  });
+  return new Promise((done) => server.listen(0, '127.0.0.1', () => done(server)));
+}
+
+// Of the tenth item of all.
+function once(change) {
+  let seen = 0;
+  return (frames) => frames.flatMap((frame, i) => {
+    seen += 1;
+    return seen === 10 ? change(frame, frames, i) : [frame];
+  });
+}
+const swapped = () => {
+  let seen = 0;
+  let held = [];
+  return (frames) => frames.flatMap((frame) => {
+    seen += 1;
+    if (seen === 10) { held = [frame]; return []; }
+    const late = held;
+    held = [];
+    return [frame, ...late];
+  });
+};
+
+for (const [what, deliver, counts] of [
+  ['loses', once(() => []), { lost: 1, disorder: 0, duplicates: 0 }],
+  ['doubles', once((frame) => [frame, frame]), { lost: 0, disorder: 0, duplicates: 1 }],
+  ['delays', swapped(), { lost: 0, disorder: 1, duplicates: 0 }],
+  ['changes', once((frame) => [frame.replace('xxxx', 'xxyx')]), { lost: 1, disorder: 0, duplicates: 0, strange: 1 }],
+]) {
+  test(`a server that ${what} one item`, { timeout: 30000 }, async () => {
+    const server = await brokenServer(deliver);
+    const { code, stdout } = await run(['bench', 'fanout', '--subs', '1', '--seconds', '0.2', '--window', '16',
+      '--json', '--url', `redis://127.0.0.1:${server.address().port}`]);
+    server.close();
+    const report = JSON.parse(stdout);
+    assert.deepEqual(Object.fromEntries(Object.keys(counts).map((key) => [key, report[key]])), counts);
+    assert.equal(code, 1);
+  });
+}
+
+test('a server of another protocol, one that hangs up, one that is silent', { timeout: 60000 }, async () => {
+  for (const [answer, what, exit] of [
+    [(socket) => socket.end('220 mail.example ESMTP\r\n'), /does not speak resp as expected: '220 mail/, 1],
+    [(socket) => socket.destroy(), /closed the connection|reset/i, 69],
+    [() => {}, /does not answer on door resp \(0 of/, 69],
+  ]) {
+    const server = await new Promise((done) => {
+      const s = net.createServer((socket) => { socket.on('error', () => {}); answer(socket); });
+      s.listen(0, '127.0.0.1', () => done(s));
+    });
+    const { code, stderr } = await bench('fanout', '--url', `redis://127.0.0.1:${server.address().port}`);
+    server.close();
+    assert.match(stderr, what);
+    assert.equal(code, exit, stderr);
+  }
 });
 
 for (const [what, words] of [
