@@ -73,7 +73,7 @@ void cluster_free(struct cluster *cluster)
     replog_fini(&cluster->log);
     interest_fini(&cluster->interest);
     route_fini(&cluster->route);
-    order_fini(&cluster->order);
+    fences_fini(&cluster->fences);
     gate_fini(&cluster->gate);
     outbox_fini(&cluster->outbox);
     buf_fini(&cluster->scratch);
@@ -97,6 +97,7 @@ void cluster_step(struct cluster *cluster, const struct cluster_news *news,
     case CLUSTER_PIPE_UP:
     case CLUSTER_PIPE_DOWN:
     case CLUSTER_LOST:
+    case CLUSTER_FENCED:
     case CLUSTER_NUMBERS:
         take_link_news(cluster, news);
         break;
@@ -219,12 +220,11 @@ size_t cluster_route(struct cluster *cluster, const struct item *item,
     size_t len = route_targets(&cluster->route, &want, cluster->now_ms, targets,
                                max, &missed);
     *partial = *partial || missed;
+    cluster->count = item->count;
+    if (cluster->route.asking) {
+        moves_ask(cluster);
+    }
     return len;
-}
-
-bool cluster_take(struct cluster *cluster, const struct item *item)
-{
-    return order_take(&cluster->order, item, cluster->gaps);
 }
 
 size_t cluster_relay(struct cluster *cluster, const struct item *item,
@@ -234,6 +234,7 @@ size_t cluster_relay(struct cluster *cluster, const struct item *item,
     struct route_want want = want_of(cluster, item, slots);
     bool partial;
 
+    cluster->relays++;
     return route_near(&cluster->route, &want, targets, max, &partial);
 }
 
@@ -466,6 +467,8 @@ static void take_link_news(struct cluster *cluster,
         step_swim(cluster, &down);
     } else if (news->type == CLUSTER_LOST) {
         loss_lost(cluster, news->slot, news->bytes);
+    } else if (news->type == CLUSTER_FENCED) {
+        moves_fenced(cluster, news->slot, news->bytes);
     } else {
         loss_numbers(cluster, news->slot, news);
     }
@@ -572,6 +575,8 @@ static void tick(struct cluster *cluster)
         slots_retry(cluster);
     }
     link_tick(cluster);
+    moves_tick(cluster);
+    through_tick(cluster);
 }
 
 static struct route_want want_of(const struct cluster *cluster,

@@ -15,8 +15,9 @@
  * Inside: cluster/swim (membership and failure detection), cluster/replog (this
  * node's records), cluster/interest and cluster/patterns (who wants what),
  * cluster/route (targets and ingress), cluster/barrier, cluster/gate,
- * cluster/link (hellos), cluster/loss (who is told of losses), cluster/sync
- * (logs on their way), proto/gossip (packets), proto/peer (control messages).
+ * cluster/link (hellos), cluster/loss (who is told of losses), cluster/moves
+ * (from one ingress to another), cluster/sync (logs on their way), proto/gossip
+ * (packets), proto/peer (control messages).
  * Callers use only this header.
  *
  * Peers have a small number, the *slot*, from CLUSTER_PEER_OPEN until
@@ -72,9 +73,12 @@ enum cluster_news_type {
     CLUSTER_PIPE_DOWN, /* one broke, by reset or end of stream: slot */
     CLUSTER_LOST, /* at this place in the data lane of a peer items are missing:
                    * slot; their topics in bytes (8 each), none = unknown */
+    CLUSTER_FENCED,  /* at this place in the data lane of a peer stand fences
+                      * (cluster/fence.h): slot, bytes */
     CLUSTER_NUMBERS, /* how far both data lanes of a peer are: slot, sent,
-                      * heard, closed, ended, flows. At once when one of the
-                      * last three changes, else within about 100 ms. */
+                      * heard, closed, ended, probed, flows. At once when one of
+                      * the last four changes or a probe was sent or came, else
+                      * within about 100 ms. */
     CLUSTER_LAG,     /* our loop stood still for `ms`: suspect nobody yet */
     CLUSTER_SEEDS,   /* the seeds were resolved again: seeds */
     CLUSTER_DRAIN,   /* we are about to go: nobody chooses us any more */
@@ -93,6 +97,7 @@ struct cluster_news {
     uint64_t heard; /* newest batch that came in its lane */
     bool closed;    /* the newest of ours is the end */
     bool ended;     /* the newest of its is the end */
+    bool probed;    /* its lane brought a probe since it was last told */
     bool flows;     /* its lane has a pipe; false: nothing comes of it */
     uint32_t ms;
     const struct addr *seeds;
@@ -120,8 +125,12 @@ enum cluster_effect_type {
                         /* the hashes in `bytes` (8 bytes each), none = all */
     CLUSTER_MARK,       /* the same for those behind `slot`: append it to its
                          * data lane, before the next item: hop, bytes */
+    CLUSTER_FENCE,      /* append fences to the data lane of slot: hop, bytes */
+    CLUSTER_HOLD,       /* let nothing go of the data lane of slot: hop */
+    CLUSTER_FREE,       /* let it go: with the fences in bytes, if any, where it
+                         * was held: slot */
     CLUSTER_END,        /* append the end to the data lane of slot */
-    CLUSTER_PROBE,      /* append an empty batch to the data lane of slot */
+    CLUSTER_PROBE,      /* append a probe to it; CLUSTER_NUMBERS follow */
     CLUSTER_REDIAL,     /* cut both lanes to slot and dial them anew */
 };
 
@@ -211,20 +220,21 @@ struct cluster_target {
     uint8_t hop; /* enum peer_hop */
 };
 
-/* Targets of an item published here: each interested, linked peer of the own
- * region, and for each other region with interest its ingress. Interested is
- * who wants the hash, or has a pattern that matches (cluster/patterns.h); each
- * peer is named once. Of the item only hash, cache and topic are read. Returns
- * how many were written (at most `max`); allocation free. *partial: a peer of
- * this region that wants it, or may, has no link, or a region no ingress.
+/* Targets of an item published here, whose number is above all before: each
+ * interested, linked peer of the own region, and for each other region with
+ * interest its ingress. Interested is who wants the hash, or has a pattern that
+ * matches (cluster/patterns.h); each peer is named once. Of the item only hash,
+ * cache, topic and count are read. Returns how many were written (at most
+ * `max`); allocation free. *partial: a peer of this region that wants it, or
+ * may, has no link, or a region no ingress.
  */
 size_t cluster_route(struct cluster *cluster, const struct item *item,
                      struct cluster_target *targets, size_t max, bool *partial);
 
-/* Whether an item that arrived is delivered and relayed. false: what its origin
- * published after it has come already, another way, and everyone here was told
- * in between that something is missing (cluster/order.h). */
-bool cluster_take(struct cluster *cluster, const struct item *item);
+/* Whether an item that arrived from a peer is delivered and relayed. false: it
+ * comes behind a fence (cluster/fence.h), and was told to be missing. */
+bool cluster_take(const struct cluster *cluster, uint16_t slot,
+                  const struct item *item);
 
 /* Targets of an item that arrived with PEER_HOP_INGRESS: the interested, linked
  * peers of the own region. Never another region. */

@@ -7,6 +7,8 @@
  *   slots.c    peers and their slots, questions about members
  *   link.c     pipes, hellos, linked or not
  *   loss.c     what is lost, and who is told of it
+ *   moves.c    another ingress: fences, held lanes
+ *   through.c  what was relayed has arrived
  *   sync.c     the own log to peers, theirs to us, acknowledgements
  *   opening.c  when the gate opens
  */
@@ -15,9 +17,9 @@
 
 #include "cluster/barrier.h"
 #include "cluster/cluster.h"
+#include "cluster/fence.h"
 #include "cluster/gate.h"
 #include "cluster/interest.h"
-#include "cluster/order.h"
 #include "cluster/outbox.h"
 #include "cluster/replog.h"
 #include "cluster/route.h"
@@ -36,6 +38,8 @@ enum {
     ANSWER_MS = 3000,      /* the same when one that asks is not answered */
     LANE_STILL_MS = 4000,  /* no batch acknowledged: the data lane is broken */
     REDIAL_MS = 5000,      /* a pipe that stands but confirms nothing */
+    HOLD_MS = 1000,        /* lanes, for an ingress that drains */
+    ROUND_MS = 1000,       /* between two rounds of through.c */
     PULL_AGAIN_MS = 1000,  /* without progress */
     ASK_FIRST_MS = 50,     /* before any is asked whom it counts in */
     ASK_MEMBERS_MS = 1000, /* between questions whom a peer counts in ... */
@@ -101,6 +105,23 @@ struct peer {
     bool mark_due;       /* CLUSTER_MARK for all */
     bool lane_end_due;   /* CLUSTER_END */
     bool probe_due;      /* CLUSTER_PROBE */
+    bool probe_out;      /* that was taken, and its number is not known yet */
+    uint64_t probe_seq;  /* the number of a probe that is not answered; 0 */
+    uint64_t probe_ms;   /* when it got it */
+
+    /* moves.c: an ingress of ours, or one beside it */
+    bool parting; /* it drains, and what went through it is waited for */
+    bool held;    /* its lane, meanwhile */
+    bool hold_due;
+    bool free_due;
+    bool free_fenced;
+    bool fence_due; /* far: that of its region; near: all that are known */
+
+    /* through.c */
+    uint64_t probed_seq; /* far: where its last probe stood, */
+    uint64_t round_seq;  /* what the round is about, */
+    uint64_t passed_seq; /* and what the last one was */
+    bool in_round;       /* near: it is waited for */
 
     /* sync.c: our log there */
     uint64_t acked; /* it holds so much */
@@ -124,6 +145,13 @@ struct peer {
     uint64_t members_ms;  /* when to ask for its list (again); 0: no need */
 };
 
+/* Nodes of a region drain, and the lanes to the others are held. */
+struct move {
+    bool under_way;
+    uint64_t began_ms;
+    uint64_t count; /* our newest item by then */
+};
+
 struct cluster {
     struct peer_node self;
     uint8_t self_text[MEMBER_TEXT_LEN];
@@ -139,12 +167,13 @@ struct cluster {
     uint64_t flushed_digest;
     struct interest interest;
     struct route route;
-    struct order order;
+    struct fences fences;               /* of other regions' nodes */
+    uint64_t count;                     /* of our newest item */
+    uint8_t own_fence[PEER_NUMBER_LEN]; /* in a CLUSTER_FENCE */
     struct barrier barrier;
     struct gate gate;
     struct outbox outbox;
     bool gap_due;                   /* CLUSTER_GAP for all */
-    uint64_t gaps;                  /* of these, so far */
     bool hold_due;                  /* what everyone holds may have changed */
     uint64_t held[BARRIER_SCOPES];  /* the least that a linked peer holds */
     size_t held_by[BARRIER_SCOPES]; /* how many hold no more than that */
@@ -152,7 +181,7 @@ struct cluster {
     struct peer *peers[CLUSTER_PEERS_MAX]; /* by slot */
     size_t slots;                          /* one past the highest in use */
     size_t turns_due; /* peers with open_due or close_due */
-    bool lanes_due; /* a peer may have one of mark, end, probe and redial due */
+    bool lanes_due;   /* a peer may have something due in its lane */
     size_t linked_len;
     size_t near_linked_len;
     size_t late_len;
@@ -165,6 +194,16 @@ struct cluster {
     uint64_t visit_ms;   /* when the last ones were */
     uint64_t visit_rest; /* of a slot, in slots x ms */
     uint64_t round;      /* times that all were */
+
+    struct move moves[CLUSTER_REGIONS_MAX]; /* as cluster/route numbers them */
+    size_t moves_len;                       /* under way */
+
+    bool round_due;        /* a lane was probed that the last one was not for */
+    uint64_t round_ms;     /* when it began */
+    size_t round_left;     /* near peers it waits for */
+    uint64_t relays;       /* items, gaps and fences that we passed on */
+    uint64_t round_relays; /* when the round began, */
+    uint64_t relays_done;  /* and when the last that ended did */
 
     bool walk_more;    /* parts of a snapshot could not leave in this step */
     size_t walks_len;  /* peers that a snapshot is on its way to */
@@ -242,15 +281,35 @@ void loss_pipe(struct cluster *cluster, uint16_t slot);
 void loss_begin(struct cluster *cluster, uint16_t slot, bool met);
 /* All that it wants is known here now. */
 void loss_knows(struct cluster *cluster, uint16_t slot);
-/* Items are no longer routed there; call before the route forgets it. */
-void loss_break(struct cluster *cluster, uint16_t slot);
-/* It drains: what was sent through it goes elsewhere. */
-void loss_release(struct cluster *cluster, uint16_t slot);
 void loss_end_all(struct cluster *cluster);
 bool loss_is_late(const struct cluster *cluster, uint16_t slot);
 void loss_visit(struct cluster *cluster, uint16_t slot); /* once a second */
-/* CLUSTER_GAP and CLUSTER_MARK for all, CLUSTER_END, _PROBE and _REDIAL. */
+/* CLUSTER_GAP and CLUSTER_MARK for all, CLUSTER_FENCE, _HOLD, _FREE, _PROBE,
+ * _END and _REDIAL. */
 bool loss_next(struct cluster *cluster, struct cluster_effect *effect);
+
+/* moves.c */
+/* The route wants to know whether what went through some has arrived. */
+void moves_ask(struct cluster *cluster);
+/* If it drains and there is another one: what went through it goes there. */
+void moves_release(struct cluster *cluster, uint16_t slot);
+/* It said so: what we sent it up to that number has arrived. */
+void moves_through(struct cluster *cluster, uint16_t slot, uint64_t through);
+void moves_linked(struct cluster *cluster, uint16_t slot);
+/* Call before the route forgets it. */
+void moves_unlinked(struct cluster *cluster, uint16_t slot);
+void moves_tick(struct cluster *cluster);
+/* CLUSTER_FENCED. */
+void moves_fenced(struct cluster *cluster, uint16_t slot, struct bytes pairs);
+
+/* through.c */
+/* Its lane brought a probe. */
+void through_probed(struct cluster *cluster, uint16_t slot);
+/* It has more of what we sent. */
+void through_acked(struct cluster *cluster, uint16_t slot);
+void through_linked(struct cluster *cluster, uint16_t slot);
+void through_gone(struct cluster *cluster, uint16_t slot);
+void through_tick(struct cluster *cluster);
 
 /* sync.c */
 void sync_flush(struct cluster *cluster);

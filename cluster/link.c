@@ -105,6 +105,7 @@ void link_hello(struct cluster *cluster, uint16_t slot,
                       m->heard_hello >= peer->proof_hello;
     loss_acked(cluster, slot, m->heard_seq);
     update(cluster, slot);
+    moves_through(cluster, slot, m->through);
     if (!took && peer->linked && peer->ready) {
         release_draining(cluster);
     }
@@ -123,8 +124,8 @@ static void release_draining(struct cluster *cluster)
 {
     for (size_t slot = 0; slot < cluster->slots; slot++) {
         const struct peer *peer = peer_at(cluster, slot);
-        if (peer != NULL && peer->draining) {
-            loss_release(cluster, (uint16_t)slot);
+        if (peer != NULL) {
+            moves_release(cluster, (uint16_t)slot);
         }
     }
 }
@@ -133,7 +134,7 @@ void link_bye(struct cluster *cluster, uint16_t slot)
 {
     cluster->peers[slot]->draining = true;
     update(cluster, slot);
-    loss_release(cluster, slot);
+    moves_release(cluster, slot);
 }
 
 void link_cut(struct cluster *cluster, uint16_t slot)
@@ -145,6 +146,7 @@ void link_cut(struct cluster *cluster, uint16_t slot)
     update(cluster, slot);
     set_late(cluster, peer, false);
     loss_gone(cluster, slot);
+    through_gone(cluster, slot);
 }
 
 void link_tick(struct cluster *cluster)
@@ -177,6 +179,7 @@ void link_say_hello(struct cluster *cluster, uint16_t slot)
         .heard_epoch = silent ? 0 : peer->heard_epoch,
         .heard_hello = silent ? 0 : peer->heard_hello,
         .heard_seq = peer->heard,
+        .through = peer->passed_seq,
         .hash_key_print = cluster->hash_key_print,
         .ready = cluster->gate.ready,
         .draining = cluster->draining,
@@ -363,6 +366,8 @@ static void become_linked(struct cluster *cluster, uint16_t slot)
         loss_unknown(cluster, slot);
     }
     loss_begin(cluster, slot, !peer->was_linked && both_ready);
+    moves_linked(cluster, slot);
+    through_linked(cluster, slot);
     peer->was_linked = true;
     peer->hello_due = true;
     cluster_say(cluster, CLUSTER_LINKED, peer, NULL);
@@ -379,7 +384,7 @@ static void become_unlinked(struct cluster *cluster, uint16_t slot)
     peer->unlinked_ms = cluster->now_ms;
     peer->counts_me = false;
     peer->agreed = false;
-    loss_break(cluster, slot);
+    moves_unlinked(cluster, slot);
     cluster_say(cluster, CLUSTER_UNLINKED, peer, NULL);
 }
 

@@ -19,6 +19,10 @@
 #include "cluster/inside.h"
 
 static uint64_t late_ms(const struct cluster *cluster, const struct peer *peer);
+static bool peer_next(struct cluster *cluster, struct peer *peer,
+                      struct cluster_effect *effect);
+static struct bytes fences_for(struct cluster *cluster,
+                               const struct peer *peer);
 static void tell_here(struct cluster *cluster, struct bytes hashes);
 static void tell_region(struct cluster *cluster, struct bytes hashes);
 static bool may_want(const struct cluster *cluster, uint16_t slot,
@@ -50,6 +54,14 @@ void loss_numbers(struct cluster *cluster, uint16_t slot,
     peer->closed = news->closed;
     peer->ended = news->ended;
     peer->flows = news->flows;
+    if (peer->probe_out) {
+        peer->probe_out = false;
+        peer->probe_seq = news->sent;
+        peer->probe_ms = cluster->now_ms;
+    }
+    if (news->probed) {
+        through_probed(cluster, slot);
+    }
     loss_look(cluster, slot);
     if (cluster->drained) {
         loss_end_all(cluster); /* something was relayed behind the end */
@@ -60,10 +72,11 @@ void loss_acked(struct cluster *cluster, uint16_t slot, uint64_t seq)
 {
     struct peer *peer = cluster->peers[slot];
 
-    if (seq > peer->sent_acked) {
+    if (seq != peer->sent_acked) { /* less: it gave us up and forgot */
         peer->sent_acked = seq;
         peer->still_ms = cluster->now_ms;
     }
+    through_acked(cluster, slot);
 }
 
 void loss_gone(struct cluster *cluster, uint16_t slot)
@@ -153,40 +166,6 @@ void loss_knows(struct cluster *cluster, uint16_t slot)
     }
 }
 
-void loss_break(struct cluster *cluster, uint16_t slot)
-{
-    bool other = false;
-
-    if (cluster->peers[slot]->near || cluster->peers[slot]->closed ||
-        !route_is_ingress(&cluster->route, slot)) {
-        return;
-    }
-    /* What it has not relayed is lost, and what follows goes another way: the
-     * others hear of it before that. */
-    for (size_t i = 0; i < cluster->slots; i++) {
-        const struct peer *peer = peer_at(cluster, i);
-        if (peer != NULL && peer->linked && i != slot &&
-            route_is_same(&cluster->route, (uint16_t)i, slot)) {
-            mark(cluster, (uint16_t)i, (struct bytes){0});
-            other = true;
-        }
-    }
-    if (!other) {
-        route_miss(&cluster->route, slot);
-    }
-}
-
-void loss_release(struct cluster *cluster, uint16_t slot)
-{
-    struct peer *peer = cluster->peers[slot];
-
-    if (!peer->near && peer->linked && !peer->closed &&
-        route_has_other(&cluster->route, slot)) {
-        peer->lane_end_due = true;
-        cluster->lanes_due = true;
-    }
-}
-
 void loss_end_all(struct cluster *cluster)
 {
     cluster->drained = true;
@@ -236,9 +215,7 @@ void loss_visit(struct cluster *cluster, uint16_t slot)
         peer->probe_due = true; /* the first may have come to a stranger */
         cluster->lanes_due = true;
     }
-    if (peer->draining) {
-        loss_release(cluster, slot);
-    }
+    moves_release(cluster, slot);
 }
 
 bool loss_next(struct cluster *cluster, struct cluster_effect *effect)
@@ -246,35 +223,12 @@ bool loss_next(struct cluster *cluster, struct cluster_effect *effect)
     if (cluster->gap_due) {
         cluster->gap_due = false;
         *effect = (struct cluster_effect){.type = CLUSTER_GAP};
-        cluster->gaps++;
         return true;
     }
     for (size_t i = 0; cluster->lanes_due && i < cluster->slots; i++) {
         struct peer *peer = peer_at(cluster, i);
-        if (peer == NULL) {
-            continue;
-        }
-        *effect = (struct cluster_effect){.slot = (uint16_t)i,
-                                          .hop = peer->near ? PEER_HOP_LAST
-                                                            : PEER_HOP_INGRESS};
-        if (peer->mark_due) {
-            peer->mark_due = false;
-            effect->type = CLUSTER_MARK;
-            return true;
-        }
-        if (peer->lane_end_due) {
-            peer->lane_end_due = false;
-            effect->type = CLUSTER_END;
-            return true;
-        }
-        if (peer->probe_due) {
-            peer->probe_due = false;
-            effect->type = CLUSTER_PROBE;
-            return true;
-        }
-        if (peer->redial_due) {
-            peer->redial_due = false;
-            effect->type = CLUSTER_REDIAL;
+        if (peer != NULL && peer_next(cluster, peer, effect)) {
+            effect->slot = (uint16_t)i;
             return true;
         }
     }
@@ -294,6 +248,57 @@ static uint64_t late_ms(const struct cluster *cluster, const struct peer *peer)
                : 0;
 }
 
+static bool take(bool *due)
+{
+    bool was = *due;
+
+    *due = false;
+    return was;
+}
+
+/* What is told of a lane comes before it is held, and its end last. */
+static bool peer_next(struct cluster *cluster, struct peer *peer,
+                      struct cluster_effect *effect)
+{
+    *effect = (struct cluster_effect){.hop = peer->near ? PEER_HOP_LAST
+                                                        : PEER_HOP_INGRESS};
+    if (take(&peer->free_due)) {
+        effect->type = CLUSTER_FREE;
+        effect->bytes = take(&peer->free_fenced) ? fences_for(cluster, peer)
+                                                 : (struct bytes){0};
+    } else if (take(&peer->fence_due)) {
+        effect->type = CLUSTER_FENCE;
+        effect->bytes = fences_for(cluster, peer);
+    } else if (take(&peer->mark_due)) {
+        effect->type = CLUSTER_MARK;
+    } else if (take(&peer->hold_due)) {
+        effect->type = CLUSTER_HOLD;
+    } else if (take(&peer->probe_due)) {
+        effect->type = CLUSTER_PROBE;
+        peer->probe_out = true;
+    } else if (take(&peer->lane_end_due)) {
+        effect->type = CLUSTER_END;
+    } else if (take(&peer->redial_due)) {
+        effect->type = CLUSTER_REDIAL;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Valid until the next step. */
+static struct bytes fences_for(struct cluster *cluster, const struct peer *peer)
+{
+    uint16_t slot = cluster->slot_of_row[peer->row];
+
+    if (peer->near) {
+        return fences_bytes(&cluster->fences);
+    }
+    fence_put(cluster->own_fence, node_id_u64(&cluster->self.id),
+              route_fence(&cluster->route, slot));
+    return bytes_of(cluster->own_fence, sizeof cluster->own_fence);
+}
+
 /* No hashes: all. So it is, too, when memory is short. */
 static void tell_here(struct cluster *cluster, struct bytes hashes)
 {
@@ -309,6 +314,7 @@ static void tell_here(struct cluster *cluster, struct bytes hashes)
 /* Who is not linked is told when it is. */
 static void tell_region(struct cluster *cluster, struct bytes hashes)
 {
+    cluster->relays++;
     for (size_t i = 0; i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
         uint16_t slot = (uint16_t)i;

@@ -13,10 +13,14 @@ static void put(uint64_t *bitmap, uint16_t slot, bool on);
 static bool has(const uint64_t *bitmap, uint16_t slot);
 static bool is_empty(const uint64_t *bitmap);
 static bool wants(const struct route_want *want, const uint64_t *bitmap);
+static bool may_move(struct route *route, const struct route_region *region,
+                     size_t bucket, uint64_t now_ms);
 static uint16_t ingress(struct route *route, struct route_region *region,
                         uint64_t hash, uint64_t now_ms);
-static uint16_t best(const struct route *route, const uint64_t *choice,
-                     size_t bucket);
+static uint16_t best(const struct route *route,
+                     const struct route_region *region, size_t bucket);
+static void highest(const struct route *route, const uint64_t *choice,
+                    size_t bucket, uint16_t *found);
 
 int route_init(struct route *route, struct bytes own_region)
 {
@@ -45,6 +49,7 @@ int route_open(struct route *route, uint16_t slot, const struct peer_node *node)
     }
     route->region_of[slot] = (uint8_t)index;
     route->weight_of[slot] = hash_mix(node_id_u64(&node->id));
+    route->settled_ms[slot] = 0;
     put(route->regions[index]->members, slot, true);
     route->regions[index]->members_len++;
     return 0;
@@ -61,6 +66,8 @@ void route_close(struct route *route, uint16_t slot)
     put(region->missed, slot, false);
     route->region_of[slot] = ROUTE_REGION_NONE;
     if (--region->members_len == 0 && index != 0) {
+        route->fence = region->fence > route->fence ? region->fence
+                                                    : route->fence;
         free(region);
         route->regions[index] = NULL;
     }
@@ -76,6 +83,8 @@ void route_mark(struct route *route, uint16_t slot, bool linked, bool choice)
     if (linked) {
         return;
     }
+    put(region->leave, slot, false);
+    put(route->asks, slot, false);
     for (size_t i = 0; i < ROUTE_BUCKETS; i++) {
         if (region->ingress[i] == slot) { /* slots are used again */
             region->ingress[i] = CLUSTER_SLOT_NONE;
@@ -88,22 +97,64 @@ bool route_is_same(const struct route *route, uint16_t a, uint16_t b)
     return route->region_of[a] == route->region_of[b];
 }
 
-bool route_is_ingress(const struct route *route, uint16_t slot)
-{
-    const struct route_region *region = route->regions[route->region_of[slot]];
-    bool found = false;
-
-    for (size_t i = 0; i < ROUTE_BUCKETS; i++) {
-        found = found || region->ingress[i] == slot;
-    }
-    return found;
-}
-
 bool route_has_other(const struct route *route, uint16_t slot)
 {
     const struct route_region *region = route->regions[route->region_of[slot]];
 
     return !is_empty(region->choice) && !has(region->choice, slot);
+}
+
+void route_settle(struct route *route, uint16_t slot, uint64_t ms)
+{
+    route->settled_ms[slot] = ms;
+}
+
+bool route_is_unsettled(const struct route *route, uint16_t slot)
+{
+    const struct route_region *region = route->regions[route->region_of[slot]];
+    bool found = false;
+
+    for (size_t i = 0; i < ROUTE_BUCKETS; i++) {
+        found = found || (region->ingress[i] == slot &&
+                          region->used_ms[i] >= route->settled_ms[slot]);
+    }
+    return found;
+}
+
+bool route_take_ask(struct route *route, uint16_t *slot)
+{
+    for (size_t i = 0; route->asking && i < ROUTE_WORDS; i++) {
+        if (route->asks[i] != 0) {
+            *slot = (uint16_t)(i * 64 +
+                               (size_t)__builtin_ctzll(route->asks[i]));
+            put(route->asks, *slot, false);
+            return true;
+        }
+    }
+    route->asking = false;
+    return false;
+}
+
+void route_leave(struct route *route, uint16_t slot)
+{
+    put(route->regions[route->region_of[slot]]->leave, slot, true);
+}
+
+bool route_leaves(const struct route *route, uint16_t slot)
+{
+    return has(route->regions[route->region_of[slot]]->leave, slot);
+}
+
+uint64_t route_fence(const struct route *route, uint16_t slot)
+{
+    return route->regions[route->region_of[slot]]->fence;
+}
+
+void route_raise_fence(struct route *route, uint16_t slot, uint64_t count)
+{
+    struct route_region *region = route->regions[route->region_of[slot]];
+
+    region->fence = count > region->fence ? count : region->fence;
 }
 
 void route_miss(struct route *route, uint16_t slot)
@@ -192,6 +243,7 @@ void route_check(const struct route *route)
             len += (size_t)__builtin_popcountll(region->members[w]);
             assert((region->linked[w] & ~region->members[w]) == 0);
             assert((region->choice[w] & ~region->linked[w]) == 0);
+            assert((region->leave[w] & ~region->linked[w]) == 0);
         }
         assert(len == members[i]);
         assert(region == NULL || (len == region->members_len));
@@ -235,7 +287,11 @@ static int region_index(struct route *route, struct bytes name)
     }
     if (room >= 0) {
         route->regions[room] = region_new(name);
-        return route->regions[room] == NULL ? ERR_NOMEM : room;
+        if (route->regions[room] == NULL) {
+            return ERR_NOMEM;
+        }
+        route->regions[room]->fence = route->fence; /* it may be back */
+        return room;
     }
     return room;
 }
@@ -272,39 +328,75 @@ static bool wants(const struct route_want *want, const uint64_t *bitmap)
     return any != 0;
 }
 
+/* In use it keeps its way, as long as that stands. */
+static bool may_move(struct route *route, const struct route_region *region,
+                     size_t bucket, uint64_t now_ms)
+{
+    uint16_t slot = region->ingress[bucket];
+
+    if (slot == CLUSTER_SLOT_NONE || has(region->leave, slot)) {
+        return true;
+    }
+    if (now_ms - region->used_ms[bucket] < ROUTE_IDLE_MS ||
+        best(route, region, bucket) == slot) {
+        return false;
+    }
+    if (region->used_ms[bucket] < route->settled_ms[slot]) {
+        return true;
+    }
+    put(route->asks, slot, true);
+    route->asking = true;
+    return false;
+}
+
 static uint16_t ingress(struct route *route, struct route_region *region,
                         uint64_t hash, uint64_t now_ms)
 {
-    const uint64_t *choice = is_empty(region->choice) ? region->linked
-                                                      : region->choice;
     size_t bucket = (size_t)(hash % ROUTE_BUCKETS);
-    uint16_t slot = region->ingress[bucket];
-    bool stands = slot != CLUSTER_SLOT_NONE && has(choice, slot) &&
-                  now_ms - region->used_ms[bucket] < ROUTE_IDLE_MS;
 
-    if (!stands) {
-        slot = best(route, choice, bucket);
+    if (may_move(route, region, bucket, now_ms)) {
+        uint16_t slot = best(route, region, bucket);
         region->ingress[bucket] = slot;
+        if (slot != CLUSTER_SLOT_NONE) {
+            put(region->leave, slot, false); /* there is no other */
+        }
     }
     region->used_ms[bucket] = now_ms;
-    return slot;
+    return region->ingress[bucket];
 }
 
-static uint16_t best(const struct route *route, const uint64_t *choice,
-                     size_t bucket)
+static uint16_t best(const struct route *route,
+                     const struct route_region *region, size_t bucket)
 {
+    uint64_t stays[ROUTE_WORDS];
     uint16_t found = CLUSTER_SLOT_NONE;
-    uint64_t highest = 0;
+
+    highest(route, region->choice, bucket, &found);
+    for (size_t i = 0; found == CLUSTER_SLOT_NONE && i < ROUTE_WORDS; i++) {
+        stays[i] = region->linked[i] & ~region->leave[i];
+    }
+    if (found == CLUSTER_SLOT_NONE) {
+        highest(route, stays, bucket, &found);
+    }
+    if (found == CLUSTER_SLOT_NONE) {
+        highest(route, region->linked, bucket, &found);
+    }
+    return found;
+}
+
+static void highest(const struct route *route, const uint64_t *choice,
+                    size_t bucket, uint16_t *found)
+{
+    uint64_t weight = 0;
 
     for (size_t i = 0; i < ROUTE_WORDS; i++) {
         for (uint64_t bits = choice[i]; bits != 0; bits &= bits - 1) {
             uint16_t slot = (uint16_t)(i * 64 + (size_t)__builtin_ctzll(bits));
-            uint64_t weight = hash_mix(route->weight_of[slot] + bucket);
-            if (found == CLUSTER_SLOT_NONE || weight > highest) {
-                found = slot;
-                highest = weight;
+            uint64_t its = hash_mix(route->weight_of[slot] + bucket);
+            if (*found == CLUSTER_SLOT_NONE || its > weight) {
+                *found = slot;
+                weight = its;
             }
         }
     }
-    return found;
 }

@@ -8,10 +8,11 @@
  * There are 256 buckets. The ingress is the highest rendezvous weight among
  * the ready, linked nodes of that region that are not draining, interested or
  * not (linked ones, when there are no such), and it is sticky: items of one
- * publisher keep one path. It changes when it stops being a choice, and may
- * change after ROUTE_IDLE_MS without an item. Each origin chooses alone; that
- * two of them differ does no harm, since an ingress never forwards to another
- * region (CLUSTER 3).
+ * publisher keep one path. It changes when it has no link or was given leave
+ * (cluster/moves.c), and after ROUTE_IDLE_MS without an item, if what went
+ * through it is known to have arrived everywhere: it is *settled*. Each origin
+ * chooses alone; that two of them differ does no harm, since an ingress never
+ * forwards to another region (CLUSTER 3).
  */
 #ifndef CLUSTER_ROUTE_H
 #define CLUSTER_ROUTE_H
@@ -33,16 +34,22 @@ struct route_region {
     uint64_t members[ROUTE_WORDS]; /* all open peers of it */
     uint64_t linked[ROUTE_WORDS];
     uint64_t choice[ROUTE_WORDS];    /* linked, ready, not draining */
+    uint64_t leave[ROUTE_WORDS];     /* linked, and goes: nothing new there */
     uint64_t missed[ROUTE_WORDS];    /* own region: not sent what they want */
     bool missed_all;                 /* another region: likewise */
     uint16_t ingress[ROUTE_BUCKETS]; /* slot, or CLUSTER_SLOT_NONE */
     uint64_t used_ms[ROUTE_BUCKETS];
+    uint64_t fence; /* our items up to this one are void there; 0 none */
 };
 
 struct route {
     struct route_region *regions[CLUSTER_REGIONS_MAX]; /* 0 is the own one */
     uint8_t region_of[CLUSTER_PEERS_MAX];              /* by slot */
     uint64_t weight_of[CLUSTER_PEERS_MAX];             /* from its id */
+    uint64_t settled_ms[CLUSTER_PEERS_MAX]; /* used before: has arrived */
+    uint64_t asks[ROUTE_WORDS];             /* of these we want to know that */
+    bool asking;
+    uint64_t fence; /* the highest of regions that are no more */
 };
 
 /* Errors: ERR_NOMEM. */
@@ -59,10 +66,24 @@ void route_mark(struct route *route, uint16_t slot, bool linked, bool choice);
 
 /* Whether both peers are of one region. */
 bool route_is_same(const struct route *route, uint16_t a, uint16_t b);
-/* Whether it is the ingress of any bucket. */
-bool route_is_ingress(const struct route *route, uint16_t slot);
 /* Whether its region has another node to be chosen. */
 bool route_has_other(const struct route *route, uint16_t slot);
+
+/* All that went through it before `ms` has arrived wherever it was to. */
+void route_settle(struct route *route, uint16_t slot, uint64_t ms);
+/* Whether something of which that is not known went through it. */
+bool route_is_unsettled(const struct route *route, uint16_t slot);
+/* Takes a peer of which we want to know it: a better one is there for a bucket
+ * that was idle. false: none. */
+bool route_take_ask(struct route *route, uint16_t *slot);
+
+/* The next items take another way, if there is one. */
+void route_leave(struct route *route, uint16_t slot);
+bool route_leaves(const struct route *route, uint16_t slot);
+
+/* The fence of its region; and raises it. */
+uint64_t route_fence(const struct route *route, uint16_t slot);
+void route_raise_fence(struct route *route, uint16_t slot, uint64_t count);
 
 /* Something for this peer, or for its region, could not be put on the way: as
  * route_targets() and route_near() note themselves. Taken once; of another

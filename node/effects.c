@@ -185,6 +185,9 @@ static void carry_out(struct node *node, const struct cluster_effect *effect)
         tell_gap(node, effect->bytes);
         break;
     case CLUSTER_MARK:
+    case CLUSTER_FENCE:
+    case CLUSTER_HOLD:
+    case CLUSTER_FREE:
     case CLUSTER_END:
     case CLUSTER_PROBE:
     case CLUSTER_REDIAL:

@@ -24,6 +24,9 @@ static int batch_grew(struct link_queue *q, struct link_batch *batch,
 static void batch_remove_first(struct link_queue *q);
 static void batch_release(struct link_queue *q, struct link_batch *batch);
 static void batch_free(struct link_batch *batch);
+static struct link_batch *gap_at_end(struct link_queue *q, enum peer_hop hop);
+static void gap_fence(struct link_queue *q, struct link_batch *gap,
+                      struct bytes pairs);
 static bool drop_oldest(struct link_queue *q, uint64_t *dropped);
 static bool gap_write(struct link_queue *q, struct link_batch *gap);
 static size_t item_len(const struct item *item);
@@ -36,7 +39,8 @@ static bool is_gap(const struct link_batch *batch)
 /* What it counts for in q->len. */
 static size_t weight(const struct link_batch *batch)
 {
-    return is_gap(batch) ? batch->lost.hashes.len : batch->plain.len;
+    return is_gap(batch) ? batch->lost.hashes.len + batch->fences.pairs.len
+                         : batch->plain.len;
 }
 
 void link_queue_init(struct link_queue *q, enum peer_lane lane,
@@ -71,12 +75,14 @@ void link_queue_start(struct link_queue *q, const struct node_id *dst,
     q->head.dst = *dst;
     q->head.seq = seq;
     q->hole = false;
+    q->held = 0;
 }
 
 uint64_t link_queue_break(struct link_queue *q)
 {
     uint64_t dropped = 0;
 
+    q->held = 0;
     if (q->head.lane == PEER_CONTROL) { /* its messages are said anew */
         while (q->first != NULL) {
             batch_remove_first(q);
@@ -120,23 +126,42 @@ int link_queue_item(struct link_queue *q, enum peer_hop hop,
 void link_queue_lost(struct link_queue *q, enum peer_hop hop,
                      struct bytes hashes)
 {
-    struct link_batch *gap = q->last;
+    struct link_batch *gap = gap_at_end(q, hop);
 
-    assert(q->head.lane == PEER_DATA);
-    if (gap == NULL || !is_gap(gap)) {
-        gap = batch_new(q, hop);
-        if (gap == NULL) {
-            return;
-        }
-        gap->from = gap->seq;
-        batch_add(q, gap);
+    if (gap != NULL) {
+        q->len -= weight(gap);
+        lost_add_many(&gap->lost, hashes);
+        q->len += weight(gap);
     }
-    q->len -= weight(gap);
-    lost_add_many(&gap->lost, hashes);
-    q->len += weight(gap);
-    if (hop > gap->hop) {
-        gap->hop = (uint8_t)hop;
+}
+
+void link_queue_fence(struct link_queue *q, enum peer_hop hop,
+                      struct bytes pairs)
+{
+    struct link_batch *gap = gap_at_end(q, hop);
+
+    if (gap != NULL) {
+        gap_fence(q, gap, pairs);
     }
+}
+
+void link_queue_hold(struct link_queue *q, enum peer_hop hop)
+{
+    (void)gap_at_end(q, hop);
+    q->held = q->head.seq;
+}
+
+void link_queue_free(struct link_queue *q, struct bytes pairs)
+{
+    struct link_batch *at = q->first;
+
+    while (q->held != 0 && at != NULL && at->seq < q->held) {
+        at = at->next;
+    }
+    if (q->held != 0 && at != NULL && is_gap(at)) { /* with what it took in */
+        gap_fence(q, at, pairs);
+    }
+    q->held = 0;
 }
 
 void link_queue_mark(struct link_queue *q, uint64_t now_ms)
@@ -144,6 +169,13 @@ void link_queue_mark(struct link_queue *q, uint64_t now_ms)
     if (q->first == NULL) {
         batch_open(q, PEER_HOP_LAST, PEER_ITEMS, now_ms);
     }
+}
+
+void link_queue_probe(struct link_queue *q, uint64_t now_ms)
+{
+    assert(q->head.lane == PEER_DATA);
+    batch_open(q, PEER_HOP_LAST, PEER_PROBE, now_ms);
+    q->open = false;
 }
 
 void link_queue_end(struct link_queue *q, uint64_t now_ms)
@@ -191,6 +223,7 @@ uint64_t link_queue_expire(struct link_queue *q, uint64_t now_ms)
 
 const struct link_batch *link_queue_first(struct link_queue *q)
 {
+    assert(q->held == 0);
     if (q->first != NULL && q->first == q->last) {
         q->open = false;
     }
@@ -311,6 +344,7 @@ static void batch_remove_first(struct link_queue *q)
 static void batch_release(struct link_queue *q, struct link_batch *batch)
 {
     lost_fini(&batch->lost);
+    fences_fini(&batch->fences);
     if (q->spare != NULL || batch->plain.cap > SPARE_CAP_MAX) {
         batch_free(batch);
         return;
@@ -324,12 +358,41 @@ static void batch_free(struct link_batch *batch)
 {
     if (batch != NULL) {
         lost_fini(&batch->lost);
+        fences_fini(&batch->fences);
         buf_fini(&batch->plain);
         free(batch);
     }
 }
 
 /* --- gaps --- */
+
+/* The last batch, if it is a gap, or a new one. NULL: memory is short. */
+static struct link_batch *gap_at_end(struct link_queue *q, enum peer_hop hop)
+{
+    struct link_batch *gap = q->last;
+
+    assert(q->head.lane == PEER_DATA);
+    if (gap == NULL || !is_gap(gap)) {
+        gap = batch_new(q, hop);
+        if (gap == NULL) {
+            return NULL;
+        }
+        gap->from = gap->seq;
+        batch_add(q, gap);
+    }
+    if (hop > gap->hop) {
+        gap->hop = (uint8_t)hop;
+    }
+    return gap;
+}
+
+static void gap_fence(struct link_queue *q, struct link_batch *gap,
+                      struct bytes pairs)
+{
+    q->len -= weight(gap);
+    fences_raise_all(&gap->fences, pairs);
+    q->len += weight(gap);
+}
 
 /* The topics of a batch, to those of a gap. */
 static void note_topics(struct lost *lost, const struct link_batch *batch)
@@ -375,6 +438,7 @@ static void absorb(struct link_queue *q)
     } else if (batch->lost.hashes.len > 0) {
         lost_add_many(&gap->lost, buf_bytes(&batch->lost.hashes));
     }
+    fences_raise_all(&gap->fences, fences_bytes(&batch->fences));
     q->len += weight(gap);
     gap->seq = batch->seq;
     gap->hop = batch->hop > gap->hop ? batch->hop : gap->hop;
@@ -416,7 +480,8 @@ static bool gap_write(struct link_queue *q, struct link_batch *gap)
     q->len -= weight(gap);
     struct peer_gap body = {.from = gap->from,
                             .hashes = lost_hashes(&gap->lost),
-                            .all = gap->lost.all};
+                            .all = gap->lost.all,
+                            .fences = fences_bytes(&gap->fences)};
     q->len += weight(gap);
     buf_reset(&gap->plain);
     peer_batch_write(&head, &gap->plain);
@@ -444,7 +509,7 @@ void link_queue_check(const struct link_queue *q)
         len += weight(b);
         items += b->items;
         assert(is_gap(b) ? b->from <= b->seq && b->items == 0
-                         : b->lost.hashes.len == 0);
+                         : b->lost.hashes.len + b->fences.pairs.len == 0);
         /* Nothing between two batches that wait but what is a hole. */
         assert(last == NULL || last->seq < (is_gap(b) ? b->from : b->seq));
         last = b;

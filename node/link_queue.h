@@ -17,6 +17,9 @@
  *
  *   5 6 7 8   ->   [5..6 lost: topics] 7 8
  *
+ * The same gap carries fences (cluster/fence.h). A lane that is *held* lets
+ * nothing go; where that began, a gap stands that may yet become a fence.
+ *
  * Where memory is short even for that, a number is left out: the peer sees a
  * hole and takes it for all topics. An empty queue takes any record. The
  * control lane is not dropped from: there a full queue is an error and the link
@@ -27,6 +30,7 @@
 #ifndef NODE_LINK_QUEUE_H
 #define NODE_LINK_QUEUE_H
 
+#include "cluster/fence.h"
 #include "node/lost.h"
 #include "proto/peer.h"
 
@@ -39,7 +43,8 @@ struct link_batch {
     uint64_t born_ms; /* when its first record came */
     uint32_t items;
     uint8_t hop;
-    struct lost lost; /* of a gap */
+    struct lost lost;     /* of a gap */
+    struct fences fences; /* likewise */
 };
 
 struct link_queue {
@@ -50,6 +55,7 @@ struct link_queue {
     struct link_batch *last;
     bool open;                /* last takes more records */
     bool hole;                /* a number was left out, and none follows yet */
+    uint64_t held;            /* nothing leaves since this number; 0: it does */
     uint64_t len;             /* bytes of all batches */
     uint64_t items;           /* in all batches */
     struct link_batch *spare; /* kept for the next one, may be NULL */
@@ -79,10 +85,20 @@ int link_queue_item(struct link_queue *q, enum peer_hop hop,
  * here. */
 void link_queue_lost(struct link_queue *q, enum peer_hop hop,
                      struct bytes hashes);
+/* Appends a gap in which nothing is missing, but what these fences void. */
+void link_queue_fence(struct link_queue *q, enum peer_hop hop,
+                      struct bytes pairs);
 /* Appends an empty batch, unless one waits anyway. */
 void link_queue_mark(struct link_queue *q, uint64_t now_ms);
+/* Appends a probe. */
+void link_queue_probe(struct link_queue *q, uint64_t now_ms);
 /* Appends the end. */
 void link_queue_end(struct link_queue *q, uint64_t now_ms);
+
+/* Holds the lane, and lets it go again: with these fences, if any, where it was
+ * held. A pipe that breaks meanwhile lets it go, too. */
+void link_queue_hold(struct link_queue *q, enum peer_hop hop);
+void link_queue_free(struct link_queue *q, struct bytes pairs);
 
 /* Appends a control message. Errors: ERR_NOMEM, ERR_LIMIT: cut the link. */
 int link_queue_message(struct link_queue *q, struct bytes message,
@@ -96,6 +112,11 @@ uint64_t link_queue_expire(struct link_queue *q, uint64_t now_ms);
 static inline bool link_queue_has_closed(const struct link_queue *q)
 {
     return q->first != NULL && (q->first != q->last || !q->open);
+}
+/* True when nothing is to be taken. */
+static inline bool link_queue_is_held(const struct link_queue *q)
+{
+    return q->held != 0;
 }
 static inline bool link_queue_is_empty(const struct link_queue *q)
 {

@@ -15,7 +15,8 @@
 static void on_packet(void *data, const struct addr *from, struct bytes plain,
                       bool sealed_for_me);
 static void on_news(void *data, const struct cluster_news *news);
-static void on_item(void *data, struct item *item, enum peer_hop hop);
+static void on_item(void *data, uint16_t slot, struct item *item,
+                    enum peer_hop hop);
 static void on_seeds(void *data, const struct addr *found, size_t len);
 
 /* --- opening --- */
@@ -243,12 +244,13 @@ static void on_news(void *data, const struct cluster_news *news)
     node_tell_cluster(node, news);
 }
 
-static void on_item(void *data, struct item *item, enum peer_hop hop)
+static void on_item(void *data, uint16_t slot, struct item *item,
+                    enum peer_hop hop)
 {
     struct node *node = data;
     struct hub_receipt receipt;
 
-    if (!cluster_take(node->cluster, item)) {
+    if (!cluster_take(node->cluster, slot, item)) {
         node->core.stats.link_late++;
         return;
     }

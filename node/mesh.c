@@ -100,6 +100,7 @@ int mesh_peer_open(struct mesh *mesh, uint16_t slot,
     link->closed = false;
     link->ended = false;
     link->flows = false;
+    link->probed = false;
     link->tell = false;
     link->told_sent = 0;
     link->told_heard = 0;

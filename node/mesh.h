@@ -58,7 +58,8 @@ struct mesh_options {
     /* Called on the loop thread. */
     void *data;
     void (*on_news)(void *data, const struct cluster_news *news);
-    void (*on_item)(void *data, struct item *item, enum peer_hop hop);
+    void (*on_item)(void *data, uint16_t slot, struct item *item,
+                    enum peer_hop hop);
 };
 
 /* Listens on both lanes. Errors: ERR_CONFLICT (address taken), ERR_IO,
@@ -82,17 +83,23 @@ void mesh_tell(struct mesh *mesh, uint16_t slot, struct bytes message);
 /* Data lane: appends the item to the open batch of the peer. */
 void mesh_send(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
                const struct item *item);
-/* CLUSTER_MARK, CLUSTER_END, CLUSTER_PROBE: the same for what is no item. */
+/* CLUSTER_MARK, _FENCE, _END, _PROBE: the same for what is no item. */
 void mesh_mark(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
                struct bytes hashes);
+void mesh_fence(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
+                struct bytes pairs);
 void mesh_end(struct mesh *mesh, uint16_t slot);
 void mesh_probe(struct mesh *mesh, uint16_t slot);
+
+/* CLUSTER_HOLD, CLUSTER_FREE. */
+void mesh_hold(struct mesh *mesh, uint16_t slot, enum peer_hop hop);
+void mesh_let_go(struct mesh *mesh, uint16_t slot, struct bytes pairs);
 
 /* CLUSTER_REDIAL: cuts both lanes and dials anew; CLUSTER_PIPE_DOWN follows at
  * once. `why` is a fixed text for the log. */
 void mesh_redial(struct mesh *mesh, uint16_t slot, const char *why);
 
-/* Those four, as the cluster wants them. */
+/* All of these, as the cluster wants them. */
 void mesh_carry_out(struct mesh *mesh, const struct cluster_effect *effect);
 
 /* Ends a turn: open batches leave where fewer than two are in flight; what is

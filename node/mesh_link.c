@@ -47,7 +47,7 @@ void peer_link_depart(struct link_lane *lane, bool open_too)
 {
     struct mesh *mesh = lane->link->mesh;
 
-    while (lane->link->up &&
+    while (lane->link->up && !link_queue_is_held(&lane->out) &&
            (open_too ? !link_queue_is_empty(&lane->out)
                      : link_queue_has_closed(&lane->out)) &&
            lanes_has_room(mesh->lanes, lane->link->slot, lane->lane) &&
@@ -87,12 +87,15 @@ static void tell_numbers(struct peer_link *link)
     link->told_heard = in->newest;
     link->told_ms = now_ms;
     link->tell = false;
+    bool probed = link->probed;
+    link->probed = false;
     mesh_news(link->mesh, &(struct cluster_news){.type = CLUSTER_NUMBERS,
                                                  .slot = link->slot,
                                                  .sent = out->head.seq,
                                                  .heard = in->newest,
                                                  .closed = link->closed,
                                                  .ended = link->ended,
+                                                 .probed = probed,
                                                  .flows = link->flows});
 }
 
@@ -159,6 +162,37 @@ void mesh_mark(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
     }
 }
 
+void mesh_fence(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
+                struct bytes pairs)
+{
+    struct peer_link *link = mesh_link_of(mesh, slot);
+
+    if (link != NULL && link->open) {
+        link_queue_fence(&link->lanes[PEER_DATA].out, hop, pairs);
+        link_sent(link, false);
+    }
+}
+
+void mesh_hold(struct mesh *mesh, uint16_t slot, enum peer_hop hop)
+{
+    struct peer_link *link = mesh_link_of(mesh, slot);
+
+    if (link != NULL && link->up) {
+        link_queue_hold(&link->lanes[PEER_DATA].out, hop);
+        link_sent(link, false);
+    }
+}
+
+void mesh_let_go(struct mesh *mesh, uint16_t slot, struct bytes pairs)
+{
+    struct peer_link *link = mesh_link_of(mesh, slot);
+
+    if (link != NULL && link->open) {
+        link_queue_free(&link->lanes[PEER_DATA].out, pairs);
+        link_sent(link, link->closed);
+    }
+}
+
 void mesh_end(struct mesh *mesh, uint16_t slot)
 {
     struct peer_link *link = mesh_link_of(mesh, slot);
@@ -174,8 +208,10 @@ void mesh_probe(struct mesh *mesh, uint16_t slot)
     struct peer_link *link = mesh_link_of(mesh, slot);
 
     if (link != NULL && link->up) {
-        link_queue_mark(&link->lanes[PEER_DATA].out, mesh_now(mesh));
+        link_queue_probe(&link->lanes[PEER_DATA].out, mesh_now(mesh));
         link_sent(link, false);
+        link->tell = true;
+        tell_numbers(link);
     }
 }
 
@@ -282,6 +318,13 @@ void mesh_carry_out(struct mesh *mesh, const struct cluster_effect *effect)
     if (effect->type == CLUSTER_MARK) {
         mesh_mark(mesh, effect->slot, (enum peer_hop)effect->hop,
                   effect->bytes);
+    } else if (effect->type == CLUSTER_FENCE) {
+        mesh_fence(mesh, effect->slot, (enum peer_hop)effect->hop,
+                   effect->bytes);
+    } else if (effect->type == CLUSTER_HOLD) {
+        mesh_hold(mesh, effect->slot, (enum peer_hop)effect->hop);
+    } else if (effect->type == CLUSTER_FREE) {
+        mesh_let_go(mesh, effect->slot, effect->bytes);
     } else if (effect->type == CLUSTER_END) {
         mesh_end(mesh, effect->slot);
     } else if (effect->type == CLUSTER_PROBE) {
@@ -324,7 +367,7 @@ static void take_items(const struct link_lane *lane, enum peer_hop hop,
         body = bytes_skip(body, (size_t)n);
         lane->link->counts.items_in++;
         options->stats->link_items_in++;
-        options->on_item(options->data, &item, hop);
+        options->on_item(options->data, lane->link->slot, &item, hop);
     }
 }
 
@@ -358,6 +401,12 @@ static void take_data(struct link_lane *lane, const struct peer_batch *head,
 {
     if (head->kind == PEER_LOST) {
         lane->link->mesh->options.stats->link_gaps++;
+        if (gap->fences.len > 0) {
+            mesh_news(lane->link->mesh,
+                      &(struct cluster_news){.type = CLUSTER_FENCED,
+                                             .slot = lane->link->slot,
+                                             .bytes = gap->fences});
+        }
         if (gap->all || gap->hashes.len > 0) {
             tell_lost(lane, gap->all ? (struct bytes){0} : gap->hashes);
         }
@@ -385,6 +434,11 @@ void peer_link_take(struct link_lane *lane, const struct peer_batch *head,
     }
     if (rc == SEQUENCE_HOLE) {
         tell_hole(lane);
+    }
+    if (head->kind == PEER_PROBE) {
+        link->probed = true;
+        link->tell = true;
+        tell_numbers(link);
     }
     if (!link->open || body.len == 0) {
         return; /* the cluster closed it for what it was just told */

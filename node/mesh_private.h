@@ -41,6 +41,7 @@ struct peer_link {
     bool dirty;  /* in the list */
     bool closed; /* the newest in our data lane is the end */
     bool ended;  /* the newest in its data lane is the end */
+    bool probed; /* its data lane asked how far it is */
     bool flows;  /* its data lane has a pipe that a batch came from */
     bool tell;   /* one of them changed: not in the middle of a publish */
     struct node_id id;

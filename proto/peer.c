@@ -10,7 +10,7 @@
  * added some; they are skipped. */
 enum {
     BATCH_FIELDS = 9,
-    GAP_FIELDS = 3,
+    GAP_FIELDS = 4,
     RECORD_FIELDS = 3, /* of any type: type, removed, hash */
     PATTERN_FIELDS = 6,
 };
@@ -79,7 +79,7 @@ ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch)
     }
     read.lane = (uint8_t)mp_take_u64_max(&mp, PEER_DATA);
     read.hop = (uint8_t)mp_take_u64_max(&mp, PEER_HOP_INGRESS);
-    read.kind = (uint8_t)mp_take_u64_max(&mp, PEER_END);
+    read.kind = (uint8_t)mp_take_u64_max(&mp, PEER_PROBE);
     mp_take_fixed(&mp, read.src.b, sizeof read.src.b);
     mp_take_fixed(&mp, read.dst.b, sizeof read.dst.b);
     read.epoch = mp_take_u64(&mp);
@@ -98,10 +98,12 @@ ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch)
 void peer_gap_write(const struct peer_gap *gap, struct buf *out)
 {
     assert(gap->hashes.len <= PEER_GAP_LEN_MAX);
+    assert(gap->fences.len <= PEER_FENCES_LEN_MAX);
     mp_put_array(out, GAP_FIELDS);
     mp_put_u64(out, gap->from);
     mp_put_bool(out, gap->all);
     mp_put_bin(out, gap->hashes);
+    mp_put_bin(out, gap->fences);
 }
 
 ptrdiff_t peer_gap_read(struct bytes in, struct peer_gap *gap)
@@ -113,10 +115,12 @@ ptrdiff_t peer_gap_read(struct bytes in, struct peer_gap *gap)
     read.from = mp_take_u64(&mp);
     read.all = mp_take_bool(&mp);
     read.hashes = mp_take_bin(&mp, PEER_GAP_LEN_MAX);
+    read.fences = mp_take_bin(&mp, PEER_FENCES_LEN_MAX);
     skip_from(&mp, GAP_FIELDS, fields);
     ptrdiff_t taken = mp_outcome(&mp);
     if (taken > 0 &&
-        (read.from == 0 || read.hashes.len % sizeof(uint64_t) != 0)) {
+        (read.from == 0 || read.hashes.len % sizeof(uint64_t) != 0 ||
+         read.fences.len % PEER_NUMBER_LEN != 0)) {
         return ERR_SYNTAX;
     }
     if (taken > 0) {
@@ -188,7 +192,7 @@ ptrdiff_t peer_record_read(struct bytes in, struct peer_record *record)
 static uint32_t message_fields(uint8_t type)
 {
     static const uint8_t fields[] = {
-        [PEER_HELLO] = 17, [PEER_DELTA] = 6,  [PEER_SNAPSHOT] = 7,
+        [PEER_HELLO] = 18, [PEER_DELTA] = 6,  [PEER_SNAPSHOT] = 7,
         [PEER_PULL] = 3,   [PEER_HAVE] = 2,   [PEER_BYE] = 1,
         [PEER_ASK] = 7,    [PEER_ANSWER] = 8, [PEER_CALL] = 4,
         [PEER_REPLY] = 5,
@@ -203,6 +207,7 @@ static void put_hello(const struct peer_message *message, struct buf *out)
     mp_put_u64(out, message->digest);
     mp_put_u64(out, message->heard_epoch);
     mp_put_u64(out, message->heard_seq);
+    mp_put_u64(out, message->through);
     mp_put_u64(out, message->hash_key_print);
     mp_put_bool(out, message->ready);
     mp_put_bool(out, message->draining);
@@ -300,6 +305,7 @@ static void take_hello(struct mp *mp, struct peer_message *message)
     message->digest = mp_take_u64(mp);
     message->heard_epoch = mp_take_u64(mp);
     message->heard_seq = mp_take_u64(mp);
+    message->through = mp_take_u64(mp);
     message->hash_key_print = mp_take_u64(mp);
     message->ready = mp_take_bool(mp);
     message->draining = mp_take_bool(mp);

@@ -8,7 +8,7 @@
  *     header   msgpack array, fixed shape: struct peer_batch
  *     body     data lane, by kind: items (item_write), one after another; or
  *              one gap (struct peer_gap), which stands in the place of batches
- *              that were dropped; or nothing (the end)
+ *              that were dropped; or nothing (the end, a probe)
  *              control lane: messages (struct peer_message), likewise
  *
  * All decoders borrow from the input and have three outcomes: > 0 taken, 0 more
@@ -50,6 +50,7 @@ enum {
     PEER_GAP_LEN_MAX = 8 * PEER_GAP_HASHES_MAX,
     PEER_AGAIN_MS_MAX = 60000, /* between two hellos */
     PEER_NUMBER_LEN = 16,      /* of an item: origin and count, big endian */
+    PEER_FENCES_LEN_MAX = 1024 * PEER_NUMBER_LEN, /* in one gap */
     PEER_SEEN_LEN_MAX = 1024 * PEER_NUMBER_LEN,
     PEER_ANSWER_LEN = 64 << 10,    /* items of an answer; a larger one alone */
     PEER_BODY_LEN_MAX = 256 << 10, /* of a call and of a reply */
@@ -89,6 +90,8 @@ enum peer_kind {
     PEER_LOST = 1,  /* a gap; data lane only */
     PEER_END = 2,   /* nothing follows, unless something does: who goes after
                      * this has left nothing behind; data lane only */
+    PEER_PROBE = 3, /* empty; to be acknowledged at once (`heard_seq`), and as
+                     * soon as it can be said (`through`); data lane only */
 };
 
 struct peer_batch {
@@ -112,8 +115,9 @@ ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch);
  * did not come, or never got a number. */
 struct peer_gap {
     uint64_t from;       /* first number it stands for, at most seq */
-    bool all;            /* of any topic; else of these */
+    bool all;            /* of any topic; else of these, or none */
     struct bytes hashes; /* 8 bytes each, at most PEER_GAP_LEN_MAX */
+    struct bytes fences; /* cluster/fence.h; PEER_NUMBER_LEN each */
 };
 
 void peer_gap_write(const struct peer_gap *gap, struct buf *out);
@@ -174,6 +178,8 @@ struct peer_message {
     /* PEER_HELLO */
     uint64_t heard_epoch;    /* newest epoch of yours that reached me, 0 none */
     uint64_t heard_seq;      /* newest batch of your data lane, likewise */
+    uint64_t through;        /* of these, the newest behind which nothing is on
+                              * its way any more in my region, either */
     uint64_t hash_key_print; /* hash_key_print() of my hash key */
     bool ready;              /* my readiness gate is open */
     bool draining;

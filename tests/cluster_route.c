@@ -134,20 +134,75 @@ static void route_spreads_buckets_over_the_region(void **state)
 static void route_keeps_the_ingress_until_it_ends(void **state)
 {
     static const struct {
-        bool linked, choice, moves;
-    } rows[] = {{true, true, false}, {true, false, true}, {false, false, true}};
+        bool linked, choice, leaves, moves;
+    } rows[] = {{true, true, false, false},
+                {true, false, false, false},
+                {true, false, true, true},
+                {false, false, false, true}};
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         uint16_t before = ingress_of(*state, 9, 100);
         route_mark(*state, before, rows[i].linked, rows[i].choice);
+        if (rows[i].leaves) {
+            route_leave(*state, before);
+        }
         uint16_t after = ingress_of(*state, 9, 200);
         assert_int_equal(after != before, rows[i].moves);
+        route_mark(*state, before, false, false);
         route_mark(*state, before, true, true);
         /* Back again, but the bucket is in use: it stays where it went. */
-        assert_int_equal(ingress_of(*state, 9, 300), after);
+        if (after != before) {
+            assert_int_equal(ingress_of(*state, 9, 300), after);
+        }
+        route_settle(*state, after, 300 + ROUTE_IDLE_MS);
         /* Idle for long enough it may come home. */
         assert_int_equal(ingress_of(*state, 9, 300 + ROUTE_IDLE_MS), before);
+        route_settle(*state, after, 0);
     }
+}
+
+/* Idle is not enough: what went there may still be on its way. */
+static void route_moves_only_what_is_settled(void **state)
+{
+    struct route *route = *state;
+    uint16_t home = ingress_of(route, 9, 1);
+    uint16_t asked;
+
+    route_mark(route, home, false, false);
+    uint16_t other = ingress_of(route, 9, 2);
+    route_mark(route, home, true, true);
+    assert_int_equal(ingress_of(route, 9, 3), other);
+    assert_false(route_take_ask(route, &asked)); /* not idle */
+    assert_int_equal(ingress_of(route, 9, 5000), other);
+    assert_true(route_take_ask(route, &asked));
+    assert_int_equal(asked, other);
+    assert_false(route_take_ask(route, &asked));
+
+    assert_true(route_is_unsettled(route, other));
+    route_settle(route, other, 5000); /* that one may have been behind */
+    assert_true(route_is_unsettled(route, other));
+    route_settle(route, other, 5001);
+    assert_false(route_is_unsettled(route, other));
+    assert_int_equal(ingress_of(route, 9, 5002), other); /* in use */
+    route_settle(route, other, 5003);
+    assert_int_equal(ingress_of(route, 9, 9000), home);
+    assert_false(route_take_ask(route, &asked));
+}
+
+/* It may be the same nodes that come back. */
+static void route_keeps_the_fence_of_a_region_that_is_no_more(void **state)
+{
+    struct route *route = *state;
+
+    assert_true(route_fence(route, 5) == 0);
+    route_raise_fence(route, 5, 7);
+    route_raise_fence(route, 5, 6);
+    assert_true(route_fence(route, 5) == 7);
+    assert_true(route_fence(route, 3) == 0);
+    route_close(route, 5);
+    struct peer_node node = node_of(5, "ap");
+    assert_int_equal(route_open(route, 5, &node), 0);
+    assert_true(route_fence(route, 5) == 7);
 }
 
 static void route_moves_only_the_buckets_of_the_one_that_died(void **state)
@@ -217,7 +272,13 @@ route_takes_a_node_that_is_not_ready_when_there_is_no_other(void **state)
     }
     assert_int_equal(ingress_of(*state, 7, 0), 4);
     route_mark(*state, 3, true, true);
-    assert_int_equal(ingress_of(*state, 7, 1), 3);
+    assert_int_equal(ingress_of(*state, 7, 1), 4); /* it goes on */
+    assert_int_equal(ingress_of(*state, 8, 1), 3);
+    /* All leave: who leaves, too. */
+    route_mark(*state, 3, false, false);
+    route_leave(*state, 4);
+    assert_int_equal(ingress_of(*state, 7, 2), 4);
+    assert_false(route_leaves(*state, 4));
 }
 
 static void route_says_when_there_was_no_room(void **state)
@@ -297,6 +358,8 @@ int main(void)
         T(route_near_never_leaves_the_region),
         T(route_spreads_buckets_over_the_region),
         T(route_keeps_the_ingress_until_it_ends),
+        T(route_moves_only_what_is_settled),
+        T(route_keeps_the_fence_of_a_region_that_is_no_more),
         T(route_moves_only_the_buckets_of_the_one_that_died),
         T(route_forgets_a_slot_that_is_used_again),
         T(route_is_partial_when_a_near_peer_has_no_link),

@@ -64,10 +64,20 @@ static struct peer_batch take(struct link_queue *q, size_t *items)
     return head;
 }
 
+static void take_fence(struct link_queue *q, uint64_t from, uint64_t to,
+                       const uint64_t *hashes, size_t len, struct bytes fences);
+
 /* Takes the oldest batch, which must be a gap of the numbers from..to with
  * these hashes; none: all. */
 static void take_gap(struct link_queue *q, uint64_t from, uint64_t to,
                      const uint64_t *hashes, size_t len)
+{
+    take_fence(q, from, to, hashes, len, (struct bytes){0});
+}
+
+/* The same, with these fences in it. */
+static void take_fence(struct link_queue *q, uint64_t from, uint64_t to,
+                       const uint64_t *hashes, size_t len, struct bytes fences)
 {
     const struct link_batch *batch = link_queue_first(q);
     struct peer_batch head = {0};
@@ -85,6 +95,7 @@ static void take_gap(struct link_queue *q, uint64_t from, uint64_t to,
     assert_int_equal(head.epoch, q->head.epoch);
     assert_int_equal(gap.all, hashes == NULL);
     assert_int_equal(gap.hashes.len, 8 * len);
+    assert_true(bytes_eq(gap.fences, fences));
     for (size_t i = 0; i < len; i++) {
         assert_int_equal(bytes_u64be(gap.hashes.p + 8 * i), hashes[i]);
     }
@@ -291,6 +302,110 @@ static void marks_and_the_end_are_in_their_place(void **state)
     link_queue_fini(&q);
 }
 
+static struct bytes fence(uint8_t pair[PEER_NUMBER_LEN], uint64_t count)
+{
+    fence_put(pair, 77, count);
+    return bytes_of(pair, PEER_NUMBER_LEN);
+}
+
+/* Where it stands nothing need be missing; one that is dropped stays with what
+ * is. */
+static void a_fence_keeps_its_place_in_a_gap(void **state)
+{
+    struct link_queue q;
+    uint8_t one_fence[PEER_NUMBER_LEN];
+    size_t items;
+    uint64_t dropped = 0;
+    (void)state;
+
+    start(&q, PEER_DATA);
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_fence(&q, PEER_HOP_LAST, fence(one_fence, 5));
+    link_queue_fence(&q, PEER_HOP_LAST, fence(one_fence, 4)); /* merged */
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_check(&q);
+    assert_int_equal(take(&q, &items).seq, 1);
+    take_fence(&q, 2, 2, one, 0, fence(one_fence, 5));
+    link_queue_fence(&q, PEER_HOP_LAST, fence(one_fence, 9));
+    link_queue_check(&q);
+    dropped = link_queue_break(&q);
+    assert_int_equal(dropped, 1);
+    link_queue_check(&q);
+    take_fence(&q, 3, 4, one, 1, fence(one_fence, 9));
+    link_queue_fini(&q);
+}
+
+/* With a fence where it was held, or with nothing there. */
+static void a_held_lane_is_let_go(void **state)
+{
+    uint8_t one_fence[PEER_NUMBER_LEN];
+    (void)state;
+
+    for (int fenced = 0; fenced < 2; fenced++) {
+        struct bytes pairs = fenced ? fence(one_fence, 5) : (struct bytes){0};
+        struct link_queue q;
+        size_t items;
+        start(&q, PEER_DATA);
+        add(&q, PEER_HOP_LAST, 100, 0);
+        assert_false(link_queue_is_held(&q));
+        link_queue_hold(&q, PEER_HOP_LAST);
+        add(&q, PEER_HOP_LAST, 100, 0);
+        link_queue_end(&q, 0);
+        assert_true(link_queue_is_held(&q));
+        link_queue_free(&q, pairs);
+        assert_false(link_queue_is_held(&q));
+        assert_int_equal(take(&q, &items).seq, 1);
+        take_fence(&q, 2, 2, one, 0, pairs);
+        assert_int_equal(take(&q, &items).seq, 3);
+        assert_int_equal(take(&q, &items).kind, PEER_END);
+        link_queue_fini(&q);
+    }
+}
+
+/* The place may be in a gap by then, and a pipe that breaks lets go itself. */
+static void
+what_grows_too_old_in_a_held_lane_is_told_with_its_fence(void **state)
+{
+    struct link_queue q;
+    uint8_t one_fence[PEER_NUMBER_LEN];
+    size_t items;
+    (void)state;
+
+    start(&q, PEER_DATA);
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_hold(&q, PEER_HOP_LAST);
+    add(&q, PEER_HOP_LAST, 100, MS_MAX);
+    assert_int_equal(link_queue_expire(&q, MS_MAX + 1), 1);
+    link_queue_check(&q);
+    link_queue_free(&q, fence(one_fence, 5));
+    take_fence(&q, 1, 2, one, 1, fence(one_fence, 5));
+    assert_int_equal(take(&q, &items).seq, 3);
+    link_queue_hold(&q, PEER_HOP_LAST);
+    link_queue_break(&q);
+    assert_false(link_queue_is_held(&q));
+    link_queue_free(&q, fence(one_fence, 6)); /* its next pipe is told */
+    take_fence(&q, 4, 4, one, 0, (struct bytes){0});
+    link_queue_fini(&q);
+}
+
+static void a_probe_has_a_batch_of_its_own(void **state)
+{
+    struct link_queue q;
+    size_t items;
+    (void)state;
+
+    start(&q, PEER_DATA);
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_probe(&q, 0);
+    add(&q, PEER_HOP_LAST, 100, 0);
+    link_queue_check(&q);
+    assert_int_equal(take(&q, &items).kind, PEER_ITEMS);
+    assert_int_equal(take(&q, &items).kind, PEER_PROBE);
+    assert_int_equal(items, 0);
+    assert_int_equal(take(&q, &items).kind, PEER_ITEMS);
+    link_queue_fini(&q);
+}
+
 static void a_dropped_mark_is_part_of_the_gap(void **state)
 {
     struct link_queue q;
@@ -469,6 +584,11 @@ int main(void)
             a_gap_names_each_topic_once_and_stays_between_its_items),
         cmocka_unit_test(too_many_topics_are_all_topics),
         cmocka_unit_test(marks_and_the_end_are_in_their_place),
+        cmocka_unit_test(a_fence_keeps_its_place_in_a_gap),
+        cmocka_unit_test(a_held_lane_is_let_go),
+        cmocka_unit_test(
+            what_grows_too_old_in_a_held_lane_is_told_with_its_fence),
+        cmocka_unit_test(a_probe_has_a_batch_of_its_own),
         cmocka_unit_test(a_dropped_mark_is_part_of_the_gap),
         cmocka_unit_test(the_old_are_dropped_and_told),
         cmocka_unit_test(another_pipe_begins_with_what_the_last_one_lost),

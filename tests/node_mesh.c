@@ -87,6 +87,7 @@ static void on_news(void *data, const struct cluster_news *news)
     case CLUSTER_TICK:
     case CLUSTER_PACKET:
     case CLUSTER_LAG:
+    case CLUSTER_FENCED:
     case CLUSTER_SEEDS:
     case CLUSTER_DRAIN:
     case CLUSTER_DRAINED:
@@ -95,8 +96,10 @@ static void on_news(void *data, const struct cluster_news *news)
     }
 }
 
-static void on_item(void *data, struct item *item, enum peer_hop hop)
+static void on_item(void *data, uint16_t slot, struct item *item,
+                    enum peer_hop hop)
 {
+    (void)slot;
     struct end *end = data;
 
     assert_bytes(item->topic, "topic");

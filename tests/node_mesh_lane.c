@@ -51,8 +51,10 @@ static void on_news(void *data, const struct cluster_news *news)
     }
 }
 
-static void on_item(void *data, struct item *item, enum peer_hop hop)
+static void on_item(void *data, uint16_t slot, struct item *item,
+                    enum peer_hop hop)
 {
+    (void)slot;
     (void)hop;
     see(data, (char)('0' + item->count));
 }

@@ -37,8 +37,10 @@ static void on_news(void *data, const struct cluster_news *news)
     world->holes += news->type == CLUSTER_LOST;
 }
 
-static void on_item(void *data, struct item *item, enum peer_hop hop)
+static void on_item(void *data, uint16_t slot, struct item *item,
+                    enum peer_hop hop)
 {
+    (void)slot;
     struct world *world = data;
 
     assert_bytes(item->topic, "topic");

@@ -95,7 +95,7 @@ static void each_wrong_header_field_is_refused(void **state)
         {3, 2},     /* lane */
         {3, 0},     /* a gap on the control lane */
         {4, 2},     /* hop */
-        {5, 3},     /* kind */
+        {5, 4},     /* kind */
         {6, 0xa1},  /* source: text */
         {7, 15},    /* source: 15 bytes */
         {24, 0xc5}, /* destination: another length form, then too long */
@@ -132,6 +132,8 @@ static void gaps_come_back_as_they_went(void **state)
         {.from = 1, .all = true},
         {.from = UINT64_MAX, .hashes = BYTES("8 bytes.8 bytes.")},
         {.from = 7, .hashes = bytes_of(many, sizeof many)},
+        {.from = 7, .fences = BYTES("an origin, count")},
+        {.from = 7, .fences = bytes_of(many, PEER_FENCES_LEN_MAX)},
     };
     (void)state;
 
@@ -143,6 +145,7 @@ static void gaps_come_back_as_they_went(void **state)
         assert_true(back.from == gaps[i].from);
         assert_true(back.all == gaps[i].all);
         assert_true(bytes_eq(back.hashes, gaps[i].hashes));
+        assert_true(bytes_eq(back.fences, gaps[i].fences));
         if (out.len < 100) {
             wire_check_cuts(read_gap, buf_bytes(&out));
             wire_check_changes(read_gap, buf_bytes(&out));
@@ -157,16 +160,20 @@ static void wrong_gaps_are_refused_and_newer_ones_taken(void **state)
         struct bytes in;
         int rc; /* 1: taken whole */
     } cases[] = {
-        {BYTES("\x93\1\xc2\xc4\0"), 1},
-        {BYTES("\x94\1\xc3\xc4\0\xc0"), 1},
-        {BYTES("\x93\0\xc2\xc4\0"), ERR_SYNTAX}, /* number 0 */
-        {BYTES("\x92\1\xc2"), ERR_SYNTAX},
-        {BYTES("\x93\1\1\xc4\0"), ERR_SYNTAX}, /* 1 is no boolean */
-        {BYTES("\x93\1\xc2\xa0"), ERR_SYNTAX},
-        {BYTES("\x93\1\xc2\xc4\7"
-               "7 bytes"),
+        {BYTES("\x94\1\xc2\xc4\0\xc4\0"), 1},
+        {BYTES("\x95\1\xc3\xc4\0\xc4\0\xc0"), 1},
+        {BYTES("\x94\0\xc2\xc4\0\xc4\0"), ERR_SYNTAX}, /* number 0 */
+        {BYTES("\x93\1\xc2\xc4\0"), ERR_SYNTAX},
+        {BYTES("\x94\1\1\xc4\0\xc4\0"), ERR_SYNTAX}, /* 1 is no boolean */
+        {BYTES("\x94\1\xc2\xa0"), ERR_SYNTAX},
+        {BYTES("\x94\1\xc2\xc4\7"
+               "7 bytes\xc4\0"),
          ERR_SYNTAX},
-        {BYTES("\x93\1\xc2\xc5\x80\x08"), ERR_SYNTAX}, /* a hash too many */
+        {BYTES("\x94\1\xc2\xc5\x80\x08"), ERR_SYNTAX}, /* a hash too many */
+        {BYTES("\x94\1\xc2\xc4\0\xc4\x08"
+               "8 bytes."),
+         ERR_SYNTAX},
+        {BYTES("\x94\1\xc2\xc4\0\xc5\x40\x10"), ERR_SYNTAX}, /* likewise */
     };
     (void)state;
 
@@ -266,6 +273,7 @@ static const struct peer_message messages[] = {
      .digest = UINT64_MAX,
      .heard_epoch = 3,
      .heard_seq = UINT64_MAX,
+     .through = UINT64_MAX - 1,
      .hash_key_print = 4,
      .ready = true,
      .draining = true,
@@ -339,6 +347,7 @@ static void messages_come_back_as_they_went(void **state)
         assert_true(back.counted_sum == m->counted_sum &&
                     back.known_sum == m->known_sum);
         assert_true(back.heard_seq == m->heard_seq);
+        assert_true(back.through == m->through);
         assert_true(back.from == m->from && back.part == m->part);
         assert_true(back.parts == m->parts);
         assert_true(back.records_len == m->records_len);
@@ -360,7 +369,7 @@ static void messages_come_back_as_they_went(void **state)
 
 /* From `ready` to `members`, and `again_ms`. */
 #define HELLO(middle, again) \
-    BYTES("\xdc\0\x11\x01\1\1\1\1\1" middle "\1" again "\1\1\xc2\xc2\1\1")
+    BYTES("\xdc\0\x12\x01\1\1\1\1\1\1" middle "\1" again "\1\1\xc2\xc2\1\1")
 
 static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
 {
@@ -384,7 +393,7 @@ static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
         {HELLO("\1\xc2\xc4\0", "\1"), ERR_SYNTAX},
         {HELLO("\xc2\xc2\xc5\x40\x01", "\1"), ERR_SYNTAX},
         {HELLO("\xc2\xc2\xc4\0", "\xcd\xea\x61"), ERR_SYNTAX},
-        {BYTES("\xdc\0\x10\x01\1\1\1\1\1\xc2\xc2\xc4\0\1\1\1\1\xc2\xc2\1"),
+        {BYTES("\xdc\0\x11\x01\1\1\1\1\1\1\xc2\xc2\xc4\0\1\1\1\1\xc2\xc2\1"),
          ERR_SYNTAX},
         /* delta: from a later version; too many records; too long */
         {BYTES("\x96\x02\5\1\6\0\xc4\0"), ERR_SYNTAX},

@@ -35,6 +35,9 @@ static enum mutant {
     INGRESS_AT_RANDOM,
     DEAD_FOR_EVER,
     QUEUE_FOR_EVER,
+    FENCES_FORGOTTEN,
+    NOTHING_HELD,
+    NEVER_SETTLED,
 } mutant;
 
 #define WRAP(type, name, ...)        \
@@ -142,6 +145,38 @@ WRAP(uint64_t, link_queue_expire, struct link_queue *q, uint64_t now_ms)
     return mutant == QUEUE_FOR_EVER ? 0 : __real_link_queue_expire(q, now_ms);
 }
 
+/* --- do not note a fence: what comes late is taken --- */
+
+WRAP(void, moves_fenced, struct cluster *cluster, uint16_t slot,
+     struct bytes pairs)
+{
+    __real_moves_fenced(cluster, slot, pairs);
+    if (mutant == FENCES_FORGOTTEN) {
+        fences_fini(&cluster->fences);
+    }
+}
+
+/* --- let go what takes the place of an ingress that drains --- */
+
+WRAP(void, link_queue_hold, struct link_queue *q, enum peer_hop hop)
+{
+    if (mutant != NOTHING_HELD) {
+        __real_link_queue_hold(q, hop);
+    }
+}
+
+/* --- take it that whatever an ingress has has arrived --- */
+
+WRAP(bool, route_take_ask, struct route *route, uint16_t *slot)
+{
+    bool asked = __real_route_take_ask(route, slot);
+
+    if (asked && mutant == NEVER_SETTLED) {
+        route_settle(route, *slot, UINT64_MAX);
+    }
+    return asked;
+}
+
 /* --- the runs --- */
 
 static const char *const names[] = {"none", "S1", "S2", "S3", "S4", "S5",
@@ -218,6 +253,9 @@ static const struct row {
     {INGRESS_AT_RANDOM, "takes any ingress for each item", "S3 S5", random_run},
     {DEAD_FOR_EVER, "remembers the dead for ever", "B1", long_run},
     {QUEUE_FOR_EVER, "keeps what is too old", "B1", random_run},
+    {FENCES_FORGOTTEN, "forgets fences", "S3", random_run},
+    {NOTHING_HELD, "lets a draining ingress be overtaken", "S3 S5", random_run},
+    {NEVER_SETTLED, "moves what may be on its way", "S3", random_run},
 };
 
 static void each_seeded_bug_is_found_by_its_name(void **state)

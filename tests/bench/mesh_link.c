@@ -51,8 +51,10 @@ static void on_news(void *data, const struct cluster_news *news)
               (end->up && news->type != CLUSTER_PIPE_DOWN);
 }
 
-static void on_item(void *data, struct item *item, enum peer_hop hop)
+static void on_item(void *data, uint16_t slot, struct item *item,
+                    enum peer_hop hop)
 {
+    (void)slot;
     struct end *end = data;
 
     (void)hop;

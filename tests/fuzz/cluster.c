@@ -198,6 +198,7 @@ static void write_message(const uint8_t b[MESSAGE_LEN], struct buf *out)
         .topic = BYTES("t"),
         .heard_epoch = b[1],
         .heard_seq = b[2],
+        .through = b[3],
         .hash_key_print = PRINT + (b[8] == 0xff),
         .version = b[3] == 0xff ? UINT64_MAX : b[3],
         .digest = b[4],

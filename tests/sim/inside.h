@@ -145,6 +145,7 @@ struct sim_item {
     uint32_t number;
     uint64_t at_us;
     uint64_t order;
+    uint64_t origin;  /* node_id_u64() of the life that published it */
     uint64_t regions; /* that it has reached from another one */
     uint64_t *got;    /* by node index, a bit each */
     uint64_t *linked; /* likewise: who had a link to its origin by then */

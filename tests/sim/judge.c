@@ -357,6 +357,7 @@ static size_t item_new(struct sim *sim, uint32_t series_at)
         .number = series->len,
         .at_us = sim->now_us,
         .order = ++sim->order,
+        .origin = node_id_u64(&sim->nodes[series->origin].id),
         .got = calloc(2 * words, sizeof(uint64_t)),
     };
     sim->items[sim->items_len].linked = sim->items[sim->items_len].got + words;
@@ -392,7 +393,7 @@ static void forward(struct sim *sim, size_t i, const struct item *names,
     value[16] = crossings;
     item.value = bytes_of(value, sizeof value);
     item.flags = ITEM_BINARY;
-    item.origin = sim->series[sim->items[index].series].origin + 1u;
+    item.origin = sim->items[index].origin;
     item.count = index + 1;
     for (size_t t = 0; t < len; t++) {
         struct mesh *mesh = sim->nodes[i].mesh;
@@ -428,6 +429,7 @@ bool sim_publish_on(struct sim *sim, size_t i, size_t conn, size_t topic)
     sim->report.published++;
     note_links(sim, i, &sim->items[index]);
     struct item names = sim_item_of(sim, topic);
+    names.count = index + 1;
     size_t len = cluster_route(node->cluster, &names, targets,
                                ARRAY_LEN(targets), &partial);
     forward(sim, i, &names, index, 1, targets, len);

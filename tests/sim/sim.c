@@ -81,11 +81,12 @@ static void on_news(void *data, const struct cluster_news *news)
     sim_news(seat->sim, seat->node, news);
 }
 
-static void on_item(void *data, struct item *item, enum peer_hop hop)
+static void on_item(void *data, uint16_t slot, struct item *item,
+                    enum peer_hop hop)
 {
     const struct sim_seat *seat = data;
 
-    if (cluster_take(seat->sim->nodes[seat->node].cluster, item)) {
+    if (cluster_take(seat->sim->nodes[seat->node].cluster, slot, item)) {
         judge_arrived(seat->sim, seat->node, item, hop);
     }
 }
@@ -374,6 +375,9 @@ static void carry_out(struct sim *sim, size_t i,
         judge_gap(sim, i, effect->bytes);
         break;
     case CLUSTER_MARK:
+    case CLUSTER_FENCE:
+    case CLUSTER_HOLD:
+    case CLUSTER_FREE:
     case CLUSTER_END:
     case CLUSTER_PROBE:
     case CLUSTER_REDIAL:

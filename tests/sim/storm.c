@@ -199,6 +199,18 @@ static void disturb_node(struct storm *storm)
     }
 }
 
+/* Time passes, and users publish. */
+static void pass(struct storm *storm, uint64_t ms)
+{
+    uint64_t end_ms = sim_now_ms(storm->sim) + ms;
+
+    while (sim_now_ms(storm->sim) < end_ms) {
+        burst(storm);
+        sim_run(storm->sim, 50 + any(storm, 500));
+        do_due(storm);
+    }
+}
+
 /* --- what becomes of ways --- */
 
 static void change_pair(struct storm *storm)
@@ -279,9 +291,103 @@ static void change_network(struct storm *storm)
     }
 }
 
+/* --- another ingress --- */
+
+/* Through which node items of that topic go from `a` to some other region;
+ * none: `a`. */
+static size_t any_ingress(struct storm *storm, size_t a, size_t topic)
+{
+    const struct sim_node *node = &storm->sim->nodes[a];
+    size_t bucket = (size_t)(sim_hash(topic) % ROUTE_BUCKETS);
+    size_t found = a;
+    uint32_t len = 0;
+
+    for (size_t i = 1; i < CLUSTER_REGIONS_MAX; i++) {
+        const struct route_region *region = node->cluster->route.regions[i];
+        uint16_t slot = region == NULL ? (uint16_t)CLUSTER_SLOT_NONE
+                                       : region->ingress[bucket];
+        if (slot != CLUSTER_SLOT_NONE && any(storm, ++len) == 0) {
+            found = net_index(
+                &node->mesh->links[slot]->lanes[PEER_CONTROL].addr);
+        }
+    }
+    return found;
+}
+
+static size_t any_neighbour(struct storm *storm, size_t i)
+{
+    size_t other = any_node(storm);
+
+    for (size_t n = 0; n < storm->nodes; n++) {
+        if (other != i && sim_is_near(storm->sim, i, other)) {
+            return other;
+        }
+        other = (other + 1) % storm->nodes;
+    }
+    return i;
+}
+
+static void say_some(struct storm *storm, size_t a, size_t topic, uint32_t len)
+{
+    for (uint32_t n = 0; n < len; n++) {
+        sim_publish_on(storm->sim, a, 0, topic);
+        if (any(storm, 3) == 0) {
+            sim_run(storm->sim, any(storm, 60));
+            do_due(storm);
+        }
+    }
+}
+
+static void lose_ingress(struct storm *storm, size_t a, size_t ingress)
+{
+    struct sim *sim = storm->sim;
+
+    switch (any(storm, 5)) {
+    case 0:
+    case 1:
+        if (living(storm) > storm->nodes * 2 / 3) {
+            leave(storm, ingress);
+        }
+        break;
+    case 2:
+        sim_break(sim, a, ingress);
+        break;
+    case 3:
+        sim_cut(sim, a, ingress);
+        break;
+    default: /* its buckets are idle: another may take them */
+        pass(storm, ROUTE_IDLE_MS + any(storm, 1000));
+        break;
+    }
+}
+
+/* What goes one way is followed by what goes another one, while the first has
+ * not arrived everywhere. */
+static void overtake(struct storm *storm)
+{
+    struct sim *sim = storm->sim;
+    size_t a = any_node(storm);
+    size_t topic = any(storm, 3) == 0 ? any(storm, SHARED) : SHARED;
+    size_t ingress = is_well(storm, a) ? any_ingress(storm, a, topic) : a;
+
+    if (ingress == a || !is_well(storm, ingress)) {
+        return;
+    }
+    size_t slow = any_neighbour(storm, ingress);
+    say_some(storm, a, topic, any(storm, 10));
+    if (any(storm, 3) > 0 && slow != ingress) {
+        sim_clog(sim, ingress, slow);
+    }
+    say_some(storm, a, topic, any(storm, 10));
+    lose_ingress(storm, a, ingress);
+    say_some(storm, a, topic, any(storm, 60));
+    sim_mend(sim, ingress, slow);
+    say_some(storm, a, topic, any(storm, 20));
+}
+
 static void any_fault(struct storm *storm)
 {
-    uint32_t dice = any(storm, 16);
+    uint32_t dice = any(storm, 19);
 
     if (dice < 6) {
         change_pair(storm);
@@ -291,24 +397,14 @@ static void any_fault(struct storm *storm)
         disturb_node(storm);
     } else if (dice < 13) {
         change_network(storm);
-    } else {
+    } else if (dice < 16) {
         change_wish(storm);
+    } else {
+        overtake(storm);
     }
 }
 
 /* --- rounds --- */
-
-/* Time passes, and users publish. */
-static void pass(struct storm *storm, uint64_t ms)
-{
-    uint64_t end_ms = sim_now_ms(storm->sim) + ms;
-
-    while (sim_now_ms(storm->sim) < end_ms) {
-        burst(storm);
-        sim_run(storm->sim, 50 + any(storm, 500));
-        do_due(storm);
-    }
-}
 
 static void play_faults(struct storm *storm)
 {
