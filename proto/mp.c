@@ -33,8 +33,13 @@ static int on_write(void *data, const char *p, size_t len)
     return out->failed ? -1 : 0;
 }
 
+/* What is one byte, as most numbers and lengths are, needs no packer. */
 void mp_put_array(struct buf *out, uint32_t len)
 {
+    if (len < 16) {
+        buf_add_u8(out, (uint8_t)(MP_FIXARRAY | len));
+        return;
+    }
     msgpack_packer pk = {.data = out, .callback = on_write};
     msgpack_pack_array(&pk, len);
 }
@@ -47,18 +52,17 @@ void mp_put_map(struct buf *out, uint32_t len)
 
 void mp_put_u64(struct buf *out, uint64_t v)
 {
+    if (v < 0x80) {
+        buf_add_u8(out, (uint8_t)v);
+        return;
+    }
     msgpack_packer pk = {.data = out, .callback = on_write};
     msgpack_pack_uint64(&pk, v);
 }
 
 void mp_put_bool(struct buf *out, bool v)
 {
-    msgpack_packer pk = {.data = out, .callback = on_write};
-    if (v) {
-        msgpack_pack_true(&pk);
-    } else {
-        msgpack_pack_false(&pk);
-    }
+    buf_add_u8(out, v ? MP_TRUE : MP_FALSE);
 }
 
 void mp_put_bin(struct buf *out, struct bytes s)

@@ -184,6 +184,16 @@ static uint64_t bit_of(uint64_t counter)
     return (uint64_t)1 << counter % 64;
 }
 
+/* What was there a window ago is forgotten. */
+static void forget(struct seal_window *window, uint64_t from, uint64_t to)
+{
+    for (uint64_t end; from <= to && from != 0; from = end + 1) {
+        end = (from | 63) < to ? from | 63 : to;
+        *word_of(window, from) &= ~(UINT64_MAX << from % 64 &
+                                    UINT64_MAX >> (63 - end % 64));
+    }
+}
+
 bool seal_window_has(const struct seal_window *window, uint64_t counter)
 {
     uint64_t word = window->seen[counter % SEAL_WINDOW / 64];
@@ -203,9 +213,7 @@ bool seal_window_accept(struct seal_window *window, uint64_t counter)
         if (ahead >= SEAL_WINDOW) {
             memset(window->seen, 0, sizeof window->seen);
         } else {
-            for (uint64_t c = window->newest + 1; c <= counter; c++) {
-                *word_of(window, c) &= ~bit_of(c);
-            }
+            forget(window, window->newest + 1, counter);
         }
         window->newest = counter;
     }
