@@ -215,14 +215,20 @@ void patterns_check(const struct patterns *patterns)
         assert(cache->key == word[0]);
         assert(len == cache->len);
         assert(len > 0);
-        for (uint16_t slot = 0; slot < PATTERNS_SLOTS_MAX; slot++) {
-            size_t count = slot < cache->counts_len ? cache->counts[slot] : 0;
+        size_t wide_len = 0;
+        for (uint16_t slot = 0; slot < cache->counts_len; slot++) {
+            size_t count = cache->counts[slot];
             bool wide = has(cache->wide, slot);
             assert(counts[slot] == count);
             assert(!wide || count > NARROW_AT);
             assert(wide || count <= PATTERNS_PEER_MAX);
             wishes += count;
+            wide_len += wide;
         }
+        for (size_t i = 0; i < PATTERNS_WORDS; i++) {
+            wide_len -= (size_t)__builtin_popcountll(cache->wide[i]);
+        }
+        assert(wide_len == 0); /* none beyond */
         room += cache->counts_len;
     }
     assert(wishes == patterns->wishes);
@@ -445,16 +451,19 @@ static size_t check_list(const struct patterns_cache *cache, bool idle,
     size_t len = 0;
 
     for (; entry != NULL; entry = entry->next) {
-        bool any = false;
+        size_t wants = 0;
         assert(entry->cache == cache);
         assert(entry->idle == idle);
         assert(is_within(entry->slots, cache->wide, PATTERNS_WORDS) == idle);
-        for (uint16_t slot = 0; slot < PATTERNS_SLOTS_MAX; slot++) {
-            bool wants = has(entry->slots, slot);
-            counts[slot] = (uint16_t)(counts[slot] + wants);
-            any = any || wants;
+        for (size_t i = 0; i < PATTERNS_WORDS; i++) {
+            for (uint64_t bits = entry->slots[i]; bits != 0; bits &= bits - 1) {
+                size_t slot = i * 64 + (size_t)__builtin_ctzll(bits);
+                assert(slot < cache->counts_len);
+                counts[slot]++;
+                wants++;
+            }
         }
-        assert(any);
+        assert(wants > 0);
         len++;
     }
     return len;

@@ -181,6 +181,7 @@ struct sim {
     uint64_t order;
     uint64_t check_us; /* the next node */
     size_t checked;
+    size_t apart; /* the node that was not whole when asked last */
     uint64_t calm_us;
     bool loss_calm; /* packets get through as at sim_calm() */
     struct sim_node *nodes;

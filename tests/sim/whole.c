@@ -100,19 +100,33 @@ static const char *why_not_agreed(const struct sim *sim, size_t i, size_t up,
     return swim_living(swim) == up - 1 ? NULL : "knows more than live, not";
 }
 
-bool sim_is_agreed(struct sim *sim)
+/* Looked for from the node on that lacked something last time. */
+static bool is_any(struct sim *sim, bool (*lacks)(struct sim *sim, size_t i))
+{
+    const size_t from = sim->apart;
+
+    for (size_t n = 0; n < sim->options.nodes; n++) {
+        size_t i = (from + n) % sim->options.nodes;
+        if (sim->nodes[i].up && lacks(sim, i)) {
+            sim->apart = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_apart(struct sim *sim, size_t i)
 {
     size_t up = up_len(sim);
     size_t other;
 
-    for (size_t i = 0; i < sim->options.nodes; i++) {
-        if (sim->nodes[i].up &&
-            (swim_living(sim->nodes[i].cluster->swim) != up - 1 ||
-             why_not_agreed(sim, i, up, &other) != NULL)) {
-            return false;
-        }
-    }
-    return true;
+    return swim_living(sim->nodes[i].cluster->swim) != up - 1 ||
+           why_not_agreed(sim, i, up, &other) != NULL;
+}
+
+bool sim_is_agreed(struct sim *sim)
+{
+    return !is_any(sim, is_apart);
 }
 
 /* L1: all live nodes hold the log of each, as it is there. */
@@ -149,19 +163,16 @@ static const char *why_not_whole(struct sim *sim, size_t i, size_t *other)
     return NULL;
 }
 
-bool sim_is_whole(struct sim *sim)
+static bool is_not_whole(struct sim *sim, size_t i)
 {
     size_t other;
 
-    if (!sim_is_agreed(sim)) {
-        return false;
-    }
-    for (size_t i = 0; i < sim->options.nodes; i++) {
-        if (sim->nodes[i].up && why_not_whole(sim, i, &other) != NULL) {
-            return false;
-        }
-    }
-    return true;
+    return is_apart(sim, i) || why_not_whole(sim, i, &other) != NULL;
+}
+
+bool sim_is_whole(struct sim *sim)
+{
+    return !is_any(sim, is_not_whole);
 }
 
 void whole_explain(struct sim *sim, sim_predicate predicate)
