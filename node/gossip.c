@@ -54,15 +54,13 @@ int gossip_open(struct gossip **out, const struct gossip_options *options)
 {
     struct gossip *gossip = calloc(1, sizeof *gossip);
 
-    if (gossip == NULL || replay_init(&gossip->replay) != 0) {
-        free(gossip);
+    if (gossip == NULL) {
         return ERR_NOMEM;
     }
     gossip->options = *options;
     gossip->allowance = BURST;
     gossip->allowed_at_ms = uv_now(options->loop);
     if (uv_udp_init(options->loop, &gossip->udp) != 0) {
-        replay_fini(&gossip->replay);
         free(gossip);
         return ERR_IO;
     }

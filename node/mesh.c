@@ -56,10 +56,7 @@ int mesh_open(struct mesh **out, const struct mesh_options *options)
                                    .stats = options->stats,
                                    .log = options->log,
                                    .self = options->self};
-    int rc = opener_init(&mesh->opener);
-    if (rc == 0) {
-        rc = lanes_open(&mesh->lanes, &lanes);
-    }
+    int rc = lanes_open(&mesh->lanes, &lanes);
     if (rc != 0) {
         mesh_free(mesh);
         return rc;
@@ -107,7 +104,7 @@ int mesh_peer_open(struct mesh *mesh, uint16_t slot,
     link->lanes[PEER_CONTROL].addr = peer->cluster;
     link->lanes[PEER_DATA].addr = peer->cluster;
     link->lanes[PEER_DATA].addr.port = peer->data_port;
-    index_build(mesh);
+    peer_index_add(&mesh->index, &link->id, slot);
     for (int i = 0; i < PEER_LANES; i++) {
         /* Numbers never come twice, nor follow on: it may remember us. */
         link_queue_start(&link->lanes[i].out, &link->id, mesh->number);
@@ -182,6 +179,23 @@ static void mind_pause(struct mesh *mesh)
     }
 }
 
+static void look_again(struct mesh *mesh, uint64_t now_ms)
+{
+    struct peer_link *link = mesh->again;
+
+    if (now_ms - mesh->again_ms < MESH_AGAIN_MS) {
+        return;
+    }
+    mesh->again_ms = now_ms;
+    mesh->again = NULL;
+    while (link != NULL) {
+        struct peer_link *next = link->again_next;
+        link->again = false;
+        peer_link_flush(link, now_ms);
+        link = next;
+    }
+}
+
 void mesh_flush(struct mesh *mesh, uint64_t now_ms)
 {
     struct peer_link *link = mesh->dirty;
@@ -194,6 +208,7 @@ void mesh_flush(struct mesh *mesh, uint64_t now_ms)
         peer_link_flush(link, now_ms);
         link = next;
     }
+    look_again(mesh, now_ms);
 }
 
 bool mesh_link_at(const struct mesh *mesh, uint16_t slot, struct mesh_link *out)

@@ -39,6 +39,7 @@
 enum {
     MESH_CONTROL_LEN_MAX = 64 << 20, /* a whole snapshot waits at once */
     MESH_NUMBERS_MS = 100,           /* between two CLUSTER_NUMBERS */
+    MESH_AGAIN_MS = 20,              /* between two looks at what waits */
     MESH_GAP_MS = 100, /* between two gaps, if nothing is between them */
 };
 

@@ -14,6 +14,16 @@ void peer_link_dirty(struct peer_link *link)
     }
 }
 
+/* To see what becomes too old, and to tell, it is looked at again soon. */
+static void look_again(struct peer_link *link)
+{
+    if (!link->again) {
+        link->again = true;
+        link->again_next = link->mesh->again;
+        link->mesh->again = link;
+    }
+}
+
 /* false: memory is short; the batch waits for a better time. */
 static bool seal_and_send(struct link_lane *lane,
                           const struct link_batch *batch)
@@ -288,7 +298,7 @@ void peer_link_flush(struct peer_link *link, uint64_t now_ms)
     if (link->open && (!link_queue_is_empty(data) ||
                        !link_queue_is_empty(&link->lanes[PEER_CONTROL].out) ||
                        has_untold(link))) {
-        peer_link_dirty(link); /* to see what becomes too old, and to tell */
+        look_again(link);
     }
 }
 

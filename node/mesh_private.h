@@ -38,7 +38,8 @@ struct peer_link {
     bool open;
     bool up;     /* both pipes stand */
     bool cut;    /* control overflowed: to be dialled anew */
-    bool dirty;  /* in the list */
+    bool dirty;  /* in the list of this turn */
+    bool again;  /* in the list of those that are looked at again */
     bool closed; /* the newest in our data lane is the end */
     bool ended;  /* the newest in its data lane is the end */
     bool probed; /* its data lane asked how far it is */
@@ -51,6 +52,7 @@ struct peer_link {
     uint64_t told_ms;
     struct link_lane lanes[PEER_LANES];
     struct peer_link *dirty_next;
+    struct peer_link *again_next;
     struct mesh_link counts; /* up and queued are filled in when asked */
 };
 
@@ -65,6 +67,8 @@ struct mesh {
     struct peer_link *links[CLUSTER_PEERS_MAX];
     size_t slots_len; /* no link beyond */
     struct peer_link *dirty;
+    struct peer_link *again; /* once in MESH_AGAIN_MS ... */
+    uint64_t again_ms;       /* ... the last time now */
     struct peer_index index;
 };
 

@@ -13,13 +13,6 @@ static bool unseal(struct opener *opener, enum peer_lane lane,
 static void other_version(struct opener *opener, const struct peer_batch *head,
                           uint64_t now_ms);
 
-int opener_init(struct opener *opener)
-{
-    int rc = replay_init(&opener->heard[PEER_CONTROL]);
-
-    return rc != 0 ? rc : replay_init(&opener->heard[PEER_DATA]);
-}
-
 void opener_fini(struct opener *opener)
 {
     for (int i = 0; i < PEER_LANES; i++) {

@@ -23,9 +23,7 @@ struct opener {
     uint64_t log_ms; /* when another version is worth a line again */
 };
 
-/* Takes the memory for what was heard; the fields before it are set. Errors:
- * ERR_NOMEM. */
-int opener_init(struct opener *opener);
+/* A zeroed one with the first fields set is ready. */
 void opener_fini(struct opener *opener);
 
 /* True: a batch for us that was not heard before; `body` is borrowed until the

@@ -4,27 +4,34 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "proto/err.h"
+enum {
+    SENDERS_MIN = 16
+};
 
 static_assert((REPLAY_SETS & (REPLAY_SETS - 1)) == 0, "found by mask");
+static_assert(REPLAY_SETS * REPLAY_WAYS < UINT16_MAX, "a place and one");
 
-static struct replay_sender *sender_of(struct replay *replay,
-                                       const uint8_t life[REPLAY_LIFE_LEN]);
+static struct replay_sender *sender_new(struct replay *replay, uint16_t *set,
+                                        const uint8_t life[REPLAY_LIFE_LEN]);
 
-static struct replay_sender *set_of(const struct replay *replay,
-                                    const uint8_t life[REPLAY_LIFE_LEN])
+static size_t set_of(const uint8_t life[REPLAY_LIFE_LEN])
 {
-    size_t set = (size_t)(bytes_u64be(life) & (REPLAY_SETS - 1));
-
-    return &replay->senders[set * REPLAY_WAYS];
+    return (size_t)(bytes_u64be(life) & (REPLAY_SETS - 1));
 }
 
-int replay_init(struct replay *replay)
+/* NULL: it was never heard, or is forgotten. */
+static struct replay_sender *find(const struct replay *replay,
+                                  const uint8_t life[REPLAY_LIFE_LEN])
 {
-    *replay = (struct replay){0};
-    replay->senders = calloc(REPLAY_SETS * REPLAY_WAYS,
-                             sizeof *replay->senders);
-    return replay->senders == NULL ? ERR_NOMEM : 0;
+    const uint16_t *set = replay->places[set_of(life)];
+
+    for (size_t way = 0; way < REPLAY_WAYS && set[way] != 0; way++) {
+        struct replay_sender *sender = &replay->senders[set[way] - 1];
+        if (memcmp(sender->life, life, REPLAY_LIFE_LEN) == 0) {
+            return sender;
+        }
+    }
+    return NULL;
 }
 
 void replay_fini(struct replay *replay)
@@ -36,8 +43,14 @@ void replay_fini(struct replay *replay)
 bool replay_accept(struct replay *replay, const uint8_t life[REPLAY_LIFE_LEN],
                    uint64_t counter)
 {
-    struct replay_sender *sender = sender_of(replay, life);
+    struct replay_sender *sender = find(replay, life);
 
+    if (sender == NULL) {
+        sender = sender_new(replay, replay->places[set_of(life)], life);
+    }
+    if (sender == NULL) {
+        return false;
+    }
     sender->used = ++replay->packets;
     return seal_window_accept(&sender->window, counter);
 }
@@ -45,32 +58,48 @@ bool replay_accept(struct replay *replay, const uint8_t life[REPLAY_LIFE_LEN],
 bool replay_has(const struct replay *replay,
                 const uint8_t life[REPLAY_LIFE_LEN], uint64_t counter)
 {
-    const struct replay_sender *first = set_of(replay, life);
+    const struct replay_sender *sender = find(replay, life);
 
-    for (const struct replay_sender *s = first; s < first + REPLAY_WAYS; s++) {
-        if (s->used != 0 && memcmp(s->life, life, REPLAY_LIFE_LEN) == 0) {
-            return seal_window_has(&s->window, counter);
-        }
-    }
-    return false;
+    return sender != NULL && seal_window_has(&sender->window, counter);
 }
 
-/* Its entry, or a fresh one in place of the quietest of its set. */
-static struct replay_sender *sender_of(struct replay *replay,
-                                       const uint8_t life[REPLAY_LIFE_LEN])
+/* false: no memory. */
+static bool make_room(struct replay *replay)
 {
-    struct replay_sender *first = set_of(replay, life);
-    struct replay_sender *quietest = first;
+    if (replay->len < replay->cap) {
+        return true;
+    }
+    size_t cap = replay->cap == 0 ? SENDERS_MIN : 2 * replay->cap;
+    struct replay_sender *more = realloc(replay->senders, cap * sizeof *more);
+    if (more == NULL) {
+        return false;
+    }
+    replay->senders = more;
+    replay->cap = cap;
+    return true;
+}
 
-    for (struct replay_sender *s = first; s < first + REPLAY_WAYS; s++) {
-        if (s->used != 0 && memcmp(s->life, life, REPLAY_LIFE_LEN) == 0) {
-            return s;
+/* In a free way of its set, or in place of the quietest there. */
+static struct replay_sender *sender_new(struct replay *replay, uint16_t *set,
+                                        const uint8_t life[REPLAY_LIFE_LEN])
+{
+    struct replay_sender *sender = NULL;
+
+    for (size_t way = 0; way < REPLAY_WAYS; way++) {
+        if (set[way] == 0) {
+            if (!make_room(replay)) {
+                return NULL;
+            }
+            set[way] = (uint16_t)++replay->len;
+            sender = &replay->senders[set[way] - 1];
+            break;
         }
-        if (s->used < quietest->used) {
-            quietest = s;
+        struct replay_sender *other = &replay->senders[set[way] - 1];
+        if (sender == NULL || other->used < sender->used) {
+            sender = other;
         }
     }
-    *quietest = (struct replay_sender){0};
-    memcpy(quietest->life, life, REPLAY_LIFE_LEN);
-    return quietest;
+    *sender = (struct replay_sender){0};
+    memcpy(sender->life, life, REPLAY_LIFE_LEN);
+    return sender;
 }

@@ -6,7 +6,8 @@
  * Only packets that opened may be put here, so only members can make entries.
  * The table is bounded: REPLAY_SETS sets of REPLAY_WAYS senders; in a full set
  * the one that was quiet longest is forgotten, and its packets could be
- * repeated then.
+ * repeated then. The sets hold places in a list that grows as senders come, so
+ * that those of a small cluster lie side by side.
  */
 #ifndef NODE_REPLAY_H
 #define NODE_REPLAY_H
@@ -21,20 +22,23 @@ enum {
 
 struct replay_sender {
     uint8_t life[REPLAY_LIFE_LEN];
-    uint64_t used; /* when it was last heard, in packets; 0 = free */
+    uint64_t used; /* when it was last heard, in packets */
     struct seal_window window;
 };
 
 struct replay {
-    struct replay_sender *senders; /* REPLAY_SETS * REPLAY_WAYS */
+    uint16_t places[REPLAY_SETS][REPLAY_WAYS]; /* in senders + 1; 0 = free */
+    struct replay_sender *senders;
+    size_t len;
+    size_t cap;
     uint64_t packets;
 };
 
-/* Errors: ERR_NOMEM. */
-int replay_init(struct replay *replay);
+/* A zeroed one is empty. */
 void replay_fini(struct replay *replay);
 
-/* True once for each (life, counter); false when seen or too old to know. */
+/* True once for each (life, counter); false when seen or too old to know, or
+ * when there is no memory for a new sender. */
 bool replay_accept(struct replay *replay, const uint8_t life[REPLAY_LIFE_LEN],
                    uint64_t counter);
 

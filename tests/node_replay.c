@@ -7,10 +7,9 @@ static void each_counter_of_a_sender_is_taken_once(void **state)
 {
     uint8_t a[REPLAY_LIFE_LEN] = {1};
     uint8_t b[REPLAY_LIFE_LEN] = {2};
-    struct replay replay;
+    struct replay replay = {0};
     (void)state;
 
-    assert_int_equal(replay_init(&replay), 0);
     for (uint64_t counter = 1; counter < 5000; counter++) {
         assert_false(replay_has(&replay, a, counter));
         assert_true(replay_accept(&replay, a, counter));
@@ -29,10 +28,9 @@ static void each_counter_of_a_sender_is_taken_once(void **state)
 static void the_table_is_bounded(void **state)
 {
     uint8_t life[REPLAY_LIFE_LEN] = {0};
-    struct replay replay;
+    struct replay replay = {0};
     (void)state;
 
-    assert_int_equal(replay_init(&replay), 0);
     for (uint8_t i = 0; i <= REPLAY_WAYS; i++) {
         life[15] = i;
         assert_true(replay_accept(&replay, life, 7));
@@ -48,11 +46,30 @@ static void the_table_is_bounded(void **state)
     replay_fini(&replay);
 }
 
+static void a_thousand_senders_are_kept_apart(void **state)
+{
+    struct replay replay = {0};
+    uint8_t life[REPLAY_LIFE_LEN] = {0};
+    (void)state;
+
+    for (uint64_t round = 1; round <= 3; round++) {
+        for (uint16_t i = 0; i < 1000; i++) {
+            life[6] = (uint8_t)(i >> 8);
+            life[7] = (uint8_t)i;
+            assert_true(replay_accept(&replay, life, i + round));
+            assert_false(replay_accept(&replay, life, i + round));
+        }
+    }
+    assert_int_equal(replay.len, 1000);
+    replay_fini(&replay);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_counter_of_a_sender_is_taken_once),
         cmocka_unit_test(the_table_is_bounded),
+        cmocka_unit_test(a_thousand_senders_are_kept_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
