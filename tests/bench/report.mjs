@@ -21,7 +21,8 @@ function within(lines, scenario) {
     losses: (row) => losses(row === undefined ? of : of.filter((l) => l.row === row)),
   };
 }
-const heading = (text, body) => `### ${text}\n\n${body}`;
+const heading = (text, body, caption) => `### ${text}\n\n${body}${caption ? `\n\n${caption}` : ''}`;
+const unlike = 'Beside nats: its text protocol against our RESP, which answers every publish; nats answers none.';
 
 // Rows ['1-64', 'label'...] of CPU and of deliveries, for ours and the others.
 function costTables(in_, title, labels, rows, ours, others) {
@@ -30,11 +31,11 @@ function costTables(in_, title, labels, rows, ours, others) {
     heading(`${title}: server CPU, ns a delivery`, table(
       [...labels, ...head, names[ours], ...head.map((name) => `to ${name}`)],
       rows.map(([row, ...cells]) => [...cells, ...[...others, ours].map((who) => in_.figure(row, who, cpu)),
-        ...others.map((who) => in_.ratio(row, ours, cpu, who))]))),
+        ...others.map((who) => in_.ratio(row, ours, cpu, who))])), unlike),
     heading(`${title}: million deliveries a second`, table(
       [...labels, ...head, names[ours], ...head.map((name) => `to ${name}`), 'lost, out of order'],
       rows.map(([row, ...cells]) => [...cells, ...[...others, ours].map((who) => in_.figure(row, who, rate, million)),
-        ...others.map((who) => in_.ratio(row, ours, rate, who)), in_.losses(row)]))),
+        ...others.map((who) => in_.ratio(row, ours, rate, who)), in_.losses(row)])), unlike),
   ].join('\n\n');
 }
 
@@ -52,11 +53,13 @@ const tables = {
     [...fanoutRows([1, 100], [64, 1024]).map(([row, n, s]) => [row, `1 to ${n}`, s]), ['pairs', '100 pairs', '64 B']],
     'ab', ['nats2']),
   latency: (in_) => heading('Latency, 1 to 1, 10,000 items a second', latencyTable(in_, '10k',
-    ['redis', 'nats', 'one', 'nats2', 'ab'].map((who) => [who, names[who]]))),
+    ['redis', 'nats', 'one', 'nats2', 'ab'].map((who) => [who, names[who]])), unlike),
   doors: (in_) => heading('WebSocket and SSE beside RESP: server CPU, ns a delivery of 64 B', table(
     ['1 to', 'RESP', 'WebSocket', 'SSE', 'WebSocket to RESP', 'SSE to RESP', 'lost, out of order'],
     [1, 10, 100, 1000].map((n) => [n, ...['resp', 'ws', 'sse'].map((who) => in_.figure(`${n}-64`, who, cpu)),
-      ...['ws', 'sse'].map((who) => in_.ratio(`${n}-64`, who, cpu, 'resp')), in_.losses(`${n}-64`)]))),
+      ...['ws', 'sse'].map((who) => in_.ratio(`${n}-64`, who, cpu, 'resp')), in_.losses(`${n}-64`)])),
+    'Published and subscribed through the same door: to WebSocket as msgpack, not answered; beside SSE each item is a POST '
+      + 'that is answered.'),
   connections: (in_) => heading('10,000 idle connections with a subscription each', table(
     ['', 'resident bytes each', 'resident, MB', 'connects with subscribe/s', 'CPU while idle, %'],
     ['redis', 'nats', 'mosquitto', 'one'].map((who) => [names[who], in_.figure('10000', who, 'rss_bytes_each'),
@@ -112,21 +115,19 @@ const tables = {
 
 // The whole, the pieces that were measured alone, and what is left.
 function budgetTable(in_) {
-  const seal = (key) => in_.median('seal', 'tool', key) / 1000;
   const [near, far] = ['one', 'ab'].map((who) => in_.median('5k', who, 'p50_us'));
-  const wake = in_.median('wake', 'tool', 'p50_us');
-  const pieces = ['write_ns', 'seal_ns', 'open_ns', 'read_ns'].map(seal);
-  const rest = far - near - wake - pieces.reduce((sum, v) => sum + v, 0);
+  const [written, sealed, opened, read] = ['write_ns', 'seal_ns', 'open_ns', 'read_ns']
+    .map((key) => in_.median('seal', 'tool', key) / 1000);
+  const rest = far - near - written - sealed - opened - read;
   const line = (what, us) => [what, Number.isFinite(us) ? us.toFixed(1) : '-'];
-  return heading('Where the time of one item from A to B goes (p50, 5,000/s)', [
+  return heading('Where the time of one item from A to B goes (p50, 5,000/s)',
     table(['', 'µs'], [line('two client sockets, door, hub: all of one node alone', near),
-      line('item and batch written on A', pieces[0]), line('batch sealed on A', pieces[1]),
-      line('TCP and the threads of nng on A and B: what is left', rest),
-      line('change of thread, nng to the loop of B', wake), line('batch opened on B', pieces[2]),
-      line('batch and item read on B', pieces[3]), line('measured, A to B', far)]),
+      line('item and batch written on A', written), line('batch sealed on A', sealed),
+      line('TCP from A to B, and the loop of B wakes: what is left', rest),
+      line('batch opened on B', opened), line('batch and item read on B', read), line('measured, A to B', far)]),
     `With their spread: one node ${in_.figure('5k', 'one', 'p50_us')}, A to B ${in_.figure('5k', 'ab', 'p50_us')}, `
-      + `redis ${in_.figure('5k', 'redis', 'p50_us')}; a link alone, in a process without clients, `
-      + `${in_.figure('hop', 'tool', 'p50_us')}.`].join('\n\n'));
+      + `redis ${in_.figure('5k', 'redis', 'p50_us')}. Measured alone: a link in a process without clients `
+      + `${in_.figure('hop', 'tool', 'p50_us')}, waking a thread that sleeps ${in_.figure('wake', 'tool', 'p50_us')}.`);
 }
 
 export const tablesOf = (lines, scenario) => tables[scenario](within(lines, scenario));
