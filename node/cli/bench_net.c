@@ -338,6 +338,9 @@ static int read_some(struct bench_net *net, struct bench_conn *conn)
         return n < 0 && (errno == EAGAIN || errno == EINTR) ? CLI_OK
                                                             : lost(conn);
     }
+    if (net->scan.schedule.rate > 0) {
+        net->scan.now_ns = bench_now_ns();
+    }
     struct bytes in = bytes_of(net->in, rest + (size_t)n);
     int exit_code = take(net, conn, &in);
     buf_reset(&conn->rest);
@@ -376,9 +379,6 @@ int bench_net_turn(struct bench_net *net, uint64_t wait_ns)
     int exit_code = CLI_OK;
     int n = epoll_pwait2(net->epoll, events, EVENTS, &wait, NULL);
 
-    if (net->scan.schedule.rate > 0) {
-        net->scan.now_ns = bench_now_ns();
-    }
     for (int i = 0; i < n && exit_code == CLI_OK; i++) {
         exit_code = on_event(net, &events[i]);
     }
