@@ -287,6 +287,15 @@ static int publish_due(struct flow *f, uint64_t *number, uint64_t total)
     return exit_code;
 }
 
+/* When there is something to do but to read: the next item is due, even if it
+ * came to be just now, or its publisher can write again. */
+static uint64_t next_ns(const struct flow *f, uint64_t number)
+{
+    const struct publisher *p = &f->pubs[f->published % f->pubs_len];
+
+    return p->conn->out.len > 0 ? UINT64_MAX : due_ns(f, number);
+}
+
 /* --- phases --- */
 
 static int turn(struct flow *f, uint64_t until_ns)
@@ -345,10 +354,7 @@ static int publish_open(struct flow *f, const char *what, uint64_t run_ns)
            bench_now_ns() - f->seen_ns < quiet_ns) {
         exit_code = publish_due(f, &number, total);
         if (exit_code == CLI_OK && number < total) {
-            uint64_t next_ns = due_ns(f, number);
-            /* Late: only the socket can be waited for. */
-            exit_code = turn(f,
-                             next_ns > bench_now_ns() ? next_ns : UINT64_MAX);
+            exit_code = turn(f, next_ns(f, number));
         }
         show(f, what, start_ns, before, run_ns);
     }
