@@ -185,6 +185,7 @@ struct cluster {
     size_t linked_len;
     size_t near_linked_len;
     size_t late_len;
+    size_t draining_len;
     bool starved; /* a living member has no slot for want of memory */
     uint16_t slot_of_row[ROWS_MAX];
     uint64_t known_sum;   /* over the ids of near peers and self ... */

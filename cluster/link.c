@@ -16,6 +16,8 @@
 #include <assert.h>
 
 static bool is_silent(const struct cluster *cluster, const struct peer *peer);
+static void set_draining(struct cluster *cluster, struct peer *peer,
+                         bool draining);
 static bool is_refused(struct cluster *cluster, struct peer *peer,
                        const struct peer_message *m);
 static void release_draining(struct cluster *cluster);
@@ -95,7 +97,7 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     }
     peer->ready = m->ready;
     sync_count_in(cluster, slot);
-    peer->draining = m->draining || peer->draining;
+    set_draining(cluster, peer, m->draining || peer->draining);
     peer->its_again_ms = m->again_ms > HELLO_MS ? m->again_ms : HELLO_MS;
     peer->heard_hello = m->hello;
     if (m->heard_hello >= peer->asked_hello) {
@@ -119,10 +121,19 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     }
 }
 
+static void set_draining(struct cluster *cluster, struct peer *peer,
+                         bool draining)
+{
+    cluster->draining_len -= peer->draining;
+    cluster->draining_len += draining;
+    peer->draining = draining;
+}
+
 /* There may be another way now for what goes through them. */
 static void release_draining(struct cluster *cluster)
 {
-    for (size_t slot = 0; slot < cluster->slots; slot++) {
+    for (size_t slot = 0; cluster->draining_len > 0 && slot < cluster->slots;
+         slot++) {
         const struct peer *peer = peer_at(cluster, slot);
         if (peer != NULL) {
             moves_release(cluster, (uint16_t)slot);
@@ -132,7 +143,7 @@ static void release_draining(struct cluster *cluster)
 
 void link_bye(struct cluster *cluster, uint16_t slot)
 {
-    cluster->peers[slot]->draining = true;
+    set_draining(cluster, cluster->peers[slot], true);
     update(cluster, slot);
     moves_release(cluster, slot);
 }
@@ -145,6 +156,7 @@ void link_cut(struct cluster *cluster, uint16_t slot)
     sync_stop(cluster, slot);
     update(cluster, slot);
     set_late(cluster, peer, false);
+    set_draining(cluster, peer, false);
     loss_gone(cluster, slot);
     through_gone(cluster, slot);
 }
@@ -369,7 +381,6 @@ static void become_linked(struct cluster *cluster, uint16_t slot)
     moves_linked(cluster, slot);
     through_linked(cluster, slot);
     peer->was_linked = true;
-    peer->hello_due = true;
     cluster_say(cluster, CLUSTER_LINKED, peer, NULL);
 }
 

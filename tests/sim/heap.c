@@ -3,6 +3,12 @@
 
 #include "tests/sim/inside.h"
 
+/* Children of a place: with four it is half as deep as with two, and they lie
+ * side by side. */
+enum {
+    HEAP_WAYS = 4
+};
+
 static bool earlier(const struct sim_turn *a, const struct sim_turn *b)
 {
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->number < b->number;
@@ -35,11 +41,29 @@ void heap_push(struct sim *sim, uint64_t at_us, const struct sim_event *event)
     struct sim_turn added = {
         .at_us = at_us, .number = sim->number++, .event = keep(sim, event)};
     size_t at = sim->heap_len++;
-    while (at > 0 && earlier(&added, &sim->heap[(at - 1) / 2])) {
-        sim->heap[at] = sim->heap[(at - 1) / 2];
-        at = (at - 1) / 2;
+    while (at > 0 && earlier(&added, &sim->heap[(at - 1) / HEAP_WAYS])) {
+        sim->heap[at] = sim->heap[(at - 1) / HEAP_WAYS];
+        at = (at - 1) / HEAP_WAYS;
     }
     sim->heap[at] = added;
+}
+
+/* heap_len or more when there is none. */
+static size_t earliest_child(const struct sim *sim, size_t at)
+{
+    size_t first = HEAP_WAYS * at + 1;
+    size_t end = first + HEAP_WAYS;
+    size_t best = first;
+
+    if (end > sim->heap_len) {
+        end = sim->heap_len;
+    }
+    for (size_t child = first + 1; child < end; child++) {
+        if (earlier(&sim->heap[child], &sim->heap[best])) {
+            best = child;
+        }
+    }
+    return best;
 }
 
 bool heap_pop(struct sim *sim, struct sim_event *event)
@@ -51,11 +75,8 @@ bool heap_pop(struct sim *sim, struct sim_event *event)
     sim->spare[sim->spare_len++] = sim->heap[0].event;
     const struct sim_turn last = sim->heap[--sim->heap_len];
     size_t at = 0;
-    for (size_t child; (child = 2 * at + 1) < sim->heap_len; at = child) {
-        if (child + 1 < sim->heap_len &&
-            earlier(&sim->heap[child + 1], &sim->heap[child])) {
-            child++;
-        }
+    for (size_t child; (child = earliest_child(sim, at)) < sim->heap_len;
+         at = child) {
         if (!earlier(&sim->heap[child], &last)) {
             break;
         }

@@ -163,9 +163,14 @@ struct sim_series {
     uint64_t *came_order; /* when one came last; 0 = none did */
 };
 
+/* Of a cluster's own event the text is made when somebody reads it. */
 struct sim_note {
     uint64_t at_us;
     uint64_t step;
+    const char *event; /* NULL: `text` */
+    const char *why;   /* may be NULL */
+    uint16_t node;
+    uint16_t of;
     char text[96];
 };
 
@@ -225,6 +230,8 @@ sim_broken(const struct sim *sim, const char *name, const char *format, ...);
 /* Remembers something of note. */
 __attribute__((format(printf, 2, 3))) void sim_note(struct sim *sim,
                                                     const char *format, ...);
+void sim_note_event(struct sim *sim, size_t node, const char *event, size_t of,
+                    const char *why);
 /* The limit has passed and the predicate does not hold: why. */
 void whole_explain(struct sim *sim, sim_predicate predicate);
 void whole_print_notes(const struct sim *sim);

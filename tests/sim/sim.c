@@ -339,9 +339,7 @@ static void on_event(struct sim *sim, size_t i,
     size_t of = effect->peer == NULL ? i : net_index(&effect->peer->cluster);
 
     sim->nodes[i].events[effect->event]++;
-    sim_note(sim, "%zu: %s %zu%s%s", i, names[effect->event], of,
-             effect->text == NULL ? "" : ", ",
-             effect->text == NULL ? "" : effect->text);
+    sim_note_event(sim, i, names[effect->event], of, effect->text);
     if (!sim->options.faulty && (effect->event == CLUSTER_DIVERGED ||
                                  effect->event == CLUSTER_REFUSED)) {
         sim_broken(sim, "L1", "node %zu: %s: %s", i, names[effect->event],

@@ -12,19 +12,57 @@ enum {
 
 /* --- what failed, and what was before --- */
 
-void sim_note(struct sim *sim, const char *format, ...)
+static struct sim_note *note_new(struct sim *sim)
 {
     struct sim_note *note = &sim->notes[sim->notes_len++ % SIM_NOTES];
-    va_list args;
 
     note->at_us = sim->now_us;
     note->step = sim->report.events;
+    note->event = NULL;
+    return note;
+}
+
+static void print_text(FILE *file, const struct sim_note *note)
+{
+    const char *why = note->event != NULL ? note->why : NULL;
+
+    if (note->event != NULL) {
+        fprintf(file, "%u: %s %u", note->node, note->event, note->of);
+    } else {
+        fprintf(file, "%s", note->text);
+    }
+    fprintf(file, "%s%s\n", why == NULL ? "" : ", ", why == NULL ? "" : why);
+}
+
+static void trace(const struct sim *sim, const struct sim_note *note)
+{
+    if (sim->options.trace) {
+        printf("%10.3f ms  ", (double)note->at_us / 1000);
+        print_text(stdout, note);
+    }
+}
+
+void sim_note(struct sim *sim, const char *format, ...)
+{
+    struct sim_note *note = note_new(sim);
+    va_list args;
+
     va_start(args, format);
     vsnprintf(note->text, sizeof note->text, format, args);
     va_end(args);
-    if (sim->options.trace) {
-        printf("%10.3f ms  %s\n", (double)note->at_us / 1000, note->text);
-    }
+    trace(sim, note);
+}
+
+void sim_note_event(struct sim *sim, size_t node, const char *event, size_t of,
+                    const char *why)
+{
+    struct sim_note *note = note_new(sim);
+
+    note->event = event;
+    note->why = why;
+    note->node = (uint16_t)node;
+    note->of = (uint16_t)of;
+    trace(sim, note);
 }
 
 void whole_print_notes(const struct sim *sim)
@@ -34,8 +72,9 @@ void whole_print_notes(const struct sim *sim)
     fprintf(stderr, "the last events:\n");
     for (uint64_t n = from; n < sim->notes_len; n++) {
         const struct sim_note *note = &sim->notes[n % SIM_NOTES];
-        fprintf(stderr, "  %10.3f ms  step %8" PRIu64 "  %s\n",
-                (double)note->at_us / 1000, note->step, note->text);
+        fprintf(stderr, "  %10.3f ms  step %8" PRIu64 "  ",
+                (double)note->at_us / 1000, note->step);
+        print_text(stderr, note);
     }
 }
 
