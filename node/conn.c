@@ -2,6 +2,7 @@
 #include "node/conn.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,7 +61,7 @@ void conn_finish(struct conn *conn)
         return;
     }
     if (!tcp_of(conn)->offering) {
-        buf_fini(&tcp_of(conn)->rest);
+        tcp_forget_rest(tcp_of(conn));
     }
     if (conn->client != NULL) {
         client_dirty(conn->client); /* the flush sees that it is empty */
@@ -84,8 +85,7 @@ void conn_close(struct conn *conn)
     }
     close(tcp->fd); /* that takes it out of the epoll set, too */
     tcp->fd = -1;
-    tcp->closed_next = tcp->all->closed;
-    tcp->all->closed = tcp;
+    tcp_leave(tcp);
 }
 
 void conn_pause(struct conn *conn, bool paused)
@@ -151,7 +151,7 @@ static void take(struct tcp *tcp, struct bytes in)
     struct conn *conn = &tcp->conn;
 
     if (conn->closing) {
-        tcp->linger_in += in.len;
+        tcp->linger_in += (uint32_t)in.len;
         if (tcp->linger_in > LINGER_IN_LEN) {
             conn_close(conn);
         }
@@ -159,7 +159,7 @@ static void take(struct tcp *tcp, struct bytes in)
     }
     conn->heard_ms = conn->core->now_ms;
     conn->core->stats.bytes_in += in.len;
-    conn->hello_in += in.len;
+    conn->hello_in += (uint32_t)in.len;
     offer(tcp, in);
 }
 
@@ -219,12 +219,26 @@ static struct bytes digest(struct conn *conn, struct bytes in)
     return in;
 }
 
+static size_t rest_len(const struct tcp *tcp)
+{
+    return tcp->rest == NULL ? 0 : tcp->rest->len;
+}
+
+void tcp_forget_rest(struct tcp *tcp)
+{
+    if (tcp->rest != NULL) {
+        buf_fini(tcp->rest);
+        free(tcp->rest);
+        tcp->rest = NULL;
+    }
+}
+
 /* A conn that may not keep more stops reading while it is paused; otherwise
  * its carrier waits for something larger than its own bound. */
 static void check_bounds(struct tcp *tcp)
 {
     struct conn *conn = &tcp->conn;
-    bool is_full = tcp->rest.len > conn->in_max;
+    bool is_full = rest_len(tcp) > conn->in_max;
     bool waits = conn->paused || tcp->backlogged;
     bool says_too_much = !conn_is_known(conn) && !tcp->backlogged &&
                          conn->hello_in > conn->core->limits.hello_in_len;
@@ -237,35 +251,45 @@ static void check_bounds(struct tcp *tcp)
     }
 }
 
+/* Errors: ERR_NOMEM. */
+static int keep(struct tcp *tcp, struct bytes in)
+{
+    if (in.len == 0) {
+        return 0;
+    }
+    if (tcp->rest == NULL) {
+        tcp->rest = calloc(1, sizeof *tcp->rest);
+    }
+    if (tcp->rest == NULL) {
+        return ERR_NOMEM;
+    }
+    buf_add_bytes(tcp->rest, in);
+    return tcp->rest->failed ? ERR_NOMEM : 0;
+}
+
 static void offer(struct tcp *tcp, struct bytes in)
 {
     struct conn *conn = &tcp->conn;
-    struct bytes left;
+    bool waits = rest_len(tcp) > 0; /* what came before */
+    int rc = waits ? keep(tcp, in) : 0;
 
     tcp->offering = true;
-    if (tcp->rest.len == 0) {
-        left = digest(conn, in);
-        buf_add_bytes(&tcp->rest, conn->closing ? (struct bytes){0} : left);
-    } else {
-        buf_add_bytes(&tcp->rest, in);
-        left = digest(conn, buf_bytes(&tcp->rest));
-        if (!conn->closing) {
-            buf_drop(&tcp->rest, tcp->rest.len - left.len);
-        }
+    struct bytes left = digest(conn, waits ? buf_bytes(tcp->rest) : in);
+    if (!conn->closing && waits) {
+        buf_drop(tcp->rest, tcp->rest->len - left.len);
+    } else if (!conn->closing) {
+        rc = keep(tcp, left);
     }
     tcp->offering = false;
-    if (conn->closing) {
-        buf_fini(&tcp->rest);
-        return;
+    if (conn->closing || rest_len(tcp) == 0) {
+        tcp_forget_rest(tcp);
     }
-    if (tcp->rest.failed) {
+    if (rc != 0 && !conn->closing) {
         conn_close(conn);
-        return;
     }
-    if (tcp->rest.len == 0) {
-        buf_fini(&tcp->rest);
+    if (!conn->closing) {
+        check_bounds(tcp);
     }
-    check_bounds(tcp);
 }
 
 void tcp_resume_all(struct conns *conns)
@@ -279,7 +303,7 @@ void tcp_resume_all(struct conns *conns)
         }
         offer(tcp, (struct bytes){0});
         tcp_end(tcp);
-        if (tcp->stopped && tcp->rest.len <= tcp->conn.in_max &&
+        if (tcp->stopped && rest_len(tcp) <= tcp->conn.in_max &&
             !tcp->conn.closing && !tcp->ended) {
             tcp->stopped = false;
             (void)tcp_watch(tcp);

@@ -59,17 +59,17 @@ struct conn {
     void *carrier_state;
     struct client *client; /* the only one, or the first; NULL: none yet */
     struct addr remote;
-    uint64_t opened_ms;
-    uint64_t heard_ms;        /* last bytes from the peer */
-    uint64_t hello_in;        /* bytes from a stranger: limits.hello_in_len */
-    struct deadline deadline; /* hello, idle, heartbeat: the carrier's */
-    size_t in_max;         /* undigested bytes that may wait; the carrier's */
     bool bounds_hello_out; /* limits.hello_out_len holds for a stranger */
     bool paused;
     bool closing;
     bool shut_when_empty; /* close once the output is written */
     bool loopback;        /* the listener is: who may be named as Host */
     bool admin; /* asks after this worker alone, not its whole process */
+    uint64_t opened_ms;
+    uint64_t heard_ms;        /* last bytes from the peer */
+    struct deadline deadline; /* hello, idle, heartbeat: the carrier's */
+    uint32_t hello_in;        /* bytes from a stranger: limits.hello_in_len */
+    uint32_t in_max; /* undigested bytes that may wait; the carrier's */
 };
 
 static inline struct conn *conn_of_deadline(struct deadline *deadline)

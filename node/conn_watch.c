@@ -11,6 +11,8 @@ enum {
     EVENTS_MAX = 256, /* of one turn: the others are there in the next one */
 };
 
+static_assert((EPOLLIN | EPOLLOUT) <= UINT8_MAX, "tcp->watched holds them");
+
 static void on_ready(uv_poll_t *poll, int status, int events);
 
 int watch_open(struct conns *conns)
@@ -53,7 +55,7 @@ int tcp_watch(struct tcp *tcp)
     if (tcp->closed || events == tcp->watched) {
         return 0;
     }
-    tcp->watched = events;
+    tcp->watched = (uint8_t)events;
     return epoll_ctl(tcp->all->epoll, verb, tcp->fd, &event) == 0 ? 0 : ERR_IO;
 }
 

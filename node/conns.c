@@ -174,6 +174,15 @@ static void forget_resumed(struct tcp *tcp)
     *link = tcp->resumed_next;
 }
 
+void tcp_leave(struct tcp *tcp)
+{
+    if (tcp->counted) {
+        uncount(tcp);
+    }
+    tcp->next = tcp->all->closed;
+    tcp->all->closed = tcp;
+}
+
 static void free_one(struct tcp *tcp)
 {
     struct conn *conn = &tcp->conn;
@@ -187,10 +196,7 @@ static void free_one(struct tcp *tcp)
     if (tcp->resumed) {
         forget_resumed(tcp);
     }
-    if (tcp->counted) {
-        uncount(tcp);
-    }
-    buf_fini(&tcp->rest);
+    tcp_forget_rest(tcp);
     free(tcp);
 }
 
@@ -198,7 +204,7 @@ void tcp_free_closed(struct conns *conns)
 {
     while (conns->closed != NULL) {
         struct tcp *tcp = conns->closed;
-        conns->closed = tcp->closed_next;
+        conns->closed = tcp->next;
         free_one(tcp);
     }
 }
@@ -221,8 +227,8 @@ size_t conns_drain(struct conns *conns, size_t most)
 
 void conns_close(struct conns *conns)
 {
-    for (struct tcp *tcp = conns->first; tcp != NULL; tcp = tcp->next) {
-        conn_close(&tcp->conn);
+    while (conns->first != NULL) {
+        conn_close(&conns->first->conn);
     }
     tcp_free_closed(conns);
     watch_close(conns);

@@ -162,8 +162,8 @@ static ptrdiff_t read_body(struct conn *conn, struct bytes in)
         return refuse(conn, &request, is_stranger ? ERR_UNAUTH : (int)len);
     }
     if (len == 0) {
-        conn->in_max = HTTP_HEAD_LEN_MAX + 2 * body_max(conn) +
-                       CHUNK_FRAMES_LEN;
+        conn->in_max = (uint32_t)(HTTP_HEAD_LEN_MAX + 2 * body_max(conn) +
+                                  CHUNK_FRAMES_LEN);
         if (h1->reader.expects) {
             h1->reader.expects = false;
             client_write(conn->client, BYTES("HTTP/1.1 100 Continue\r\n\r\n"));

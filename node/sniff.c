@@ -45,7 +45,7 @@ void sniff_begin(struct conn *conn)
     const struct limits *limits = &conn->core->limits;
 
     conn_set_carrier(conn, &carrier_sniff, NULL);
-    conn->in_max = (size_t)limits->hello_in_len;
+    conn->in_max = (uint32_t)limits->hello_in_len;
     conn->bounds_hello_out = true;
     conn->deadline.on_due = on_hello_due;
     if (deadline_set(&conn->core->deadlines, &conn->deadline,
@@ -280,9 +280,9 @@ static ptrdiff_t byte_on_bytes(struct conn *conn, struct bytes in)
     if (in.len == 0) {
         return 0;
     }
-    conn->in_max = (size_t)(conn_is_known(conn)
-                                ? limits->item_len + COMMAND_EXTRA_LEN
-                                : limits->hello_in_len);
+    conn->in_max = (uint32_t)(conn_is_known(conn)
+                                  ? limits->item_len + COMMAND_EXTRA_LEN
+                                  : limits->hello_in_len);
     ptrdiff_t taken = client->door->on_bytes(client, in);
     if (taken < 0) {
         client_close(client, (int)taken);

@@ -21,16 +21,15 @@ enum {
 struct tcp {
     struct conn conn; /* first: a struct conn * is a struct tcp * */
     struct conns *all;
-    struct tcp *next;
+    struct tcp *next; /* of conns->first, or of conns->closed */
     struct tcp *prev;
     struct tcp *resumed_next; /* its pause has ended */
-    struct tcp *closed_next;
-    struct buf rest;    /* read, not yet taken by the carrier */
-    uint64_t linger_in; /* read and forgotten while closing */
+    struct buf *rest;   /* read, not yet taken by the carrier; NULL: nothing */
+    uint32_t linger_in; /* read and forgotten while closing */
     int fd;             /* -1: closed */
-    uint32_t watched;   /* events that are waited for, of epoll */
+    uint8_t watched;    /* events that are waited for, of epoll */
     bool full;          /* the socket: output waits until it has room */
-    bool counted;       /* in the list and in the counts */
+    bool counted;       /* in conns->first and in the counts */
     bool offering;      /* the carrier looks at `rest`: it stays where it is */
     bool resumed;
     bool backlogged; /* offered nothing until its output is written */
@@ -75,6 +74,10 @@ void tcp_end(struct tcp *tcp);
 /* It is offered what waits at the end of the turn. */
 void tcp_resume(struct tcp *tcp);
 void tcp_resume_all(struct conns *conns);
+/* What it said and nobody took is no longer wanted. */
+void tcp_forget_rest(struct tcp *tcp);
+/* It is closed: leaves the list and the counts, and waits to be freed. */
+void tcp_leave(struct tcp *tcp);
 /* Gives back those that are closed. */
 void tcp_free_closed(struct conns *conns);
 /* Ends our side after all is written; the peer then ends its own. */

@@ -117,7 +117,7 @@ bool resp_next(struct resp_request *request, struct bytes *arg)
 static ptrdiff_t fault(struct resp_reader *reader, enum resp_fault what,
                        int err)
 {
-    reader->fault = what;
+    reader->fault = (uint8_t)what;
     return err;
 }
 
@@ -134,8 +134,8 @@ static ptrdiff_t read_count(struct resp_reader *reader,
         return fault(reader, RESP_FAULT_COUNT, ERR_TOO_BIG);
     }
     if (count.taken > 0) {
-        reader->seen = (size_t)count.taken;
-        reader->args = count.value > 0 ? (size_t)count.value : 0;
+        reader->seen = (uint32_t)count.taken;
+        reader->args = count.value > 0 ? (uint32_t)count.value : 0;
         reader->left = reader->args;
     }
     return count.taken;
@@ -189,7 +189,7 @@ static ptrdiff_t read_array(struct resp_reader *reader,
         if (taken <= 0) {
             return taken;
         }
-        reader->seen += (size_t)taken;
+        reader->seen += (uint32_t)taken;
         reader->left--;
     }
 
@@ -214,7 +214,7 @@ static ptrdiff_t read_inline(struct resp_reader *reader,
         return fault(reader, RESP_FAULT_INLINE, ERR_TOO_BIG);
     }
     if (found < 0) {
-        reader->seen = in.len;
+        reader->seen = (uint32_t)in.len; /* at most len_max */
         return 0;
     }
 

@@ -35,8 +35,8 @@ enum {
 };
 
 struct resp_bounds {
-    size_t args_max;
-    size_t len_max; /* of the whole request */
+    uint32_t args_max;
+    uint32_t len_max; /* of the whole request */
 };
 
 enum resp_fault {
@@ -50,11 +50,11 @@ enum resp_fault {
 
 /* Zero is the start of a request. */
 struct resp_reader {
-    size_t seen; /* bytes of this request that are understood */
-    size_t args; /* announced by its head */
-    size_t left; /* of those, not yet understood */
-    enum resp_fault fault;
-    uint8_t got; /* RESP_FAULT_TYPE: what was there */
+    uint32_t seen; /* bytes of this request that are understood */
+    uint32_t args; /* announced by its head */
+    uint32_t left; /* of those, not yet understood */
+    uint8_t fault; /* enum resp_fault */
+    uint8_t got;   /* RESP_FAULT_TYPE: what was there */
 };
 
 struct resp_request {

@@ -33,7 +33,7 @@ static inline void carry_say(struct fake_conn *fake, struct bytes bytes)
     struct conn *conn = &fake->conn;
 
     buf_add_bytes(&fake->in, bytes);
-    conn->hello_in += bytes.len;
+    conn->hello_in += (uint32_t)bytes.len;
     if (bytes.len > 0) {
         conn->heard_ms = conn->core->now_ms;
     }

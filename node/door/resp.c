@@ -25,7 +25,8 @@ void resp_begin(struct resp_state *state)
     state->version = 2;
     state->muted = false;
     state->skip = 0;
-    resp_set_cache(state, BYTES("default"));
+    free(state->cache);
+    state->cache = NULL;
 }
 
 static struct resp_bounds bounds_of(const struct client *client)
@@ -33,10 +34,11 @@ static struct resp_bounds bounds_of(const struct client *client)
     const struct limits *limits = &client->core->limits;
 
     if (!client->logged_in) {
-        return (struct resp_bounds){RESP_ARGS_HELLO_MAX, limits->hello_in_len};
+        return (struct resp_bounds){RESP_ARGS_HELLO_MAX,
+                                    (uint32_t)limits->hello_in_len};
     }
-    return (struct resp_bounds){RESP_ARGS_MAX,
-                                limits->item_len + RESP_OVERHEAD_MAX};
+    return (struct resp_bounds){
+        RESP_ARGS_MAX, (uint32_t)(limits->item_len + RESP_OVERHEAD_MAX)};
 }
 
 /* Takes whole requests, as long as their answers have room. Answers are held
@@ -46,9 +48,11 @@ static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
 {
     struct resp_state *state = client->state;
     struct resp_request request;
+    struct buf out = {0};
     size_t taken = 0;
     ptrdiff_t rc = 0;
 
+    state->out = &out;
     while (!client->closing && !client->conn->paused && !is_full(client)) {
         struct resp_bounds bounds = bounds_of(client);
         rc = resp_read(&state->reader, &bounds, bytes_skip(in, taken),
@@ -60,7 +64,7 @@ static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
         if (request.len > 0) {
             on_request(client, request);
         }
-        if (client->subs != NULL || state->out.len > RESP_HELD_LEN_MAX) {
+        if (client->subs != NULL || out.len > RESP_HELD_LEN_MAX) {
             resp_flush(client);
         }
     }
@@ -69,6 +73,7 @@ static ptrdiff_t resp_on_bytes(struct client *client, struct bytes in)
     }
     client->core->stats.refused += rc < 0;
     resp_flush(client);
+    state->out = NULL;
     return rc < 0 ? rc : (ptrdiff_t)taken;
 }
 
@@ -82,7 +87,7 @@ static bool is_full(const struct client *client)
     uint64_t bound = client->logged_in ? limits->out_soft_len
                                        : limits->hello_out_len;
 
-    return client->out.queued + state->out.len > bound;
+    return client->out.queued + state->out->len > bound;
 }
 
 static void on_request(struct client *client, struct resp_request request)
@@ -92,10 +97,10 @@ static void on_request(struct client *client, struct resp_request request)
     struct resp_call call = {
         .client = client,
         .state = state,
-        .out = &state->out,
+        .out = state->out,
         .is_muted = skipped || state->muted,
     };
-    size_t before = state->out.len;
+    size_t before = state->out->len;
     bool unmuted = false;
 
     if (resp_resolve(&call, request) && may_run(&call)) {
@@ -106,9 +111,9 @@ static void on_request(struct client *client, struct resp_request request)
         }
         call.command->run(&call);
     }
-    client->core->stats.refused += is_error(&state->out, before);
-    if ((skipped || state->muted) && !unmuted && state->out.len > before) {
-        state->out.len = before;
+    client->core->stats.refused += is_error(state->out, before);
+    if ((skipped || state->muted) && !unmuted && state->out->len > before) {
+        state->out->len = before;
     }
     if (state->skip > 0) {
         state->skip--;
@@ -161,9 +166,9 @@ struct bytes resp_arg(struct resp_call *call)
 void resp_flush(struct client *client)
 {
     struct resp_state *state = client->state;
-    struct buf out = state->out;
+    struct buf out = *state->out;
 
-    state->out = (struct buf){0};
+    *state->out = (struct buf){0};
     if (out.failed) {
         client_close(client, ERR_NOMEM);
     } else if (out.len > 0) {
@@ -210,15 +215,19 @@ void resp_refuse(struct resp_call *call, int err)
 static void resp_say_error(struct client *client, int err)
 {
     struct resp_state *state = client->state;
+    struct buf *held = state->out; /* in the middle of a call: answers */
+    struct buf out = {0};
 
+    state->out = held == NULL ? &out : held;
     if (err != ERR_SLOW) {
         if (state->reader.fault != RESP_FAULT_NONE) {
-            resp_write_fault(&state->out, &state->reader);
+            resp_write_fault(state->out, &state->reader);
         } else {
-            add_error(&state->out, err);
+            add_error(state->out, err);
         }
     }
     resp_flush(client);
+    state->out = held;
 }
 
 /* Redis cuts who lost the right to a channel; nothing that clients understand
@@ -237,7 +246,7 @@ static void resp_on_close(struct client *client)
     struct resp_state *state = client->state;
 
     resp_forget_asks(client);
-    buf_fini(&state->out);
+    free(state->cache);
     free(state->name);
 }
 

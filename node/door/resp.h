@@ -42,18 +42,18 @@ enum resp_sub {
 };
 
 struct resp_state {
+    struct buf *out; /* answers not yet written; NULL between calls */
     struct resp_reader reader;
-    struct buf out;  /* answers not yet written; empty between calls */
-    uint8_t version; /* 2 or 3 */
-    bool muted;      /* CLIENT REPLY OFF */
-    uint8_t skip;    /* CLIENT REPLY SKIP: 2 = of the next command, 1 = now */
-    uint8_t cache_len;
-    char cache[CACHE_LEN_MAX];
     uint32_t subs[RESP_SUBS_LEN];
+    uint8_t version; /* 2 or 3 */
+    uint8_t skip;    /* CLIENT REPLY SKIP: 2 = of the next command, 1 = now */
+    bool muted;      /* CLIENT REPLY OFF */
+    bool quits;      /* when its asks are answered */
+    uint8_t asks_len;
+    uint8_t cache_len;
+    char *cache;           /* NULL: `default` */
     char *name;            /* CLIENT SETNAME, or NULL */
     struct resp_ask *asks; /* PUBSUB under way */
-    size_t asks_len;
-    bool quits; /* when they are answered */
 };
 
 struct resp_call;
@@ -78,7 +78,7 @@ struct resp_command {
 struct resp_call {
     struct client *client;
     struct resp_state *state;
-    struct buf *out; /* &state->out */
+    struct buf *out; /* state->out */
     const struct resp_command *command;
     const struct resp_command *parent; /* container of command, or NULL */
     struct resp_request args;          /* without the command's own words */
@@ -89,14 +89,8 @@ struct resp_call {
 
 static inline struct bytes resp_cache(const struct resp_state *state)
 {
-    return bytes_of(state->cache, state->cache_len);
-}
-
-/* Length 1..CACHE_LEN_MAX. */
-static inline void resp_set_cache(struct resp_state *state, struct bytes cache)
-{
-    memcpy(state->cache, cache.p, cache.len);
-    state->cache_len = (uint8_t)cache.len;
+    return state->cache == NULL ? BYTES("default")
+                                : bytes_of(state->cache, state->cache_len);
 }
 
 /* All three kinds together: the subscribed state. */

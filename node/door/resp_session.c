@@ -112,6 +112,26 @@ void resp_reset(struct resp_call *call)
 
 /* --- who --- */
 
+/* Errors: as client_login(); nothing has changed. */
+static int login_for(struct resp_call *call, struct bytes cache,
+                     struct bytes token)
+{
+    struct resp_state *state = call->state;
+    bool named = !bytes_eq(cache, BYTES("default"));
+    char *name = named ? strndup((const char *)cache.p, cache.len) : NULL;
+    int rc = named && name == NULL ? ERR_NOMEM
+                                   : client_login(call->client, token);
+
+    if (rc != 0) {
+        free(name);
+        return rc;
+    }
+    free(state->cache);
+    state->cache = name;
+    state->cache_len = (uint8_t)cache.len;
+    return 0;
+}
+
 /* Logs in for a cache. Answers with the error itself when it cannot. */
 static bool login(struct resp_call *call, struct bytes cache,
                   struct bytes token)
@@ -125,10 +145,9 @@ static bool login(struct resp_call *call, struct bytes cache,
         return false;
     }
     if (topic_cache_is_valid(cache)) {
-        rc = client_login(call->client, token);
+        rc = login_for(call, cache, token);
     }
     if (rc == 0) {
-        resp_set_cache(state, cache);
         return true;
     }
     if (rc == ERR_NOMEM) {
