@@ -210,25 +210,9 @@ static inline bool is_topic(const struct bench_layout *layout,
     return bench_code_get(at) == bench_code(topic);
 }
 
-/* false: no item that this one was owed. */
-static inline bool take_numbers(struct bench_scan *scan,
-                                const struct bench_reader *reader,
-                                const struct frame *frame)
+static inline void take_sequence(struct bench_scan *scan, uint32_t *next,
+                                 uint32_t stream, uint32_t sequence)
 {
-    const struct bench_layout *layout = &scan->layout;
-    uint64_t stream_code = bench_code_get(frame->tail + layout->mark_at);
-    uint64_t sequence_code = bench_code_get(frame->tail + layout->mark_at +
-                                            BENCH_CODE_LEN);
-    uint32_t stream = bench_code_number(stream_code);
-    uint32_t topic = scan->topic_base + (scan->one_topic ? 0 : stream);
-
-    if (!bench_code_is(stream_code) || !bench_code_is(sequence_code) ||
-        stream - reader->first >= reader->streams ||
-        !is_topic(layout, frame->head, topic)) {
-        return false;
-    }
-    uint32_t sequence = bench_code_number(sequence_code);
-    uint32_t *next = &reader->next[stream - reader->first];
     scan->delivered++;
     if (*next == sequence) {
         (*next)++;
@@ -238,7 +222,49 @@ static inline bool take_numbers(struct bench_scan *scan,
     if (scan->schedule.rate > 0) {
         take_latency(scan, stream, sequence);
     }
-    return true;
+}
+
+/* Where the reader counts the stream of a frame; NULL: no item that it was
+ * owed. */
+static uint32_t *next_of(const struct bench_scan *scan,
+                         const struct bench_reader *reader,
+                         const struct frame *frame, uint32_t *stream)
+{
+    const uint8_t *mark = frame->tail + scan->layout.mark_at;
+    uint64_t code = bench_code_get(mark);
+
+    *stream = bench_code_number(code);
+    uint32_t topic = scan->topic_base + (scan->one_topic ? 0 : *stream);
+    if (!bench_code_is(code) ||
+        !bench_code_is(bench_code_get(mark + BENCH_CODE_LEN)) ||
+        *stream - reader->first >= reader->streams ||
+        !is_topic(&scan->layout, frame->head, topic)) {
+        return NULL;
+    }
+    return &reader->next[*stream - reader->first];
+}
+
+/* The frames that differ from the first one in nothing but the sequence: most
+ * often all that there are. Returns how many bytes. */
+static size_t take_row(struct bench_scan *scan, const struct frame *first,
+                       struct bytes in, uint32_t *next, uint32_t stream)
+{
+    const uint8_t *at = first->tail + scan->layout.mark_at + BENCH_CODE_LEN;
+    size_t before = (size_t)(at - in.p);
+    size_t after = first->len - before - BENCH_CODE_LEN;
+    size_t taken = 0;
+
+    do {
+        take_sequence(scan, next, stream,
+                      bench_code_number(bench_code_get(at)));
+        taken += first->len;
+        at += first->len;
+    } while (in.len - taken >= first->len &&
+             memcmp(at - before, in.p, before) == 0 &&
+             memcmp(at + BENCH_CODE_LEN, in.p + before + BENCH_CODE_LEN,
+                    after) == 0 &&
+             bench_code_is(bench_code_get(at)));
+    return taken;
 }
 
 size_t bench_scan_take(struct bench_scan *scan,
@@ -250,16 +276,19 @@ size_t bench_scan_take(struct bench_scan *scan,
     *other = false;
     while (in.len > 0) {
         struct frame frame;
+        uint32_t stream;
         enum match match = find(&scan->layout, in, &frame);
         if (match == MATCH_MORE) {
             break;
         }
-        if (match == MATCH_OTHER || !is_alike(&scan->layout, &frame) ||
-            !take_numbers(scan, reader, &frame)) {
+        uint32_t *next = match == MATCH_FRAME && is_alike(&scan->layout, &frame)
+                             ? next_of(scan, reader, &frame, &stream)
+                             : NULL;
+        if (next == NULL) {
             *other = true;
             break;
         }
-        in = bytes_of(in.p + frame.len, in.len - frame.len);
+        in = bytes_skip(in, take_row(scan, &frame, in, next, stream));
     }
     return len - in.len;
 }
