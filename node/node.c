@@ -170,6 +170,7 @@ static int open_core(struct node *node, const struct config *config,
     }
     node->core.calls = node->calls;
     node->core.keyring = &node->keyring;
+    node->keyring.ring.aead = aead_new(); /* without it, slower */
     rotation_serve(&node->core);
     node->core.origins = node->origins;
     node->core.origins_len = config->origins_len;
@@ -181,6 +182,7 @@ static void free_core(struct node *node)
     calls_free(node->calls);
     core_fini(&node->core);
     cluster_free(node->cluster);
+    aead_free(node->keyring.ring.aead);
     keyring_fini(&node->keyring);
 }
 

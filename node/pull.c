@@ -231,6 +231,7 @@ static bool has_ends(int fd, const struct addr *here, const struct addr *there)
     struct sockaddr_storage end;
     socklen_t len = sizeof end;
 
+    errno = 0; /* EBADF says: no descriptor */
     if (getpeername(fd, (struct sockaddr *)&end, &len) != 0) {
         return false;
     }

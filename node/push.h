@@ -40,8 +40,9 @@ struct push;
 
 struct push_to {
     void *data;
-    /* Called by nng's threads: push_pipe() changed, or there is room again
-     * where push_has_room() said no. It must not call this header back. */
+    /* Called by nng's threads, and within push_send(): push_pipe() changed, or
+     * there is room again where push_has_room() said no. It must not call this
+     * header back. */
     void (*on_news)(void *data);
 };
 

@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <sodium.h>
 
+#include "proto/aead.h"
 #include "proto/err.h"
 
 enum {
+    LONG = 512, /* shorter ones libsodium does as fast */
     KEY_PRINT_AT = 2,
     NONCE_AT = 10,
     COUNTER_AT = 16, /* in the nonce */
@@ -104,6 +106,42 @@ static size_t ad_write(uint8_t ad[AD_LEN_MAX], const uint8_t *head,
     return NONCE_AT + name.len + NODE_ID_LEN;
 }
 
+/* XChaCha20 is ChaCha20 with a key made of the first 16 bytes of the nonce, and
+ * with the others as its nonce. */
+struct inner {
+    uint8_t key[AEAD_KEY_LEN];
+    uint8_t nonce[AEAD_NONCE_LEN];
+};
+
+static struct aead_with inner_init(struct inner *inner, const uint8_t *key,
+                                   const uint8_t *nonce, struct bytes ad)
+{
+    crypto_core_hchacha20(inner->key, nonce, key, NULL);
+    memset(inner->nonce, 0, sizeof inner->nonce);
+    memcpy(inner->nonce + AEAD_NONCE_LEN - (SEAL_NONCE_LEN - COUNTER_AT),
+           nonce + COUNTER_AT, SEAL_NONCE_LEN - COUNTER_AT);
+    return (struct aead_with){
+        .key = inner->key, .nonce = inner->nonce, .ad = ad};
+}
+
+static void encrypt(const struct seal_ring *ring, const uint8_t *key,
+                    const uint8_t *nonce, struct bytes ad, struct bytes plain,
+                    uint8_t *to)
+{
+    struct inner inner;
+
+    if (ring->aead != NULL && plain.len >= LONG) {
+        struct aead_with with = inner_init(&inner, key, nonce, ad);
+        bool sealed = aead_seal(ring->aead, &with, plain, to);
+        sodium_memzero(&inner, sizeof inner);
+        if (sealed) {
+            return;
+        }
+    }
+    crypto_aead_xchacha20poly1305_ietf_encrypt(to, NULL, plain.p, plain.len,
+                                               ad.p, ad.len, NULL, nonce, key);
+}
+
 void seal_write(const struct seal_ring *ring, enum seal_kind kind,
                 const struct node_id *dst, const uint8_t nonce[SEAL_NONCE_LEN],
                 struct bytes plain, struct buf *out)
@@ -124,19 +162,27 @@ void seal_write(const struct seal_ring *ring, enum seal_kind kind,
     bytes_put_u64be(to + KEY_PRINT_AT, ring->keys[0].print);
     memcpy(to + NONCE_AT, nonce, SEAL_NONCE_LEN);
     size_t ad_len = ad_write(ad, to, ring, dst);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(
-        to + SEAL_HEAD_LEN, NULL, plain.p, plain.len, ad, ad_len, NULL, nonce,
-        key_of(&ring->keys[0], kind));
+    encrypt(ring, key_of(&ring->keys[0], kind), nonce, bytes_of(ad, ad_len),
+            plain, to + SEAL_HEAD_LEN);
     out->len += SEAL_OVERHEAD + plain.len;
 }
 
-static bool opens(const uint8_t *key, struct bytes sealed, struct bytes ad,
-                  uint8_t *plain)
+static bool opens(const struct seal_ring *ring, const uint8_t *key,
+                  struct bytes sealed, struct bytes ad, uint8_t *plain)
 {
-    return crypto_aead_xchacha20poly1305_ietf_decrypt(
-               plain, NULL, NULL, sealed.p + SEAL_HEAD_LEN,
-               sealed.len - SEAL_HEAD_LEN, ad.p, ad.len, sealed.p + NONCE_AT,
-               key) == 0;
+    const uint8_t *nonce = sealed.p + NONCE_AT;
+    struct bytes body = bytes_skip(sealed, SEAL_HEAD_LEN);
+    struct inner inner;
+
+    if (ring->aead != NULL && sealed.len >= LONG) {
+        struct aead_with with = inner_init(&inner, key, nonce, ad);
+        bool opened = aead_open(ring->aead, &with, body, plain);
+        sodium_memzero(&inner, sizeof inner);
+        return opened;
+    }
+    return crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, body.p,
+                                                      body.len, ad.p, ad.len,
+                                                      nonce, key) == 0;
 }
 
 int seal_read(const struct seal_ring *ring, enum seal_kind kind,
@@ -164,8 +210,8 @@ int seal_read(const struct seal_ring *ring, enum seal_kind kind,
                      (kind == SEAL_LINK ? ring->retired_len : 0);
     for (size_t i = 0; i < opening; i++) {
         if (ring->keys[i].print == print &&
-            opens(key_of(&ring->keys[i], kind), sealed, bytes_of(ad, ad_len),
-                  plain)) {
+            opens(ring, key_of(&ring->keys[i], kind), sealed,
+                  bytes_of(ad, ad_len), plain)) {
             out->len = len;
             *counter = bytes_u64be(sealed.p + NONCE_AT + COUNTER_AT);
             return 0;

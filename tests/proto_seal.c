@@ -193,6 +193,42 @@ static void a_zero_key_is_refused_and_a_name_makes_a_key(void **state)
     assert_memory_equal(&a, &b, sizeof a);
 }
 
+/* Lengths around the one from which libcrypto does it. */
+static void both_libraries_make_the_same(void **state)
+{
+    static const size_t lens[] = {0, 1, 460, 465, 511, 512, 513, 600, 9000};
+    static uint8_t text[9000];
+    struct seal_ring slow = ring_of(1, "demo");
+    struct seal_ring fast = slow;
+    (void)state;
+
+    fast.aead = aead_new();
+    assert_non_null(fast.aead);
+    for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+        struct bytes plain = bytes_of(text, lens[i]);
+        struct buf one = {0};
+        struct buf other = {0};
+        struct buf back = {0};
+        uint64_t counter;
+        memset(text, (int)i, sizeof text);
+        seal_write(&slow, SEAL_LINK, &me, nonce, plain, &one);
+        seal_write(&fast, SEAL_LINK, &me, nonce, plain, &other);
+        assert_true(bytes_eq(buf_bytes(&one), buf_bytes(&other)));
+        assert_int_equal(
+            seal_read(&fast, SEAL_LINK, &me, buf_bytes(&one), &back, &counter),
+            0);
+        assert_true(bytes_eq(buf_bytes(&back), plain));
+        one.p[one.len * i / ARRAY_LEN(lens)] ^= 4;
+        assert_true(open_as(&fast, SEAL_LINK, &me, buf_bytes(&one)) < 0);
+        other.p[other.len - 1] ^= 1;
+        assert_true(open_as(&fast, SEAL_LINK, &me, buf_bytes(&other)) < 0);
+        buf_fini(&one);
+        buf_fini(&other);
+        buf_fini(&back);
+    }
+    aead_free(fast.aead);
+}
+
 static void no_room_shows(void **state)
 {
     struct seal_ring ring = ring_of(1, "demo");
@@ -315,6 +351,7 @@ int main(void)
         cmocka_unit_test(an_envelope_names_its_key),
         cmocka_unit_test(the_kinds_have_keys_of_their_own),
         cmocka_unit_test(a_zero_key_is_refused_and_a_name_makes_a_key),
+        cmocka_unit_test(both_libraries_make_the_same),
         cmocka_unit_test(no_room_shows),
         cmocka_unit_test(each_counter_is_taken_once),
         cmocka_unit_test(any_order_agrees_with_a_naive_window),

@@ -38,7 +38,7 @@ doorway 'llhttp' 'proto/http1\.c'
 doorway 'yaml\.h' 'node/yaml\.c'
 doorway 'msgpack' 'proto/mp\.c'
 doorway 'sodium' 'proto/(hash|seal|token)\.c|node/(auth|keyfile)\.c'
-doorway 'openssl/' 'proto/ws_key\.c'
+doorway 'openssl/' 'proto/(aead|ws_key)\.c'
 
 # Lengths: 600 lines a file, 80 columns, 70 lines a function.
 for f in $(git ls-files '*.c' '*.h'); do

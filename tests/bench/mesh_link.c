@@ -74,6 +74,7 @@ static void start(struct end *end, uint8_t id)
         .id = {.b = {id}}, .cluster = loop_free_addr(), .data_port = data.port};
     seal_key_from_name(&end->ring.keys[0], BYTES("k"));
     end->ring.keys_len = 1;
+    end->ring.aead = aead_new();
     struct mesh_options options = {
         .loop = &end->loop,
         .ring = &end->ring,
