@@ -12,7 +12,8 @@
 
 struct fan *fan_new(struct hub *hub, struct topic *topic, struct group *group)
 {
-    struct fan *fan = calloc(1, sizeof *fan);
+    struct fan *fan = group->topic != NULL ? &group->exact
+                                           : calloc(1, sizeof *fan);
 
     if (fan == NULL) {
         return NULL;
@@ -81,7 +82,9 @@ void fan_free(struct hub *hub, struct fan *fan)
     close_chunk(hub, fan);
     hub->pattern_fans -= fan->group->pattern != NULL;
     free(fan->verdicts);
-    free(fan);
+    if (fan != &fan->group->exact) {
+        free(fan);
+    }
 }
 
 /* --- framing --- */

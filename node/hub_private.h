@@ -37,7 +37,7 @@ struct cache {
     uint64_t hash;
     uint32_t refs; /* topics and patterns */
     uint32_t patterns_len;
-    uint64_t work; /* what they may cost, at most HUB_PATTERN_WORK_MAX */
+    uint64_t work;   /* what they may cost, at most HUB_PATTERN_WORK_MAX */
     uint64_t newest; /* number of the newest pattern group there ever was */
     struct group *groups; /* of patterns, newest first */
     uint8_t len;
@@ -83,32 +83,13 @@ struct member {
     struct sub *sub;
 };
 
-struct group {
-    struct variant variant;
-    struct topic *topic;      /* of an exact group, else NULL */
-    struct pattern *pattern;  /* of a pattern group, else NULL */
-    struct group *next;       /* of the same pattern */
-    struct group *cache_next; /* pattern groups of the cache, newest first */
-    struct group *cache_prev;
-    struct fan *fans;    /* an exact group has one */
-    uint64_t number;     /* pattern groups: order of birth */
-    uint32_t generation; /* grows when members or their rights change */
-    uint32_t no_echo_len;
-    struct member *members; /* &only while cap == 1 */
-    struct member only;
-    uint32_t len;
-    uint32_t cap;
-    uint32_t held_len; /* subscriptions that will be members */
-};
-
+/* What each item of a topic touches comes first, here and in struct group:
+ * among a million topics every line is far away. */
 struct fan {
     struct topic *topic;
     struct group *group;
-    struct fan *next;       /* of the topic */
-    struct fan *group_next; /* of the group */
-    struct fan *group_prev;
+    struct fan *next; /* of the topic */
     struct fan *dirty_next;
-
     struct chunk *chunk; /* open in this turn; only while dirty */
     uint32_t from;       /* where the frames that nobody has yet start in it */
     uint32_t items;      /* how many they are; 0: nothing to settle */
@@ -122,6 +103,29 @@ struct fan {
     uint32_t generation;
     uint32_t allowed;
     bool *verdicts;
+
+    struct fan *group_next; /* of the group */
+    struct fan *group_prev;
+};
+
+struct group {
+    struct variant variant;
+    struct pattern *pattern; /* of a pattern group, else NULL */
+    struct member *members;  /* &only while cap == 1 */
+    struct member only;
+    uint32_t len;
+    uint32_t no_echo_len;
+    struct fan exact; /* of an exact group: its one fan */
+
+    struct topic *topic;      /* of an exact group, else NULL */
+    struct group *next;       /* of the same pattern */
+    struct group *cache_next; /* pattern groups of the cache, newest first */
+    struct group *cache_prev;
+    struct fan *fans;
+    uint64_t number;     /* pattern groups: order of birth */
+    uint32_t generation; /* grows when members or their rights change */
+    uint32_t cap;
+    uint32_t held_len; /* subscriptions that will be members */
 };
 
 struct resume {
@@ -225,7 +229,8 @@ int group_unhold(struct sub *sub);
 
 /* --- hub_fan.c --- */
 
-/* Hangs a fan between topic and group. NULL when memory is short. */
+/* Hangs a fan between topic and group: the one in an exact group, else a new
+ * one. NULL when memory is short. */
 struct fan *fan_new(struct hub *hub, struct topic *topic, struct group *group);
 void fan_free(struct hub *hub, struct fan *fan);
 

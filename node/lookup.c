@@ -3,12 +3,32 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "proto/err.h"
 
 enum {
-    LOOKUP_CAP_MIN = 16
+    LOOKUP_CAP_MIN = 16,
+    HUGE_LEN = 2 << 20, /* of a huge page */
 };
+
+/* Each slot of a large table is far from the last: in small pages, finding out
+ * where it is in memory costs more than reading it. */
+static struct lookup_slot *slots_new(size_t cap)
+{
+    size_t len = cap * sizeof(struct lookup_slot);
+
+    if (len < HUGE_LEN) {
+        return calloc(cap, sizeof(struct lookup_slot));
+    }
+    void *slots = aligned_alloc(HUGE_LEN, len);
+    if (slots != NULL) {
+        (void)madvise(slots, len, MADV_HUGEPAGE); /* a wish */
+        memset(slots, 0, len);
+    }
+    return slots;
+}
 
 static void put(struct lookup *lookup, uint64_t hash, void *value)
 {
@@ -25,7 +45,7 @@ static int resize(struct lookup *lookup, size_t cap)
 {
     struct lookup old = *lookup;
 
-    lookup->slots = calloc(cap, sizeof *lookup->slots);
+    lookup->slots = slots_new(cap);
     if (lookup->slots == NULL) {
         lookup->slots = old.slots;
         return ERR_NOMEM;
