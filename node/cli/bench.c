@@ -4,9 +4,9 @@
  * the server goes, or on a schedule, and says what came, what it cost and how
  * long it took (docs/BENCHMARKS.md).
  */
-#include "node/cli/bench_churn.h"
-#include "node/cli/bench_flow.h"
-#include "node/cli/bench_idle.h"
+#include "node/bench/churn.h"
+#include "node/bench/flow.h"
+#include "node/bench/idle.h"
 #include "node/cli/cli.h"
 
 static int run(struct bench_options *options, struct bench_report *report)
