@@ -32,6 +32,11 @@ void chunk_pool_fini(struct chunk_pool *pool)
             destroy(chunk);
         }
     }
+    while (pool->spare_runs != NULL) {
+        struct spare_runs *runs = pool->spare_runs;
+        pool->spare_runs = runs->next;
+        free(runs);
+    }
     *pool = (struct chunk_pool){0};
 }
 

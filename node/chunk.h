@@ -41,6 +41,12 @@ struct chunk_pool {
     uint64_t runs_len; /* bytes of the queues that point to them */
     struct chunk *spare[CHUNK_SIZES];
     uint32_t spare_len[CHUNK_SIZES];
+    struct spare_runs *spare_runs; /* node/outq.c: the smallest arrays */
+    uint32_t spare_runs_len;
+};
+
+struct spare_runs {
+    struct spare_runs *next;
 };
 
 /* All chunks must be gone. */

@@ -161,9 +161,7 @@ void client_close(struct client *client, int err)
     client_deadline(client, DEADLINE_NEVER);
     (void)deadline_set(&client->core->deadlines, &client->watch,
                        DEADLINE_NEVER);
-    if (client->stream == 0) {
-        conn_finish(client->conn);
-    }
+    conn_finish(client->conn);
 }
 
 /* --- output --- */

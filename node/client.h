@@ -39,7 +39,7 @@ struct conn;
 struct core;
 struct door;
 struct identity;
-struct cork;
+struct corks;
 
 struct client {
     /* What a delivery touches. */
@@ -63,17 +63,12 @@ struct client {
     struct sub *subs; /* newest first */
     uint32_t subs_len;
     uint32_t patterns_len;
-    uint64_t stream;        /* HTTP/2 stream id, else 0 */
     uint64_t soft_since_ms; /* above the soft bound since; 0 = below */
 
     struct deadline deadline; /* the door's; see client_deadline() */
     struct deadline watch;    /* the identity expires, or it is too slow */
 
-    struct cork *corks; /* subscribes that wait for the barrier, oldest first */
-    struct cork *corks_last;
-    uint32_t corks_len;
-    struct client *cork_next; /* in core's list while corks_len > 0 */
-    struct client *cork_prev;
+    struct corks *corks; /* subscribes that wait for the barrier, or NULL */
     struct client *next; /* of all clients of the core */
     struct client *prev;
 };

@@ -25,6 +25,16 @@ struct cork {
     struct buf answer; /* the same, once it is there */
 };
 
+/* Those of a client, only while there are any. */
+struct corks {
+    struct client *client;
+    struct cork *first; /* the oldest */
+    struct cork *last;
+    uint32_t len;
+    struct corks *next; /* in core->corked */
+    struct corks *prev;
+};
+
 static void cork_free(struct cork *cork)
 {
     if (cork != NULL) {
@@ -33,30 +43,49 @@ static void cork_free(struct cork *cork)
     }
 }
 
-static void enlist(struct client *client)
+static struct cork *first_of(const struct client *client)
+{
+    return client->corks == NULL ? NULL : client->corks->first;
+}
+
+uint32_t corks_len(const struct client *client)
+{
+    return client->corks == NULL ? 0 : client->corks->len;
+}
+
+/* Errors: ERR_NOMEM. */
+static int enlist(struct client *client)
 {
     struct core *core = client->core;
+    struct corks *corks = calloc(1, sizeof *corks);
 
-    client->cork_prev = NULL;
-    client->cork_next = core->corked;
-    if (core->corked != NULL) {
-        core->corked->cork_prev = client;
+    if (corks == NULL) {
+        return ERR_NOMEM;
     }
-    core->corked = client;
+    corks->client = client;
+    corks->next = core->corked;
+    if (core->corked != NULL) {
+        core->corked->prev = corks;
+    }
+    core->corked = corks;
+    client->corks = corks;
+    return 0;
 }
 
 static void delist(struct client *client)
 {
-    if (client->cork_prev != NULL) {
-        client->cork_prev->cork_next = client->cork_next;
+    struct corks *corks = client->corks;
+
+    if (corks->prev != NULL) {
+        corks->prev->next = corks->next;
     } else {
-        client->core->corked = client->cork_next;
+        client->core->corked = corks->next;
     }
-    if (client->cork_next != NULL) {
-        client->cork_next->cork_prev = client->cork_prev;
+    if (corks->next != NULL) {
+        corks->next->prev = corks->prev;
     }
-    client->cork_next = NULL;
-    client->cork_prev = NULL;
+    client->corks = NULL;
+    free(corks);
 }
 
 /* Renders the acknowledgement into core->scratch, framed. */
@@ -95,13 +124,13 @@ static struct bytes next_ack(void *data)
 {
     struct taking *taking = data;
     struct client *client = taking->client;
-    struct cork *cork = client->corks;
+    struct cork *cork = client->corks->first;
     struct bytes ack;
 
     cork_free(taking->last);
     taking->last = cork;
-    client->corks = cork->next;
-    client->corks_len--;
+    client->corks->first = cork->next;
+    client->corks->len--;
     client->core->stats.barrier_partial += cork->partial;
     if (cork->held) {
         taking->failed |= cork->answer.failed;
@@ -117,8 +146,8 @@ static void take_released(struct client *client)
     struct taking taking = {.client = client};
     uint32_t len = 0;
 
-    for (struct cork *cork = client->corks; cork != NULL && cork->released;
-         cork = cork->next) {
+    for (const struct cork *cork = first_of(client);
+         cork != NULL && cork->released; cork = cork->next) {
         len++;
     }
     if (len == 0) {
@@ -127,8 +156,7 @@ static void take_released(struct client *client)
     taking.failed |= outq_uncork(&client->out, &client->core->chunks, len,
                                  next_ack, &taking) < 0;
     cork_free(taking.last);
-    if (client->corks == NULL) {
-        client->corks_last = NULL;
+    if (client->corks->first == NULL) {
         delist(client);
     }
     if (taking.failed) {
@@ -140,7 +168,8 @@ static void take_released(struct client *client)
 
 void corks_release_all(struct client *client)
 {
-    for (struct cork *cork = client->corks; cork != NULL; cork = cork->next) {
+    for (struct cork *cork = first_of(client); cork != NULL;
+         cork = cork->next) {
         cork->partial |= !cork->released && !cork->held;
         cork->released = true;
     }
@@ -158,15 +187,13 @@ void corks_drop(struct client *client)
     if (client->corks == NULL) {
         return;
     }
-    (void)outq_uncork(&client->out, &client->core->chunks, client->corks_len,
+    (void)outq_uncork(&client->out, &client->core->chunks, client->corks->len,
                       no_ack, NULL);
-    while (client->corks != NULL) {
-        struct cork *cork = client->corks;
-        client->corks = cork->next;
+    while (client->corks->first != NULL) {
+        struct cork *cork = client->corks->first;
+        client->corks->first = cork->next;
         cork_free(cork);
     }
-    client->corks_len = 0;
-    client->corks_last = NULL;
     delist(client);
 }
 
@@ -175,7 +202,7 @@ void corks_drop(struct client *client)
 static bool join_last(struct client *client, enum cluster_scope scope,
                       uint64_t version)
 {
-    struct cork *last = client->corks_last;
+    struct cork *last = client->corks == NULL ? NULL : client->corks->last;
 
     if (client->door->on_barrier != NULL || last == NULL || last->held ||
         last->scope != scope || last->released) {
@@ -194,24 +221,30 @@ static int add_cork(struct client *client, const struct cork *from)
 {
     struct cork *cork;
 
-    if (client->corks_len >= CORKS_MAX) {
+    if (corks_len(client) >= CORKS_MAX) {
         return ERR_LIMIT;
     }
+    if (client->corks == NULL && enlist(client) != 0) {
+        return ERR_NOMEM;
+    }
+    struct corks *corks = client->corks;
     cork = malloc(sizeof *cork);
     if (cork == NULL || outq_cork(&client->out, &client->core->chunks) != 0) {
         free(cork);
+        if (corks->first == NULL) {
+            delist(client);
+        }
         return ERR_NOMEM;
     }
     *cork = *from;
     cork->made_ms = client->core->now_ms;
-    if (client->corks_last != NULL) {
-        client->corks_last->next = cork;
+    if (corks->first != NULL) {
+        corks->last->next = cork;
     } else {
-        client->corks = cork;
-        enlist(client);
+        corks->first = cork;
     }
-    client->corks_last = cork;
-    client->corks_len++;
+    corks->last = cork;
+    corks->len++;
     return 0;
 }
 
@@ -257,7 +290,7 @@ int client_hold(struct client *client, uint64_t tag)
 
 void client_fill(struct client *client, uint64_t tag, struct bytes answer)
 {
-    struct cork *cork = client->corks;
+    struct cork *cork = first_of(client);
 
     while (cork != NULL &&
            !(cork->held && !cork->released && cork->tag == tag)) {
@@ -280,7 +313,8 @@ static bool covers(enum cluster_scope scope, enum cluster_scope asked)
 static void release(struct client *client, enum cluster_scope scope,
                     uint64_t version, bool partial)
 {
-    for (struct cork *cork = client->corks; cork != NULL; cork = cork->next) {
+    for (struct cork *cork = first_of(client); cork != NULL;
+         cork = cork->next) {
         if (!cork->released && !cork->held && cork->version <= version &&
             covers(scope, cork->scope) && !(partial && scope != cork->scope)) {
             cork->released = true;
@@ -293,11 +327,11 @@ static void release(struct client *client, enum cluster_scope scope,
 void clients_release(struct core *core, enum cluster_scope scope,
                      uint64_t version, bool partial)
 {
-    struct client *next;
+    struct corks *next;
 
-    for (struct client *client = core->corked; client != NULL; client = next) {
-        next = client->cork_next;
-        release(client, scope, version, partial);
+    for (struct corks *corks = core->corked; corks != NULL; corks = next) {
+        next = corks->next;
+        release(corks->client, scope, version, partial);
     }
 }
 
@@ -305,12 +339,12 @@ void corks_check(const struct client *client)
 {
     uint32_t len = 0;
 
-    for (const struct cork *cork = client->corks; cork != NULL;
+    for (const struct cork *cork = first_of(client); cork != NULL;
          cork = cork->next) {
-        assert(cork->next != NULL || cork == client->corks_last);
+        assert(cork->next != NULL || cork == client->corks->last);
         len++;
     }
-    assert(len == client->corks_len);
+    assert(len == corks_len(client));
     assert(len == client->out.corks);
-    assert(client->corks != NULL || client->corks_last == NULL);
+    assert(client->corks == NULL || len > 0);
 }

@@ -26,6 +26,8 @@ void client_watch_bounds(struct client *client);
 void client_arm_watch(struct client *client);
 void client_on_watch(struct deadline *deadline, uint64_t now_ms);
 
+/* How many subscribes wait. */
+uint32_t corks_len(const struct client *client);
 /* Acknowledges everything that waits as partial. */
 void corks_release_all(struct client *client);
 /* Takes them out without a word: the door goes. */

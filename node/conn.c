@@ -130,7 +130,7 @@ static bool is_owed(const struct tcp *tcp)
 
     return conn->carrier->answers_after_end &&
            (conn->paused || tcp->backlogged || tcp->resumed ||
-            (conn->client != NULL && conn->client->corks_len > 0));
+            (conn->client != NULL && conn->client->corks != NULL));
 }
 
 void tcp_end(struct tcp *tcp)

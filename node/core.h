@@ -24,6 +24,7 @@ struct asking;
 struct board;
 struct calls;
 struct client;
+struct corks;
 struct keyring;
 
 struct core {
@@ -54,7 +55,7 @@ struct core {
 
     struct client *clients; /* all, newest first */
     struct client *dirty;   /* to flush at the end of the turn */
-    struct client *corked;  /* waiting for the barrier */
+    struct corks *corked;   /* of clients that wait for the barrier */
     uint64_t census_ms;     /* the second that census_work is of */
     size_t census_work;     /* node/census.c */
     uint64_t clients_made;  /* gives ids */

@@ -12,13 +12,17 @@
 #define DEADLINE_NEVER UINT64_MAX
 
 struct deadline {
-    uint64_t at_ms;
     size_t slot; /* place in the heap + 1; 0 = not in it */
     void (*on_due)(struct deadline *deadline, uint64_t now_ms);
 };
 
+struct due {
+    uint64_t at_ms;
+    struct deadline *deadline;
+};
+
 struct deadlines {
-    struct deadline **heap;
+    struct due *heap;
     size_t len;
     size_t cap;
     uint64_t not_before_ms; /* inside deadlines_run(): its now_ms + 1 */

@@ -14,7 +14,7 @@ static void check_group(const struct hub *hub, const struct group *group)
     assert(group->len <= group->cap);
     assert((group->topic == NULL) != (group->pattern == NULL));
     for (uint32_t i = 0; i < group->len; i++) {
-        const struct member *member = &group->members[i];
+        const struct member *member = &group_members(group)[i];
         assert(member->sub->client == member->client);
         assert(member->sub->group == group);
         assert(member->sub->at == i);
@@ -60,13 +60,13 @@ static void check_topic(const struct hub *hub, const struct topic *topic,
     }
     assert(subs == topic->subs);
     assert(topic->wanted == (subs > 0 || resume != NULL));
-    assert(topic->wanted || topic->matched.in);
-    assert(topic->matched_to == 0 || topic->matched.in);
+    assert(topic->wanted || queued_is_in(&topic->matched));
+    assert(topic->matched_to == 0 || queued_is_in(&topic->matched));
     assert(resumable == (resume == NULL ? 0 : resume->subs));
     if (resume != NULL) {
         assert(resume->topic == topic);
-        assert(resume->waiting.in == (resume->subs == 0));
-        assert(resume->kept.in == (resume->ring.bytes > 0));
+        assert(queued_is_in(&resume->waiting) == (resume->subs == 0));
+        assert(queued_is_in(&resume->kept) == (resume->ring.bytes > 0));
         assert(resume->ring.len == 0 || resume->ring.newest == topic->seq);
         ring_check(&resume->ring);
     }
@@ -125,7 +125,7 @@ void hub_check(const struct hub *hub)
     check_topics(hub);
     check_patterns(hub);
     while ((sub = lookup_each(&hub->subs, &at)) != NULL) {
-        assert(sub->held || sub->group->members[sub->at].sub == sub);
+        assert(sub->held || group_members(sub->group)[sub->at].sub == sub);
         assert(sub->recall == NULL || sub->held);
         recalls += sub->recall != NULL;
     }

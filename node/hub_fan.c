@@ -152,7 +152,7 @@ static bool judge(struct hub *hub, struct fan *fan)
     fan->generation = group->generation;
     fan->allowed = 0;
     for (uint32_t i = 0; i < group->len; i++) {
-        verdicts[i] = member_may(hub, fan, group->members[i].client);
+        verdicts[i] = member_may(hub, fan, group_members(group)[i].client);
         fan->allowed += verdicts[i];
     }
     return true;
@@ -307,7 +307,7 @@ uint64_t fan_append(struct hub *hub, struct fan *fan, const struct item *item)
 
 static bool passes(const struct fan *fan, uint32_t i)
 {
-    const struct member *member = &fan->group->members[i];
+    const struct member *member = &group_members(fan->group)[i];
 
     if (fan->verdicts != NULL && !fan->verdicts[i]) {
         return false;
@@ -336,6 +336,7 @@ static void give(struct hub *hub, const struct fan *fan,
 void fan_settle(struct hub *hub, struct fan *fan)
 {
     const struct group *group = fan->group;
+    const struct member *members = group_members(group);
     bool all = fan->skip == 0 && fan->verdicts == NULL;
 
     if (fan->items == 0) {
@@ -345,10 +346,10 @@ void fan_settle(struct hub *hub, struct fan *fan)
     hub->settling = true;
     for (uint32_t i = 0; i < group->len; i++) {
         if (i + 4 < group->len) {
-            __builtin_prefetch(group->members[i + 4].client, 1);
+            __builtin_prefetch(members[i + 4].client, 1);
         }
         if (all || passes(fan, i)) {
-            give(hub, fan, &group->members[i]);
+            give(hub, fan, &members[i]);
         }
     }
     hub->settling = !outer;

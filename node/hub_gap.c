@@ -53,7 +53,7 @@ static bool tell_group(struct hub *hub, struct group *group,
         return false;
     }
     for (uint32_t i = 0; i < group->len; i++) {
-        struct member *member = &group->members[i];
+        const struct member *member = &group_members(group)[i];
         if (member->client->slow) {
             gap_mark(member->sub, gap->next);
         } else {
@@ -252,7 +252,7 @@ void hub_mark_lost(struct hub *hub, struct client *client,
     bool is_matched = false;
 
     for (; topic != NULL; topic = lookup_next(&hub->topics, hash, &at)) {
-        is_matched = is_matched || topic->matched.in;
+        is_matched = is_matched || queued_is_in(&topic->matched);
         for (struct fan *fan = topic->fans; fan != NULL; fan = fan->next) {
             mark_group(hub, client, fan, run->seq);
         }

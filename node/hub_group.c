@@ -19,7 +19,6 @@ static struct group *group_new(const struct variant *variant)
 
     if (group != NULL) {
         group->variant = *variant;
-        group->members = &group->only;
         group->cap = 1;
     }
     return group;
@@ -101,8 +100,8 @@ void group_release(struct hub *hub, struct group *group)
     if (group->pattern != NULL) {
         leave_pattern(group);
     }
-    if (group->members != &group->only) {
-        free(group->members);
+    if (group->cap > 1) {
+        free(group->many);
     }
     free(group);
 }
@@ -115,20 +114,22 @@ static int make_room(struct group *group)
     if (group->len < group->cap) {
         return 0;
     }
-    if (group->members == &group->only) {
-        members = malloc(cap * sizeof *members);
-        if (members != NULL) {
-            members[0] = group->only;
-        }
-    } else {
-        members = realloc(group->members, cap * sizeof *members);
-    }
+    members = realloc(group->cap == 1 ? NULL : group->many,
+                      cap * sizeof *members);
     if (members == NULL) {
         return ERR_NOMEM;
     }
-    group->members = members;
+    if (group->cap == 1) {
+        members[0] = group->only;
+    }
+    group->many = members;
     group->cap = cap;
     return 0;
+}
+
+static struct member *members_of(struct group *group)
+{
+    return group->cap == 1 ? &group->only : group->many;
 }
 
 int group_add(struct group *group, struct sub *sub)
@@ -140,7 +141,7 @@ int group_add(struct group *group, struct sub *sub)
     }
     sub->group = group;
     sub->at = group->len;
-    group->members[group->len++] = (struct member){sub->client, sub};
+    members_of(group)[group->len++] = (struct member){sub->client, sub};
     group->no_echo_len += sub->no_echo;
     group->generation++;
     return 0;
@@ -148,10 +149,11 @@ int group_add(struct group *group, struct sub *sub)
 
 void group_remove(struct group *group, struct sub *sub)
 {
-    struct member last = group->members[group->len - 1];
+    struct member *members = members_of(group);
+    struct member last = members[group->len - 1];
 
-    assert(group->members[sub->at].sub == sub);
-    group->members[sub->at] = last;
+    assert(members[sub->at].sub == sub);
+    members[sub->at] = last;
     last.sub->at = sub->at;
     group->len--;
     group->no_echo_len -= sub->no_echo;

@@ -201,7 +201,7 @@ void pattern_match(struct hub *hub, struct topic *topic)
     struct cache *cache = topic->cache;
     struct group *group = cache->groups;
 
-    if (!topic->matched.in) {
+    if (!queued_is_in(&topic->matched)) {
         queue_add(&hub->matched, &topic->matched);
     }
     for (; group != NULL && group->number > topic->matched_to;

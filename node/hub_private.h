@@ -111,22 +111,32 @@ struct fan {
 struct group {
     struct variant variant;
     struct pattern *pattern; /* of a pattern group, else NULL */
-    struct member *members;  /* &only while cap == 1 */
-    struct member only;
+    union {                  /* group_members() */
+        struct member only;  /* while cap == 1 */
+        struct member *many;
+    };
     uint32_t len;
-    uint32_t no_echo_len;
-    struct fan exact; /* of an exact group: its one fan */
-
-    struct topic *topic;      /* of an exact group, else NULL */
-    struct group *next;       /* of the same pattern */
-    struct group *cache_next; /* pattern groups of the cache, newest first */
-    struct group *cache_prev;
-    struct fan *fans;
-    uint64_t number;     /* pattern groups: order of birth */
-    uint32_t generation; /* grows when members or their rights change */
     uint32_t cap;
+    uint32_t no_echo_len;
     uint32_t held_len; /* subscriptions that will be members */
+    union {
+        struct fan exact;             /* of an exact group: its one fan */
+        struct {                      /* of a pattern group */
+            struct group *next;       /* of the same pattern */
+            struct group *cache_next; /* of the cache, newest first */
+            struct group *cache_prev;
+            uint64_t number; /* order of birth */
+        };
+    };
+    struct topic *topic; /* of an exact group, else NULL */
+    struct fan *fans;
+    uint32_t generation; /* grows when members or their rights change */
 };
+
+static inline const struct member *group_members(const struct group *group)
+{
+    return group->cap == 1 ? &group->only : group->many;
+}
 
 struct resume {
     struct topic *topic;

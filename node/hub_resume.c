@@ -41,7 +41,7 @@ static void count_ring(struct hub *hub, struct resume *resume, uint64_t before)
     hub->core->stats.ring_len = hub->rings_len;
     if (resume->ring.bytes == 0) {
         queue_remove(&hub->rings, &resume->kept);
-    } else if (!resume->kept.in) {
+    } else if (!queued_is_in(&resume->kept)) {
         queue_add(&hub->rings, &resume->kept);
     }
 }

@@ -83,7 +83,7 @@ struct topic *topic_find(const struct hub *hub, uint64_t hash,
 struct topic *topic_new(struct hub *hub, struct cache *cache, uint64_t hash,
                         struct bytes name)
 {
-    struct topic *topic = calloc(1, sizeof *topic + name.len);
+    struct topic *topic = calloc(1, offsetof(struct topic, name) + name.len);
 
     assert(name.len <= TOPIC_LEN_MAX);
     if (topic == NULL) {
@@ -143,7 +143,7 @@ void topic_release(struct hub *hub, struct topic *topic)
     if (topic->wanted) {
         topic_unwant(hub, topic);
     }
-    if (!topic->matched.in) {
+    if (!queued_is_in(&topic->matched)) {
         topic_free(hub, topic);
     }
 }

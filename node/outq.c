@@ -6,6 +6,14 @@
 
 #include "proto/err.h"
 
+enum {
+#ifdef __SANITIZE_ADDRESS__
+    SPARE_RUNS_MAX = 0, /* so that the sanitizer sees a use after release */
+#else
+    SPARE_RUNS_MAX = 4096, /* arrays that the pool keeps */
+#endif
+};
+
 static_assert((OUTQ_INLINE_RUNS & (OUTQ_INLINE_RUNS - 1)) == 0,
               "places wrap by a mask");
 
@@ -272,25 +280,47 @@ static uint32_t first_cork(const struct outq *q)
     return i;
 }
 
+static struct run *take_array(struct chunk_pool *pool, uint32_t cap)
+{
+    struct spare_runs *spare = pool->spare_runs;
+
+    if (cap != OUTQ_ARRAY_MIN || spare == NULL) {
+        return malloc(sizeof(struct run) * cap);
+    }
+    pool->spare_runs = spare->next;
+    pool->spare_runs_len--;
+    return (struct run *)(void *)spare;
+}
+
+static void give_array(struct outq *q, struct chunk_pool *pool)
+{
+    struct spare_runs *spare = (struct spare_runs *)(void *)q->runs;
+
+    if (q->cap != OUTQ_ARRAY_MIN || pool->spare_runs_len + 1 > SPARE_RUNS_MAX) {
+        free(q->runs);
+        return;
+    }
+    spare->next = pool->spare_runs;
+    pool->spare_runs = spare;
+    pool->spare_runs_len++;
+}
+
 static int grow(struct outq *q, struct chunk_pool *pool)
 {
-    uint32_t cap = q->runs == NULL ? OUTQ_INLINE_RUNS : q->cap;
-    struct run *runs = NULL;
+    uint32_t cap = q->runs == NULL ? OUTQ_ARRAY_MIN : q->cap * 2;
+    struct run *runs = q->cap > UINT32_MAX / 4 ? NULL : take_array(pool, cap);
 
-    if (cap <= UINT32_MAX / 4) {
-        runs = malloc(sizeof *runs * cap * 2);
-    }
     if (runs == NULL) {
         return ERR_NOMEM;
     }
     for (uint32_t i = 0; i < q->len; i++) {
         runs[i] = *run_at(q, i);
     }
-    free(q->runs);
-    pool->runs_len += (cap * 2 - q->cap) * sizeof *runs;
+    give_array(q, pool);
+    pool->runs_len += (cap - q->cap) * sizeof *runs;
     q->runs = runs;
     q->head = 0;
-    q->cap = cap * 2;
+    q->cap = cap;
     return 0;
 }
 
@@ -371,7 +401,7 @@ static ptrdiff_t close_gap(struct outq *q, uint32_t from, uint32_t to)
 static void release(struct outq *q, struct chunk_pool *pool)
 {
     pool->runs_len -= q->cap * sizeof *q->runs;
-    free(q->runs);
+    give_array(q, pool);
     *q = (struct outq){0};
 }
 

@@ -31,7 +31,8 @@
 #include "proto/bytes.h"
 
 enum {
-    OUTQ_INLINE_RUNS = 2,
+    OUTQ_INLINE_RUNS = 1, /* a subscriber's turn is one run */
+    OUTQ_ARRAY_MIN = 4,   /* runs of the smallest array; the pool keeps some */
     OUTQ_IOV_MAX = 64,
 };
 

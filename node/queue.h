@@ -12,8 +12,7 @@
 
 struct queued {
     struct queued *next;
-    struct queued *prev;
-    bool in;
+    struct queued *prev; /* the first one's is itself; NULL: it is in none */
 };
 
 struct queue {
@@ -26,11 +25,17 @@ struct queue {
 #define QUEUE_OWNER(queued, type, member) \
     ((type *)(void *)((char *)(queued)-offsetof(type, member)))
 
+static inline bool queued_is_in(const struct queued *member)
+{
+    return member->prev != NULL;
+}
+
 static inline void queue_add(struct queue *queue, struct queued *member)
 {
-    assert(!member->in);
-    *member = (struct queued){.prev = queue->last, .in = true};
+    assert(!queued_is_in(member));
+    *member = (struct queued){.prev = member};
     if (queue->last != NULL) {
+        member->prev = queue->last;
         queue->last->next = member;
     } else {
         queue->first = member;
@@ -42,18 +47,20 @@ static inline void queue_add(struct queue *queue, struct queued *member)
 /* Does nothing when it is not in. */
 static inline void queue_remove(struct queue *queue, struct queued *member)
 {
-    if (!member->in) {
+    bool first = queue->first == member;
+
+    if (!queued_is_in(member)) {
         return;
     }
-    if (member->prev != NULL) {
-        member->prev->next = member->next;
-    } else {
+    if (first) {
         queue->first = member->next;
+    } else {
+        member->prev->next = member->next;
     }
     if (member->next != NULL) {
-        member->next->prev = member->prev;
+        member->next->prev = first ? member->next : member->prev;
     } else {
-        queue->last = member->prev;
+        queue->last = first ? NULL : member->prev;
     }
     *member = (struct queued){0};
     queue->len--;

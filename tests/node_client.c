@@ -327,13 +327,13 @@ static void a_door_without_on_barrier_needs_one_cork_a_turn(void **state)
         await(a, i, 0);
         client_write(a, BYTES("+"));
     }
-    assert_int_equal(a->corks_len, 1);
+    assert_int_equal(corks_len(a), 1);
     clients_release(&w.core, CLUSTER_SCOPE_REGION, 99, false);
     expect(&w, 0, "");
     fake_wait(&w.core, 1);
     await(a, 101, 0);
     client_write(a, BYTES("!"));
-    assert_int_equal(a->corks_len, 2);
+    assert_int_equal(corks_len(a), 2);
     clients_release(&w.core, CLUSTER_SCOPE_REGION, 100, false);
     fake_flush(&w.core);
     assert_int_equal(fake_conn_out(w.conns[0]).len, 100);
@@ -358,7 +358,7 @@ static void a_held_place_waits_for_its_own_answer(void **state)
     client_write(a, BYTES("B"));
     assert_int_equal(client_hold(a, 8), 0);
     client_write(a, BYTES("C"));
-    assert_int_equal(a->corks_len, 3);
+    assert_int_equal(corks_len(a), 3);
     clients_release(&w.core, CLUSTER_SCOPE_ALL, UINT64_MAX, false);
     client_fill(a, 8, BYTES("eight"));
     client_fill(a, 8, BYTES("twice"));

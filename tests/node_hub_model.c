@@ -498,7 +498,7 @@ static void every_item_is_delivered_once_or_told(void **state)
 }
 
 /* No allocation for a delivery, none for a publish: the turn before left
- * everything that this one needs. (A queue of more than OUTQ_INLINE_RUNS runs
+ * everything that this one needs. (A queue of more than OUTQ_ARRAY_MIN runs
  * takes one block for a turn.) */
 static void a_steady_turn_allocates_nothing(void **state)
 {

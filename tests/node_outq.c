@@ -249,21 +249,26 @@ static void no_memory_leaves_a_queue_as_it_was(void **state)
 
     struct chunk *chunk = chunk_of(&pool, "onetwothree");
     outq_add(&q, &pool, chunk, 0, 3, 1);
-    outq_cork(&q, &pool);
+    fail_malloc(0); /* beyond what has room in the struct */
+    assert_int_equal(outq_cork(&q, &pool), ERR_NOMEM);
+    fail_malloc(-1);
+    for (uint64_t i = 1; i < OUTQ_ARRAY_MIN; i++) {
+        assert_int_equal(outq_cork(&q, &pool), 0);
+    }
     fail_malloc(0);
     assert_int_equal(outq_add(&q, &pool, chunk, 6, 5, 3), ERR_NOMEM);
     fail_malloc(0);
     assert_int_equal(outq_cork(&q, &pool), ERR_NOMEM);
     fail_malloc(0);
     assert_int_equal(outq_write(&q, &pool, BYTES("x")), ERR_NOMEM);
-    assert_int_equal(q.len, 2);
-    assert_int_equal(q.corks, 1);
+    assert_int_equal(q.len, OUTQ_ARRAY_MIN);
+    assert_int_equal(q.corks, OUTQ_ARRAY_MIN - 1);
     assert_int_equal(chunk->refs, 2);
     outq_check(&q);
     fail_malloc(0);
     assert_int_equal(uncork(&q, &pool, BYTES("x")), ERR_NOMEM);
     fail_malloc(-1);
-    assert_int_equal(q.corks, 0); /* the cork is out all the same */
+    assert_int_equal(q.corks, OUTQ_ARRAY_MIN - 2); /* it is out all the same */
     outq_check(&q);
     chunk_unref(&pool, chunk);
     outq_fini(&q, &pool);
