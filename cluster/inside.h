@@ -38,6 +38,7 @@ enum {
     ANSWER_MS = 3000,      /* the same when one that asks is not answered */
     LANE_STILL_MS = 4000,  /* no batch acknowledged: the data lane is broken */
     REDIAL_MS = 5000,      /* a pipe that stands but confirms nothing */
+    LACKING_MS = 3000,     /* an ingress that lacks some, and another not */
     HOLD_MS = 1000,        /* lanes, for an ingress that drains */
     ROUND_MS = 1000,       /* between two rounds of through.c */
     PULL_AGAIN_MS = 1000,  /* without progress */
@@ -110,8 +111,10 @@ struct peer {
     uint64_t probe_ms;   /* when it got it */
 
     /* moves.c: an ingress of ours, or one beside it */
-    bool parting; /* it drains, and what went through it is waited for */
-    bool held;    /* its lane, meanwhile */
+    bool lacking;        /* it cannot reach all of its region ... */
+    uint64_t lacking_ms; /* ... since; or it can */
+    bool parting;        /* it goes, and what went through it is waited for */
+    bool held;           /* its lane, meanwhile */
     bool hold_due;
     bool free_due;
     bool free_fenced;
@@ -292,8 +295,11 @@ bool loss_next(struct cluster *cluster, struct cluster_effect *effect);
 /* moves.c */
 /* The route wants to know whether what went through some has arrived. */
 void moves_ask(struct cluster *cluster);
-/* If it drains and there is another one: what went through it goes there. */
+/* If it has to go and there is a better one: what went through it goes there.
+ */
 void moves_release(struct cluster *cluster, uint16_t slot);
+/* It says whether it lacks some of its region. */
+void moves_lacks(struct cluster *cluster, uint16_t slot, bool lacking);
 /* It said so: what we sent it up to that number has arrived. */
 void moves_through(struct cluster *cluster, uint16_t slot, uint64_t through);
 void moves_linked(struct cluster *cluster, uint16_t slot);

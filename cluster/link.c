@@ -21,6 +21,7 @@ static void set_draining(struct cluster *cluster, struct peer *peer,
 static bool is_refused(struct cluster *cluster, struct peer *peer,
                        const struct peer_message *m);
 static void release_draining(struct cluster *cluster);
+static void stood_still(struct cluster *cluster);
 static void visit(struct cluster *cluster, uint16_t slot);
 static bool is_hello_time(const struct cluster *cluster, uint16_t slot);
 static bool is_used(const struct peer *peer);
@@ -108,6 +109,7 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     loss_acked(cluster, slot, m->heard_seq);
     update(cluster, slot);
     moves_through(cluster, slot, m->through);
+    moves_lacks(cluster, slot, m->lacks > 0);
     if (!took && peer->linked && peer->ready) {
         release_draining(cluster);
     }
@@ -167,6 +169,9 @@ void link_tick(struct cluster *cluster)
     uint64_t due = cluster->visit_rest +
                    (ms < HELLO_MS ? ms : HELLO_MS) * cluster->slots;
 
+    if (ms > HELLO_MS) {
+        stood_still(cluster);
+    }
     cluster->visit_ms = cluster->now_ms;
     cluster->visit_rest = due % HELLO_MS;
     for (due /= HELLO_MS; due > 0; due--) {
@@ -204,6 +209,7 @@ void link_say_hello(struct cluster *cluster, uint16_t slot)
         .counts = peer->counted,
         .counted_sum = cluster->counted_sum,
         .known_sum = cluster->gate.ready ? 0 : cluster->known_sum,
+        .lacks = (uint32_t)cluster->late_len,
     };
 
     if (peer->tell_members) {
@@ -229,6 +235,21 @@ void link_end_step(struct cluster *cluster, uint16_t slot)
 
     if (peer->pipe && peer->hello_due) {
         link_say_hello(cluster, slot);
+    }
+}
+
+/* Or our clock was set: meanwhile nobody could be heard. Who is silent shows
+ * it as long from now on. */
+static void stood_still(struct cluster *cluster)
+{
+    for (size_t slot = 0; slot < cluster->slots; slot++) {
+        struct peer *peer = peer_at(cluster, slot);
+        if (peer != NULL) {
+            peer->heard_ms = cluster->now_ms;
+            peer->still_ms = cluster->now_ms;
+            peer->doubt_ms = cluster->now_ms;
+            peer->asked_ms = peer->asked_ms == 0 ? 0 : cluster->now_ms;
+        }
     }
 }
 
@@ -276,11 +297,22 @@ static bool is_hello_time(const struct cluster *cluster, uint16_t slot)
            (is_used(peer) && again < peer->again_ms);
 }
 
+/* Other regions go through someone else, if they can. */
 static void set_late(struct cluster *cluster, struct peer *peer, bool late)
 {
+    bool lacked = cluster->late_len > 0;
+
     cluster->late_len -= peer->late;
     cluster->late_len += late;
     peer->late = late;
+    for (size_t i = 0; lacked != (cluster->late_len > 0) && i < cluster->slots;
+         i++) {
+        struct peer *other = peer_at(cluster, i);
+        if (other != NULL && !other->near) {
+            other->hello_due = true;
+            cluster->end_due = true;
+        }
+    }
 }
 
 /* What that node publishes does not come here, and nobody can tell how much.

@@ -3,22 +3,27 @@
  * When what goes to another region takes another way: order, and nothing lost
  * untold, whatever the old ingress still has.
  *
- *   its link breaks   nobody knows what became of what went through it. A fence
- *                     (cluster/fence.h) goes into the lanes to all others of
- * the region, before the next item: what comes later is void. it drains a probe
- * and the end go into its lane, and the lanes to the others are held. It
- * answers when its region has all that it relayed (cluster/through.c), and they
- * are let go: in order, nothing lost, nobody told. That takes as long as two
- * ways between regions; if it breaks, or takes HOLD_MS, a fence stands where
- * they were held. a better one      for a bucket that is idle, from a node that
- * came: it moves with its next item, if by then a probe has shown that all
- *                     before has arrived.
+ *   its link breaks  nobody knows what became of what went through it. A fence
+ *                    (cluster/fence.h) goes into the lanes to all others of
+ *                    the region, before the next item: what comes later is
+ *                    void.
+ *   it drains        a probe and the end go into its lane, and the lanes to the
+ *                    others are held. It answers when its region has all that
+ *                    it relayed (cluster/through.c), and they are let go: in
+ *                    order, nothing lost, nobody told. That takes as long as
+ *                    two ways between regions; if it breaks, or takes HOLD_MS,
+ *                    a fence stands where they were held.
+ *   it lacks some    of its region for 10 s (it says so), and another does not:
+ *                    as if it drained, but without the end: it may be back.
+ *   a better one     for an idle bucket, as a node came: it moves with its next
+ *                    item, if a probe has shown that all before has arrived.
  *
  * So a bucket moves behind a fence, or when nothing of it is on its way. Whose
  * link comes back is told the fence of its region before anything else.
  */
 #include "cluster/inside.h"
 
+static bool has_to_go(const struct cluster *cluster, uint16_t slot);
 static void begin(struct cluster *cluster, uint16_t slot);
 static void finish(struct cluster *cluster, uint16_t slot, bool arrived);
 static bool is_parting(const struct cluster *cluster, uint16_t slot);
@@ -59,12 +64,37 @@ void moves_ask(struct cluster *cluster)
 
 void moves_release(struct cluster *cluster, uint16_t slot)
 {
-    const struct peer *peer = cluster->peers[slot];
-
-    if (peer->draining && !peer->near && peer->linked && !peer->closed &&
-        !move_of(cluster, slot)->under_way &&
-        route_has_other(&cluster->route, slot)) {
+    if (!cluster->peers[slot]->near && !move_of(cluster, slot)->under_way &&
+        has_to_go(cluster, slot)) {
         begin(cluster, slot);
+    }
+}
+
+/* Who drains gets its end again when something was put behind it. Two that
+ * lack each other do not say so at the same time. */
+static bool has_to_go(const struct cluster *cluster, uint16_t slot)
+{
+    const struct peer *peer = cluster->peers[slot];
+    bool goes = peer->draining
+                    ? !peer->closed
+                    : peer->lacking && !route_leaves(&cluster->route, slot) &&
+                          cluster->now_ms >= peer->lacking_ms + LACKING_MS;
+
+    return goes && peer->linked && route_has_better(&cluster->route, slot);
+}
+
+void moves_lacks(struct cluster *cluster, uint16_t slot, bool lacking)
+{
+    struct peer *peer = cluster->peers[slot];
+
+    if (peer->near || lacking == peer->lacking) {
+        return;
+    }
+    peer->lacking = lacking;
+    peer->lacking_ms = cluster->now_ms;
+    route_mark_lacking(&cluster->route, slot, lacking);
+    if (!lacking && !peer->draining) {
+        route_stay(&cluster->route, slot);
     }
 }
 
@@ -133,22 +163,22 @@ void moves_tick(struct cluster *cluster)
     }
 }
 
-/* All that drain in that region go at once: workers of one process do. Those
- * through which nothing went need not be waited for. */
+/* All that have to go in that region go at once: workers of one process drain
+ * together. Those through which nothing went need not be waited for. */
 static void begin(struct cluster *cluster, uint16_t slot)
 {
     bool parting = false;
 
     for (size_t i = 0; i < cluster->slots; i++) {
         struct peer *peer = linked_beside(cluster, i, slot);
-        if (peer == NULL || !peer->draining || peer->closed) {
+        if (peer == NULL || !has_to_go(cluster, (uint16_t)i)) {
             continue;
         }
         peer->parting = route_is_unsettled(&cluster->route, (uint16_t)i);
         peer->probe_due = peer->parting;
         parting = parting || peer->parting;
         route_leave(&cluster->route, (uint16_t)i);
-        peer->lane_end_due = true;
+        peer->lane_end_due = peer->draining;
         cluster->lanes_due = true;
     }
     if (!parting) {
@@ -199,7 +229,7 @@ static bool is_parting(const struct cluster *cluster, uint16_t slot)
     return false;
 }
 
-/* Who began to drain meanwhile. */
+/* Who has to go since. */
 static void release_all(struct cluster *cluster)
 {
     for (size_t i = 0; i < cluster->slots; i++) {

@@ -11,7 +11,6 @@ static struct route_region *region_new(struct bytes name);
 static int region_index(struct route *route, struct bytes name);
 static void put(uint64_t *bitmap, uint16_t slot, bool on);
 static bool has(const uint64_t *bitmap, uint16_t slot);
-static bool is_empty(const uint64_t *bitmap);
 static bool wants(const struct route_want *want, const uint64_t *bitmap);
 static bool may_move(struct route *route, const struct route_region *region,
                      size_t bucket, uint64_t now_ms);
@@ -19,8 +18,8 @@ static uint16_t ingress(struct route *route, struct route_region *region,
                         uint64_t hash, uint64_t now_ms);
 static uint16_t best(const struct route *route,
                      const struct route_region *region, size_t bucket);
-static void highest(const struct route *route, const uint64_t *choice,
-                    size_t bucket, uint16_t *found);
+static uint16_t highest(const struct route *route, const uint64_t *choice,
+                        size_t bucket);
 
 int route_init(struct route *route, struct bytes own_region)
 {
@@ -64,6 +63,7 @@ void route_close(struct route *route, uint16_t slot)
     route_mark(route, slot, false, false);
     put(region->members, slot, false);
     put(region->missed, slot, false);
+    put(region->lacking, slot, false);
     route->region_of[slot] = ROUTE_REGION_NONE;
     if (--region->members_len == 0 && index != 0) {
         route->fence = region->fence > route->fence ? region->fence
@@ -73,13 +73,13 @@ void route_close(struct route *route, uint16_t slot)
     }
 }
 
-void route_mark(struct route *route, uint16_t slot, bool linked, bool choice)
+void route_mark(struct route *route, uint16_t slot, bool linked, bool able)
 {
     assert(route->region_of[slot] != ROUTE_REGION_NONE);
     struct route_region *region = route->regions[route->region_of[slot]];
 
     put(region->linked, slot, linked);
-    put(region->choice, slot, linked && choice);
+    put(region->able, slot, linked && able);
     if (linked) {
         return;
     }
@@ -92,16 +92,28 @@ void route_mark(struct route *route, uint16_t slot, bool linked, bool choice)
     }
 }
 
+void route_mark_lacking(struct route *route, uint16_t slot, bool lacking)
+{
+    put(route->regions[route->region_of[slot]]->lacking, slot, lacking);
+}
+
 bool route_is_same(const struct route *route, uint16_t a, uint16_t b)
 {
     return route->region_of[a] == route->region_of[b];
 }
 
-bool route_has_other(const struct route *route, uint16_t slot)
+bool route_has_better(const struct route *route, uint16_t slot)
 {
     const struct route_region *region = route->regions[route->region_of[slot]];
+    uint64_t able = 0;
+    uint64_t whole = 0;
 
-    return !is_empty(region->choice) && !has(region->choice, slot);
+    for (size_t i = 0; i < ROUTE_WORDS; i++) {
+        able |= region->able[i];
+        whole |= region->able[i] & ~region->lacking[i];
+    }
+    return has(region->able, slot) ? has(region->lacking, slot) && whole != 0
+                                   : able != 0;
 }
 
 void route_settle(struct route *route, uint16_t slot, uint64_t ms)
@@ -138,6 +150,11 @@ bool route_take_ask(struct route *route, uint16_t *slot)
 void route_leave(struct route *route, uint16_t slot)
 {
     put(route->regions[route->region_of[slot]]->leave, slot, true);
+}
+
+void route_stay(struct route *route, uint16_t slot)
+{
+    put(route->regions[route->region_of[slot]]->leave, slot, false);
 }
 
 bool route_leaves(const struct route *route, uint16_t slot)
@@ -242,7 +259,8 @@ void route_check(const struct route *route)
         for (size_t w = 0; region != NULL && w < ROUTE_WORDS; w++) {
             len += (size_t)__builtin_popcountll(region->members[w]);
             assert((region->linked[w] & ~region->members[w]) == 0);
-            assert((region->choice[w] & ~region->linked[w]) == 0);
+            assert((region->able[w] & ~region->linked[w]) == 0);
+            assert((region->lacking[w] & ~region->members[w]) == 0);
             assert((region->leave[w] & ~region->linked[w]) == 0);
         }
         assert(len == members[i]);
@@ -308,16 +326,6 @@ static bool has(const uint64_t *bitmap, uint16_t slot)
     return bitmap[slot / 64] >> slot % 64 & 1;
 }
 
-static bool is_empty(const uint64_t *bitmap)
-{
-    uint64_t any = 0;
-
-    for (size_t i = 0; i < ROUTE_WORDS; i++) {
-        any |= bitmap[i];
-    }
-    return any == 0;
-}
-
 static bool wants(const struct route_want *want, const uint64_t *bitmap)
 {
     uint64_t any = 0;
@@ -368,35 +376,38 @@ static uint16_t ingress(struct route *route, struct route_region *region,
 static uint16_t best(const struct route *route,
                      const struct route_region *region, size_t bucket)
 {
+    uint64_t whole[ROUTE_WORDS];
     uint64_t stays[ROUTE_WORDS];
+    const uint64_t *const in_turn[] = {whole, region->able, stays,
+                                       region->linked};
     uint16_t found = CLUSTER_SLOT_NONE;
 
-    highest(route, region->choice, bucket, &found);
-    for (size_t i = 0; found == CLUSTER_SLOT_NONE && i < ROUTE_WORDS; i++) {
+    for (size_t i = 0; i < ROUTE_WORDS; i++) {
+        whole[i] = region->able[i] & ~region->lacking[i];
         stays[i] = region->linked[i] & ~region->leave[i];
     }
-    if (found == CLUSTER_SLOT_NONE) {
-        highest(route, stays, bucket, &found);
-    }
-    if (found == CLUSTER_SLOT_NONE) {
-        highest(route, region->linked, bucket, &found);
+    for (size_t i = 0; i < ARRAY_LEN(in_turn) && found == CLUSTER_SLOT_NONE;
+         i++) {
+        found = highest(route, in_turn[i], bucket);
     }
     return found;
 }
 
-static void highest(const struct route *route, const uint64_t *choice,
-                    size_t bucket, uint16_t *found)
+static uint16_t highest(const struct route *route, const uint64_t *choice,
+                        size_t bucket)
 {
+    uint16_t found = CLUSTER_SLOT_NONE;
     uint64_t weight = 0;
 
     for (size_t i = 0; i < ROUTE_WORDS; i++) {
         for (uint64_t bits = choice[i]; bits != 0; bits &= bits - 1) {
             uint16_t slot = (uint16_t)(i * 64 + (size_t)__builtin_ctzll(bits));
             uint64_t its = hash_mix(route->weight_of[slot] + bucket);
-            if (*found == CLUSTER_SLOT_NONE || its > weight) {
-                *found = slot;
+            if (found == CLUSTER_SLOT_NONE || its > weight) {
+                found = slot;
                 weight = its;
             }
         }
     }
+    return found;
 }

@@ -6,13 +6,14 @@
  *   (bucket of the hash, region) -> ingress
  *
  * There are 256 buckets. The ingress is the highest rendezvous weight among
- * the ready, linked nodes of that region that are not draining, interested or
- * not (linked ones, when there are no such), and it is sticky: items of one
- * publisher keep one path. It changes when it has no link or was given leave
- * (cluster/moves.c), and after ROUTE_IDLE_MS without an item, if what went
- * through it is known to have arrived everywhere: it is *settled*. Each origin
- * chooses alone; that two of them differ does no harm, since an ingress never
- * forwards to another region (CLUSTER 3).
+ * the linked nodes of that region that are ready, not draining, and reach all
+ * of it, interested or not (when there are no such, those that lack some; else
+ * any that are linked), and it is sticky: items of one publisher keep one path.
+ * It changes when it has no link or was given leave (cluster/moves.c), and
+ * after ROUTE_IDLE_MS without an item, if what went through it is known to have
+ * arrived everywhere: it is *settled*. Each origin chooses alone; that two of
+ * them differ does no harm, since an ingress never forwards to another region
+ * (CLUSTER 3).
  */
 #ifndef CLUSTER_ROUTE_H
 #define CLUSTER_ROUTE_H
@@ -33,7 +34,8 @@ struct route_region {
     size_t members_len;
     uint64_t members[ROUTE_WORDS]; /* all open peers of it */
     uint64_t linked[ROUTE_WORDS];
-    uint64_t choice[ROUTE_WORDS];    /* linked, ready, not draining */
+    uint64_t able[ROUTE_WORDS];      /* linked, ready, not draining */
+    uint64_t lacking[ROUTE_WORDS];   /* open, and cannot reach all the others */
     uint64_t leave[ROUTE_WORDS];     /* linked, and goes: nothing new there */
     uint64_t missed[ROUTE_WORDS];    /* own region: not sent what they want */
     bool missed_all;                 /* another region: likewise */
@@ -61,13 +63,16 @@ int route_open(struct route *route, uint16_t slot,
                const struct peer_node *node);
 void route_close(struct route *route, uint16_t slot);
 
-/* `choice`: may be chosen as ingress. */
-void route_mark(struct route *route, uint16_t slot, bool linked, bool choice);
+/* `able`: ready, and does not drain. */
+void route_mark(struct route *route, uint16_t slot, bool linked, bool able);
+/* Whether it says that it cannot reach all of its region. */
+void route_mark_lacking(struct route *route, uint16_t slot, bool lacking);
 
 /* Whether both peers are of one region. */
 bool route_is_same(const struct route *route, uint16_t a, uint16_t b);
-/* Whether its region has another node to be chosen. */
-bool route_has_other(const struct route *route, uint16_t slot);
+/* Whether its region has another node that is a better choice, whatever the
+ * bucket. */
+bool route_has_better(const struct route *route, uint16_t slot);
 
 /* All that went through it before `ms` has arrived wherever it was to. */
 void route_settle(struct route *route, uint16_t slot, uint64_t ms);
@@ -77,8 +82,9 @@ bool route_is_unsettled(const struct route *route, uint16_t slot);
  * that was idle. false: none. */
 bool route_take_ask(struct route *route, uint16_t *slot);
 
-/* The next items take another way, if there is one. */
+/* The next items take another way, if there is one; or need not. */
 void route_leave(struct route *route, uint16_t slot);
+void route_stay(struct route *route, uint16_t slot);
 bool route_leaves(const struct route *route, uint16_t slot);
 
 /* The fence of its region; and raises it. */

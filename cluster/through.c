@@ -12,7 +12,8 @@
  * One such *round* at a time is for all lanes that were probed before it began,
  * one a second; at once while this node drains, because lanes are held for it.
  * A peer of its region without a link may have what was sent to it still on its
- * way, so a round waits until it has one, or is gone.
+ * way, or has missed something and is told of it when it has one: a round waits
+ * until then, or until it is gone.
  */
 #include "cluster/inside.h"
 
@@ -88,7 +89,7 @@ static void begin(struct cluster *cluster)
         struct peer *peer = peer_at(cluster, i);
         if (peer != NULL && !peer->near) {
             peer->round_seq = peer->probed_seq;
-        } else if (peer != NULL && peer->was_linked && !idle) {
+        } else if (peer != NULL && !idle) {
             peer->in_round = true;
             peer->probe_due = peer->linked;
             cluster->round_left++;

@@ -192,7 +192,7 @@ ptrdiff_t peer_record_read(struct bytes in, struct peer_record *record)
 static uint32_t message_fields(uint8_t type)
 {
     static const uint8_t fields[] = {
-        [PEER_HELLO] = 18, [PEER_DELTA] = 6,  [PEER_SNAPSHOT] = 7,
+        [PEER_HELLO] = 19, [PEER_DELTA] = 6,  [PEER_SNAPSHOT] = 7,
         [PEER_PULL] = 3,   [PEER_HAVE] = 2,   [PEER_BYE] = 1,
         [PEER_ASK] = 7,    [PEER_ANSWER] = 8, [PEER_CALL] = 4,
         [PEER_REPLY] = 5,
@@ -220,6 +220,7 @@ static void put_hello(const struct peer_message *message, struct buf *out)
     mp_put_bool(out, message->counts);
     mp_put_u64(out, message->counted_sum);
     mp_put_u64(out, message->known_sum);
+    mp_put_u64(out, message->lacks);
 }
 
 static void put_answer(const struct peer_message *message, struct buf *out)
@@ -318,6 +319,7 @@ static void take_hello(struct mp *mp, struct peer_message *message)
     message->counts = mp_take_bool(mp);
     message->counted_sum = mp_take_u64(mp);
     message->known_sum = mp_take_u64(mp);
+    message->lacks = (uint32_t)mp_take_u64_max(mp, PEER_MEMBERS_MAX);
 }
 
 static void take_records(struct mp *mp, struct peer_message *message)

@@ -190,6 +190,7 @@ struct peer_message {
     bool asks;            /* say hello back at once */
     bool counts;          /* my barriers wait for you */
     uint64_t counted_sum; /* sum over those of my region they wait for */
+    uint32_t lacks;       /* living nodes of my region that I cannot reach */
     uint64_t known_sum;   /* with `asks`: the same over all that I know; if it
                            * is not what you count, send your list; 0: do not */
 

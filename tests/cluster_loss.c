@@ -315,6 +315,32 @@ static void a_data_lane_that_stands_still_is_dialled_anew(void **state)
     sim_free(sim);
 }
 
+/* It slept, or its clock was set: nobody could be heard, and what it sent just
+ * before cannot have been acknowledged. Only what comes in may be too old. */
+static void a_clock_that_jumps_breaks_no_way_out(void **state)
+{
+    struct sim *sim = sim_whole(4, 2);
+    struct cluster *cluster = sim_cluster(sim, 0);
+    uint64_t epochs[4] = {0};
+
+    (void)state;
+    for (size_t i = 1; i < 4; i++) {
+        sim_want(sim, i, 7, true);
+        epochs[i] = cluster->peers[sim_slot(sim, 0, i)]->epoch;
+    }
+    sim_run(sim, 500);
+    for (int round = 0; round < 8; round++) {
+        assert_true(sim_publish(sim, 0, 7));
+        sim_jump(sim, 0, 500u << round);
+        sim_run(sim, 5000);
+    }
+    for (size_t i = 1; i < 4; i++) {
+        assert_true(cluster->peers[sim_slot(sim, 0, i)]->epoch == epochs[i]);
+    }
+    assert_int_equal(sim_count(sim).missed, 0);
+    sim_free(sim);
+}
+
 /* Nothing can be lost with a node whose end has come; else nobody knows. */
 static void who_leaves_behind_its_end_leaves_no_gap(void **state)
 {
@@ -362,6 +388,7 @@ int main(void)
         cmocka_unit_test(an_ingress_tells_between_the_right_items),
         cmocka_unit_test(gaps_that_follow_each_other_are_one),
         cmocka_unit_test(a_data_lane_that_stands_still_is_dialled_anew),
+        cmocka_unit_test(a_clock_that_jumps_breaks_no_way_out),
         cmocka_unit_test(who_leaves_behind_its_end_leaves_no_gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

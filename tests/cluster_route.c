@@ -281,6 +281,30 @@ route_takes_a_node_that_is_not_ready_when_there_is_no_other(void **state)
     assert_false(route_leaves(*state, 4));
 }
 
+/* One that reaches all of its region, if there is one, and drains not. */
+static void route_prefers_who_reaches_all(void **state)
+{
+    struct route *route = *state;
+
+    route_mark_lacking(route, 2, true);
+    route_mark_lacking(route, 3, true);
+    for (uint64_t hash = 0; hash < ROUTE_BUCKETS; hash++) {
+        assert_int_equal(ingress_of(route, hash, 0), 4);
+    }
+    assert_true(route_has_better(route, 2));
+    assert_false(route_has_better(route, 4));
+    route_mark(route, 4, true, false);
+    assert_true(route_has_better(route, 4)); /* it drains */
+    assert_false(route_has_better(route, 2));
+    route_leave(route, 4);
+    assert_in_range(ingress_of(route, 7, 0), 2, 3);
+    route_mark_lacking(route, 4, true);
+    route_mark(route, 4, true, true);
+    assert_false(route_has_better(route, 4)); /* all lack some */
+    route_stay(route, 4);
+    assert_int_equal(ingress_of(route, 8, 0), 4);
+}
+
 static void route_says_when_there_was_no_room(void **state)
 {
     uint64_t slots = 0x3f;
@@ -366,6 +390,7 @@ int main(void)
         T(route_is_partial_when_a_region_has_no_link),
         T(route_reaches_an_unlinked_member_through_its_region),
         T(route_takes_a_node_that_is_not_ready_when_there_is_no_other),
+        T(route_prefers_who_reaches_all),
         T(route_says_when_there_was_no_room),
         T(route_chooses_alike_on_every_origin),
         T(route_refuses_a_region_too_many),

@@ -285,6 +285,7 @@ static const struct peer_message messages[] = {
      .counts = true,
      .counted_sum = UINT64_MAX,
      .known_sum = 9,
+     .lacks = PEER_MEMBERS_MAX,
      .members = BYTES("0123456789abcdef0123456789abcdef")},
     {.type = PEER_HELLO},
     {.type = PEER_DELTA,
@@ -348,6 +349,7 @@ static void messages_come_back_as_they_went(void **state)
                     back.known_sum == m->known_sum);
         assert_true(back.heard_seq == m->heard_seq);
         assert_true(back.through == m->through);
+        assert_int_equal(back.lacks, m->lacks);
         assert_true(back.from == m->from && back.part == m->part);
         assert_true(back.parts == m->parts);
         assert_true(back.records_len == m->records_len);
@@ -369,7 +371,8 @@ static void messages_come_back_as_they_went(void **state)
 
 /* From `ready` to `members`, and `again_ms`. */
 #define HELLO(middle, again) \
-    BYTES("\xdc\0\x12\x01\1\1\1\1\1\1" middle "\1" again "\1\1\xc2\xc2\1\1")
+    BYTES("\xdc\0\x13\x01\1\1\1\1\1\1" middle "\1" again \
+          "\1\1\xc2\xc2\1\1\1")
 
 static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
 {
@@ -393,7 +396,7 @@ static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
         {HELLO("\1\xc2\xc4\0", "\1"), ERR_SYNTAX},
         {HELLO("\xc2\xc2\xc5\x40\x01", "\1"), ERR_SYNTAX},
         {HELLO("\xc2\xc2\xc4\0", "\xcd\xea\x61"), ERR_SYNTAX},
-        {BYTES("\xdc\0\x11\x01\1\1\1\1\1\1\xc2\xc2\xc4\0\1\1\1\1\xc2\xc2\1"),
+        {BYTES("\xdc\0\x12\x01\1\1\1\1\1\1\xc2\xc2\xc4\0\1\1\1\1\xc2\xc2\1\1"),
          ERR_SYNTAX},
         /* delta: from a later version; too many records; too long */
         {BYTES("\x96\x02\5\1\6\0\xc4\0"), ERR_SYNTAX},
