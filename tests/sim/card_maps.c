@@ -27,7 +27,7 @@ enum {
     WIRE_BYTES_MS = 125000, /* 1 Gb/s */
     PEERS = 64,
     BARRIER_MS = 5000,
-    HELLOS = 50, /* a second at most: cluster/link.c */
+    HELLO_LINKS = 10, /* so many hear one a second: cluster/link.c */
     /* Around each control message: nng's length, TCP and IP with a time stamp,
      * and the acknowledgement that comes back. */
     FRAME_LEN = 8 + 52 + 52,
@@ -199,8 +199,9 @@ static void play_hellos(const struct card_run *run, uint64_t seed,
     sim_run(sim, STEADY_MS);
     uint64_t before = control_bytes(sim);
     sim_run(sim, STEADY_MS);
-    uint64_t links = run->n - 1 < HELLOS ? run->n - 1 : HELLOS;
-    uint64_t hellos = links * run->n * STEADY_MS / 1000;
+    uint64_t links = run->n - 1;
+    uint64_t again_s = links < HELLO_LINKS ? 1 : links / HELLO_LINKS;
+    uint64_t hellos = links * run->n * STEADY_MS / 1000 / again_s;
     card_add_rate(tally,
                   control_bytes(sim) - before +
                       hellos * (SEAL_OVERHEAD + header_len() + FRAME_LEN),
