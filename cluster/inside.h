@@ -184,7 +184,8 @@ struct cluster {
     struct peer *peers[CLUSTER_PEERS_MAX]; /* by slot */
     size_t slots;                          /* one past the highest in use */
     size_t turns_due; /* peers with open_due or close_due */
-    bool lanes_due;   /* a peer may have something due in its lane */
+    bool lanes_due;   /* a peer may have something due in its lane ... */
+    size_t lanes_at;  /* ... and is looked for from this slot on */
     size_t linked_len;
     size_t near_linked_len;
     size_t late_len;

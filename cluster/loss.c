@@ -225,12 +225,15 @@ bool loss_next(struct cluster *cluster, struct cluster_effect *effect)
         *effect = (struct cluster_effect){.type = CLUSTER_GAP};
         return true;
     }
-    for (size_t i = 0; cluster->lanes_due && i < cluster->slots; i++) {
-        struct peer *peer = peer_at(cluster, i);
+    /* From where the last one was: often all of them have something due. */
+    for (size_t n = cluster->slots; cluster->lanes_due && n > 0; n--) {
+        cluster->lanes_at %= cluster->slots;
+        struct peer *peer = peer_at(cluster, cluster->lanes_at);
         if (peer != NULL && peer_next(cluster, peer, effect)) {
-            effect->slot = (uint16_t)i;
+            effect->slot = (uint16_t)cluster->lanes_at;
             return true;
         }
+        cluster->lanes_at++;
     }
     cluster->lanes_due = false;
     return false;
