@@ -6,8 +6,9 @@ import net from 'node:net';
 import { get, sleep, until } from '../e2e/harness.mjs';
 
 const FILLER = 'slow-reader-filler';
-const WAITING_LEN = 64 << 10; // below what a node takes for too slow
-const AT_ONCE = 4; // of 16 KiB: the system takes some megabytes first
+const VALUE_LEN = 8 << 10;
+const WAITING_LEN = 16 << 10; // far below what a node takes for too slow
+const AT_ONCE = 6; // the system takes some megabytes first
 const FILL_MS = 10000;
 const FIND_MS = 20000;
 
@@ -44,7 +45,7 @@ async function topicOf(conn) {
 }
 
 async function fill(url, conn) {
-  const value = 'x'.repeat(16 << 10);
+  const value = 'x'.repeat(VALUE_LEN);
   await until('items wait for the slow reader', FILL_MS, async () => {
     for (let i = 0; i < AT_ONCE; i += 1) conn.send('PUBLISH', FILLER, value);
     return await waiting(url) >= WAITING_LEN;
