@@ -341,6 +341,7 @@ static int read_some(struct bench_net *net, struct bench_conn *conn)
     if (net->scan.schedule.rate > 0) {
         net->scan.now_ns = bench_now_ns();
     }
+    net->heard += (uint64_t)n;
     struct bytes in = bytes_of(net->in, rest + (size_t)n);
     int exit_code = take(net, conn, &in);
     buf_reset(&conn->rest);
@@ -408,7 +409,7 @@ int bench_net_open(struct bench_net *net, struct bench_place *place,
                    struct bench_conn *conns, size_t len)
 {
     size_t begun = 0;
-    size_t before = 0;
+    uint64_t before = 0;
     uint64_t moved_ns = bench_now_ns();
     int rc = link_url_find(&place->url, LINK_WAIT_MS);
 
@@ -427,8 +428,8 @@ int bench_net_open(struct bench_net *net, struct bench_place *place,
             exit_code = bench_net_turn(net, TURN_NS);
         }
         bench_progress((double)net->ready / (double)len, "connecting", 0);
-        moved_ns = net->ready > before ? bench_now_ns() : moved_ns;
-        before = net->ready;
+        moved_ns = net->heard > before ? bench_now_ns() : moved_ns;
+        before = net->heard;
         if (bench_now_ns() - moved_ns > (uint64_t)OPEN_MS * 1000000) {
             return bench_fail(CLI_UNREACHABLE,
                               "%s does not answer on door %s (%zu of %zu "

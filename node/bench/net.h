@@ -43,7 +43,8 @@ struct bench_net {
     uint8_t *in; /* what one read may take, and a rest before it */
     size_t in_len;
     struct bench_scan scan;
-    size_t ready; /* of those that are being opened */
+    size_t ready;   /* of those that are being opened */
+    uint64_t heard; /* bytes */
     void (*on_read)(void *data, struct bench_conn *conn); /* may be NULL */
     void *data;
 };

@@ -64,18 +64,20 @@ const churn = {
   ],
 };
 
-const on = (who, topics, conns) => ({ who, server: 'one', args: { topics, conns } });
-const redisOn = (...words) => ({ ...on(...words), server: 'redis' });
+// bench_scaling: a fixed number of items in a turn, so that what is compared
+// makes as many system calls (tests/bench/scaling).
+const turns = (who, server, ...shape) => ({ who, server,
+  measure: ({ url, pids }) => figures(['build/bench_scaling', new URL(url).port, pids[0], ...shape, 1], TOOLS_MS) });
 const scaling = {
   name: 'scaling',
   rounds: 3, // a million subscribes in each
   fresh: true,
   rows: [
-    { name: 'topics', mode: 'topics', args: { size: 64 },
-      contenders: [on('1', 1, 1), on('10k', CONNS, CONNS), on('1M', 1000000, CONNS), redisOn('redis', CONNS, CONNS)] },
-    { name: 'clients', mode: 'topics', args: { size: 64 },
-      contenders: [on('1 client', 1000, 1), on('1,000 clients', 1000, 1000), redisOn('redis', 1000, 1000),
-        { who: '1 topic', server: 'one', mode: 'fanout', args: { subs: 1000 } }] },
+    { name: 'topics', contenders: [turns('1', 'one', 1, 1, 'along', 64), turns('1M', 'one', CONNS, 100, 'along', 64)] },
+    { name: 'scattered', contenders: [turns('64', 'one', 64, 1, 'across', 64), turns('1M', 'one', CONNS, 100, 'across', 64),
+      turns('redis', 'redis', CONNS, 100, 'across', 64)] },
+    { name: 'clients', contenders: [turns('1 client', 'one', 1, 1000, 'along', 64),
+      turns('1,000 clients', 'one', 1000, 1, 'along', 64), turns('1 topic', 'one', 1000, 1, 'shared', 1)] },
   ],
 };
 
