@@ -20,10 +20,12 @@ export function surroundings() {
     redis: said(['redis-server', '--version'], /v=([\d.]+)/), nats: said(['nats-server', '--version'], /v([\d.]+)/),
     mosquitto: said(['mosquitto', '-h'], /version ([\d.]+)/),
     commit: said(git('rev-parse', '--short', 'HEAD'), /(\w+)/) + (changed ? ', with changes' : ''),
+    // bbr paces even on loopback: latency is another with cubic.
+    congestion: fs.readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim(),
     date: new Date().toISOString().slice(0, 10), load: os.loadavg().map((v) => v.toFixed(1)).join(' '),
   };
 }
 
 export const sentence = (s) => `\`${s.command}\` at commit ${s.commit}, ${s.date}: ${s.cpu}, ${s.cores} cores, `
-  + `${s.system}, Linux ${s.kernel}; redis-server ${s.redis}, nats-server ${s.nats}, mosquitto ${s.mosquitto}; `
+  + `${s.system}, Linux ${s.kernel} (TCP ${s.congestion}); redis-server ${s.redis}, nats-server ${s.nats}, mosquitto ${s.mosquitto}; `
   + `load average ${s.load} at the start.`;
