@@ -286,7 +286,8 @@ static bool is_known(const void *data, uint64_t origin)
     return false;
 }
 
-static bool raise(struct cluster *cluster, uint64_t origin, uint64_t count)
+static bool raise_fence(struct cluster *cluster, uint64_t origin,
+                        uint64_t count)
 {
     int rc = fences_raise(&cluster->fences, origin, count);
 
@@ -327,7 +328,8 @@ void moves_fenced(struct cluster *cluster, uint16_t slot, struct bytes pairs)
     for (size_t at = 0; at < pairs.len; at += PEER_NUMBER_LEN) {
         uint64_t origin = fence_origin(pairs, at);
         if (peer->near || origin == node_id_u64(&peer->id)) {
-            raised = raise(cluster, origin, fence_count(pairs, at)) || raised;
+            raised = raise_fence(cluster, origin, fence_count(pairs, at)) ||
+                     raised;
         }
     }
     if (raised && cluster->gate.ready) { /* before that nothing is owed */
