@@ -14,7 +14,8 @@
  * All figures in bytes, one line of KEY=VALUE. Blocking sockets; whatever goes
  * wrong ends the program with a sentence and exit code 1.
  */
-#include <arpa/inet.h>
+#include "tests/bench/caller.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -25,7 +26,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -40,33 +40,6 @@ enum {
 
 static const char *port;
 static const char *pid;
-static const char *stage = "start"; /* what it was at, when it failed */
-
-_Noreturn static void die(const char *what)
-{
-    fprintf(stderr, "bench_memory: %s: %s: %s\n", stage, what,
-            errno != 0 ? strerror(errno) : "end of file");
-    exit(1);
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000;
-}
-
-static unsigned number(const char *text)
-{
-    char *end;
-    unsigned long n = strtoul(text, &end, 10);
-
-    if (*end != '\0' || n == 0 || n > 100000000) {
-        die("a number is expected");
-    }
-    return (unsigned)n;
-}
 
 /* The number behind `key` in a file of /proc; 0: not there. */
 static uint64_t proc_number(const char *path, const char *key)
@@ -96,40 +69,6 @@ static uint64_t resident(void)
 static uint64_t kernel(void)
 {
     return proc_number("/proc/net/sockstat", " mem ") * 4096;
-}
-
-static int dial(int rcvbuf)
-{
-    const struct timeval wait = {.tv_sec = ANSWER_S};
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)number(port)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    if (fd < 0) {
-        die("socket");
-    }
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-    if (rcvbuf > 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
-    }
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
-        die("connect");
-    }
-    return fd;
-}
-
-static void say(int fd, const char *p, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
-        if (n <= 0) {
-            die("send");
-        }
-        p += n;
-        len -= (size_t)n;
-    }
 }
 
 /* Reads until `mark` came `times` times. A mark in two pieces is found. */
@@ -261,9 +200,9 @@ static int hold(char **argv, int argc)
     uint64_t before = resident();
     uint64_t kernel_before = kernel();
 
-    stage = "those who stay";
+    caller_stage("those who stay");
     for (unsigned c = 0; c < conns; c++) {
-        int fd = dial(0);
+        int fd = dial(port, ANSWER_S, 0);
         subscribe(fd, argv[1], "c", same ? 0 : c * topics, topics);
     }
     rest_ms(QUIET_MS);
@@ -299,14 +238,14 @@ static void look(struct look *l)
     static const char item[] = "PUBLISH healthy 0\r\n";
     uint64_t start = now_us();
 
-    stage = "the one who reads";
+    caller_stage("the one who reads");
     say(l->pub, item, sizeof item - 1);
     await(l->sub, "message\r\n$7\r\nhealthy\r\n$1\r\n0\r\n", 1);
     if (l->len < LOOKS_MAX) {
         l->us[l->len++] = now_us() - start;
     }
     await(l->pub, "\n", 1);
-    stage = "the publisher";
+    caller_stage("the publisher");
 }
 
 static void publish(int fd, unsigned topics, uint64_t *published)
@@ -332,7 +271,7 @@ static void stall_all(const char *door, unsigned conns, unsigned topics)
 {
     for (unsigned c = 0; c < conns; c++) {
         char name[32];
-        int fd = dial(STALLED_RCVBUF);
+        int fd = dial(port, ANSWER_S, STALLED_RCVBUF);
         /* Eight digits, as it is published. */
         (void)snprintf(name, sizeof name, "t%07u", c % topics / 10);
         subscribe(fd, door, name, c % topics % 10, 1);
@@ -349,17 +288,17 @@ static int stall(char **argv)
     uint64_t published = 0;
     uint64_t most = 0;
 
-    stage = "those who stall";
+    caller_stage("those who stall");
     stall_all(argv[1], conns, topics);
-    healthy.sub = dial(0);
+    healthy.sub = dial(port, ANSWER_S, 0);
     say(healthy.sub, "SUBSCRIBE healthy\r\n", 19);
     await(healthy.sub, "subscribe\r\n", 1);
-    healthy.pub = dial(0);
+    healthy.pub = dial(port, ANSWER_S, 0);
     rest_ms(QUIET_MS);
     uint64_t before = resident();
     uint64_t kernel_before = kernel();
     uint64_t kernel_most = kernel_before;
-    int publisher = dial(0);
+    int publisher = dial(port, ANSWER_S, 0);
     while (published < items) {
         for (int i = 0; i < 4; i++) {
             publish(publisher, topics, &published);

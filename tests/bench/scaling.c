@@ -14,7 +14,8 @@
  *
  * RESP, values of 64 bytes, names of one length: each delivery is as long.
  */
-#include <arpa/inet.h>
+#include "tests/bench/caller.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -25,7 +26,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -59,32 +59,6 @@ struct run {
     uint64_t published;
 };
 
-_Noreturn static void die(const char *what)
-{
-    fprintf(stderr, "bench_scaling: %s: %s\n", what,
-            errno != 0 ? strerror(errno) : "end of file");
-    exit(1);
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000;
-}
-
-static unsigned number(const char *text)
-{
-    char *end;
-    unsigned long n = strtoul(text, &end, 10);
-
-    if (*end != '\0' || n == 0 || n > 100000000) {
-        die("a number is expected");
-    }
-    return (unsigned)n;
-}
-
 /* Of all threads, as the scheduler counts it. */
 static uint64_t cpu_ns(const char *pid)
 {
@@ -109,36 +83,6 @@ static uint64_t cpu_ns(const char *pid)
     }
     closedir(tasks);
     return sum;
-}
-
-static int dial(const char *port)
-{
-    const struct timeval wait = {.tv_sec = ANSWER_S};
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)number(port)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    if (fd < 0) {
-        die("socket");
-    }
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
-        die("connect");
-    }
-    return fd;
-}
-
-static void say(int fd, const char *p, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
-        if (n <= 0) {
-            die("send");
-        }
-        p += n;
-        len -= (size_t)n;
-    }
 }
 
 static void hear(int fd, size_t len)
@@ -199,13 +143,13 @@ static void open_conns(struct run *run)
         die("memory");
     }
     for (unsigned c = 0; c < run->conns; c++) {
-        run->fds[c] = dial(run->port);
+        run->fds[c] = dial(run->port, ANSWER_S, 0);
         subscribe(run->fds[c], run->order == SHARED ? 0 : c * run->topics,
                   run->topics);
         char rest[4096]; /* what came behind the last ':' */
         (void)recv(run->fds[c], rest, sizeof rest, MSG_DONTWAIT);
     }
-    run->publisher = dial(run->port);
+    run->publisher = dial(run->port, ANSWER_S, 0);
 }
 
 /* --- a turn --- */
