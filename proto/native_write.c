@@ -164,6 +164,56 @@ static void put_attrs(struct writer *w, const struct item_attrs *a)
     }
 }
 
+static void write_json_item(const struct item *item,
+                            const struct item_attrs *attrs, uint64_t page,
+                            uint64_t seq, struct buf *out)
+{
+    struct writer w = begin(NATIVE_JSON, out, 0, "item");
+
+    put_text(&w, "cache", item->cache);
+    put_text(&w, "topic", item->topic);
+    put_number(&w, "page", page);
+    put_number(&w, "seq", seq);
+    put_hex(&w, "origin", item->origin);
+    put_number(&w, "at", item->at_ms);
+    put_text_if(&w, "publisher", item->publisher);
+    put_attrs(&w, attrs);
+    if ((item->flags & ITEM_BINARY) != 0) {
+        put_data(&w, "data", item->value);
+    } else {
+        put_text(&w, "text", item->value);
+    }
+    end(&w);
+}
+
+static void write_msgpack_item(const struct item *item,
+                               const struct item_attrs *attrs, uint64_t page,
+                               uint64_t seq, struct buf *out)
+{
+    struct writer w = {.format = NATIVE_MSGPACK, .out = out};
+    size_t len = attrs_len(attrs);
+    uint8_t origin[8];
+
+    bytes_put_u64be(origin, item->origin);
+    mp_put_array(out, len > 0 ? 9 : 8);
+    mp_put_str(out, item->cache);
+    mp_put_str(out, item->topic);
+    mp_put_u64(out, page);
+    mp_put_u64(out, seq);
+    mp_put_bin(out, bytes_of(origin, sizeof origin));
+    mp_put_u64(out, item->at_ms);
+    mp_put_str(out, item->publisher);
+    if ((item->flags & ITEM_BINARY) != 0) {
+        mp_put_bin(out, item->value);
+    } else {
+        mp_put_str(out, item->value);
+    }
+    if (len > 0) {
+        mp_put_map(out, (uint32_t)len);
+        put_attrs(&w, attrs);
+    }
+}
+
 void native_write_item(enum native_format format, const struct item *item,
                        uint64_t page, uint64_t seq, struct buf *out)
 {
@@ -172,22 +222,11 @@ void native_write_item(enum native_format format, const struct item *item,
     if (item->attrs.len > 0 && item_attrs_read(item->attrs, &attrs) != 0) {
         attrs = (struct item_attrs){0}; /* the value still counts */
     }
-    size_t len = (item->publisher.len > 0 ? 9 : 8) + attrs_len(&attrs);
-    struct writer w = begin(format, out, len, "item");
-    put_text(&w, "cache", item->cache);
-    put_text(&w, "topic", item->topic);
-    put_number(&w, "page", page);
-    put_number(&w, "seq", seq);
-    put_hex(&w, "origin", item->origin);
-    put_number(&w, "at", item->at_ms);
-    put_text_if(&w, "publisher", item->publisher);
-    put_attrs(&w, &attrs);
-    if ((item->flags & ITEM_BINARY) != 0) {
-        put_data(&w, "data", item->value);
+    if (format == NATIVE_JSON) {
+        write_json_item(item, &attrs, page, seq, out);
     } else {
-        put_text(&w, "text", item->value);
+        write_msgpack_item(item, &attrs, page, seq, out);
     }
-    end(&w);
 }
 
 void native_write_gap(enum native_format format, struct bytes cache,

@@ -154,38 +154,38 @@ static void hear_json(struct fake_conn *fake, struct heard *heard)
     json_decref(root);
 }
 
-static void take_mp_field(struct mp *mp, struct heard *heard)
+static void take_mp_attr(struct mp *mp, struct heard *heard)
 {
     struct bytes key = mp_take_str(mp, 64);
-    if (bytes_eq(key, BYTES("page"))) {
-        heard->page = mp_take_u64(mp);
-    } else if (bytes_eq(key, BYTES("seq"))) {
-        heard->seq = mp_take_u64(mp);
-    } else if (bytes_eq(key, BYTES("event"))) {
+    if (bytes_eq(key, BYTES("event"))) {
         struct bytes text = mp_take_str(mp, 63);
         memcpy(heard->event, text.p, text.len);
-    } else if (bytes_eq(key, BYTES("publisher"))) {
-        struct bytes text = mp_take_str(mp, 63);
-        memcpy(heard->publisher, text.p, text.len);
-    } else if (bytes_eq(key, BYTES("topic"))) {
-        assert_bytes(mp_take_str(mp, 512), TOPIC);
-    } else if (bytes_eq(key, BYTES("text"))) {
-        buf_add_bytes(&heard->value, mp_take_str(mp, SIZE_MAX));
-    } else if (bytes_eq(key, BYTES("data"))) {
-        heard->binary = true;
-        buf_add_bytes(&heard->value, mp_take_bin(mp, SIZE_MAX));
     } else {
         mp_skip(mp);
     }
 }
 
+/* [cache, topic, page, seq, origin, at, publisher, value] or with {attributes}
+ */
 static void hear_msgpack(struct fake_conn *fake, struct heard *heard)
 {
     struct bytes message = next(fake);
     struct mp mp = mp_of(message);
-    uint32_t len = mp_take_map(&mp);
-    for (uint32_t i = 0; i < len; i++) {
-        take_mp_field(&mp, heard);
+    uint32_t len = mp_take_array(&mp);
+    mp_skip(&mp);
+    assert_bytes(mp_take_str(&mp, 512), TOPIC);
+    heard->page = mp_take_u64(&mp);
+    heard->seq = mp_take_u64(&mp);
+    assert_int_equal(mp_take_bin(&mp, 8).len, 8);
+    assert_int_not_equal(mp_take_u64(&mp), 0);
+    struct bytes publisher = mp_take_str(&mp, 63);
+    memcpy(heard->publisher, publisher.p, publisher.len);
+    heard->binary = mp_next_type(&mp) == MP_BIN;
+    buf_add_bytes(&heard->value, heard->binary ? mp_take_bin(&mp, SIZE_MAX)
+                                               : mp_take_str(&mp, SIZE_MAX));
+    uint32_t attrs = len == 9 ? mp_take_map(&mp) : 0;
+    for (uint32_t i = 0; i < attrs; i++) {
+        take_mp_attr(&mp, heard);
     }
     assert_int_equal(mp_outcome(&mp), message.len);
 }

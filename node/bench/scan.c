@@ -78,7 +78,7 @@ size_t bench_websocket_head(struct bytes in, uint64_t *len)
     return head_len;
 }
 
-/* Its message begins with the byte that counts the fields. */
+/* Its message begins with the byte that counts what is in it. */
 static enum match find_websocket(const struct bench_layout *layout,
                                  struct bytes in, struct frame *frame)
 {

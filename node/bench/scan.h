@@ -30,7 +30,7 @@ enum bench_gap {
     BENCH_GAP_LINE,     /* up to a line feed, which belongs to it */
     BENCH_GAP_WEBSOCKET /* a WebSocket frame: its own head says how long the gap
                            is; the first byte of its message is skipped, for
-                           msgpack counts there what is optional */
+                           msgpack counts there what is in it */
 };
 
 struct bench_layout {
