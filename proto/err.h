@@ -32,6 +32,9 @@
     X(VERSION, 4260, 426, "protocol version not supported")              \
     X(LIMIT, 4290, 429, "a limit of this connection or node is reached") \
     X(SLOW, 4291, 429, "the reader is too slow")                         \
+    X(QUOTA_RATE, 4292, 429, "over the publish rate of this cache")      \
+    X(QUOTA_ITEM, 4293, 429, "over the item size of this cache")         \
+    X(QUOTA_SUBS, 4294, 429, "over the subscriptions of this cache")     \
     X(HEAD_TOO_BIG, 4310, 431, "request head larger than the limit")     \
     X(INTERNAL, 5000, 500, "internal error")                             \
     X(UNSUPPORTED, 5010, 501, "not supported here")                      \
