@@ -102,6 +102,7 @@ int client_open(struct client *client, const struct door *door,
         }
     }
     client->door = door;
+    client->opened_ms = client->core->now_ms;
     if (client->core->auth.insecure) {
         client->logged_in = true;
     }
@@ -133,8 +134,14 @@ void client_leave_door(struct client *client)
 /* Memory is short in the middle of its output: no last words are possible. */
 void client_abort(struct client *client)
 {
+    const struct carrier *carrier = client->conn->carrier;
+
     client->closing = true;
-    conn_close(client->conn);
+    if (carrier->abort != NULL) {
+        carrier->abort(client);
+    } else {
+        conn_close(client->conn);
+    }
 }
 
 void client_close(struct client *client, int err)
@@ -161,7 +168,11 @@ void client_close(struct client *client, int err)
     client_deadline(client, DEADLINE_NEVER);
     (void)deadline_set(&client->core->deadlines, &client->watch,
                        DEADLINE_NEVER);
-    conn_finish(client->conn);
+    if (carrier->finish != NULL) {
+        carrier->finish(client);
+    } else {
+        conn_finish(client->conn);
+    }
 }
 
 /* --- output --- */
@@ -215,9 +226,15 @@ void client_stream(struct client *client, const struct http_response *response)
 
 void client_end(struct client *client)
 {
+    client_end_with(client, NULL, 0);
+}
+
+void client_end_with(struct client *client, const struct http_header *trailers,
+                     size_t len)
+{
     if (!client->closing) {
         settle_for(client);
-        client->conn->carrier->end(client);
+        client->conn->carrier->end(client, trailers, len);
     }
 }
 

@@ -54,10 +54,12 @@ struct client {
     bool slow;
     bool saying; /* inside the last words of door and carrier */
     bool closing;
+    bool cut; /* the peer ended it before we did: door->on_close() may ask */
     bool logged_in; /* said who it is: pre-login bounds no longer hold */
 
     struct conn *conn;
-    void *state; /* door->state_len zeroed bytes, freed with it */
+    void *state;        /* door->state_len zeroed bytes, freed with it */
+    uint64_t opened_ms; /* core->now_ms when the door got it */
     struct identity *who;
     struct aim aim;   /* what it published to last */
     struct sub *subs; /* newest first */
@@ -102,7 +104,7 @@ void client_leave_door(struct client *client);
 
 /* Begins the end: nobody waits for a barrier any more, the door says why in its
  * own words when err is not 0, its subscriptions end, what waits is written,
- * then the carrier closes.
+ * then the carrier closes: the connection, or of HTTP/2 this stream alone.
  * Again: later calls do nothing. */
 void client_close(struct client *client, int err);
 
@@ -157,11 +159,16 @@ void client_write(struct client *client, struct bytes bytes);
 void client_send(struct client *client, struct bytes message);
 
 /* Request doors. respond() is a whole answer; stream() sends the head and then
- * client_write() adds to the body until client_end(). */
+ * client_write() adds to the body until client_end(), which is
+ * client_end_with() without trailers. HTTP/1 drops trailers: only HTTP/2
+ * carries them. Over HTTP/2 respond() with an empty body is a head that ends
+ * the stream. */
 void client_respond(struct client *client,
                     const struct http_response *response);
 void client_stream(struct client *client, const struct http_response *response);
 void client_end(struct client *client);
+void client_end_with(struct client *client, const struct http_header *trailers,
+                     size_t len);
 
 /* Marks for the flush at the end of the turn; the verbs above do it. */
 void client_dirty(struct client *client);

@@ -110,6 +110,14 @@ void tcp_resume(struct tcp *tcp)
 /* --- reading
  * --------------------------------------------------------------------- */
 
+/* It is the peer who ends it. */
+static void note_cut(struct conn *conn)
+{
+    if (conn->client != NULL && !conn->client->closing) {
+        conn->client->cut = true;
+    }
+}
+
 /* No more will come. What it asked for may still be taken: some clients end
  * their side right after the request. */
 static void on_end(struct tcp *tcp)
@@ -133,6 +141,12 @@ static bool is_owed(const struct tcp *tcp)
             (conn->client != NULL && conn->client->corks != NULL));
 }
 
+void tcp_break(struct tcp *tcp)
+{
+    note_cut(&tcp->conn);
+    conn_close(&tcp->conn);
+}
+
 void tcp_end(struct tcp *tcp)
 {
     struct conn *conn = &tcp->conn;
@@ -140,6 +154,7 @@ void tcp_end(struct tcp *tcp)
     if (!tcp->ended || conn->closing || is_owed(tcp)) {
         return;
     }
+    note_cut(conn);
     if (conn->client != NULL) {
         client_close(conn->client, 0);
     }
@@ -178,7 +193,7 @@ void tcp_read(struct tcp *tcp)
         } else if (n == 0) {
             on_end(tcp);
         } else if (errno != EAGAIN && errno != EINTR) {
-            conn_close(&tcp->conn);
+            tcp_break(tcp);
         }
     }
 }

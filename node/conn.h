@@ -48,16 +48,23 @@ struct carrier {
     void (*send)(struct client *client, struct bytes message);
     void (*respond)(struct client *client, const struct http_response *r);
     void (*stream)(struct client *client, const struct http_response *r);
-    void (*end)(struct client *client);
+    void (*end)(struct client *client, const struct http_header *trailers,
+                size_t len);
     /* Last words of the carrier itself (a WebSocket close frame). */
     void (*say_close)(struct client *client, int err);
+    /* Ends a closing client when its output is written, or at once. NULL: the
+     * whole conn, by conn_finish() or conn_close(). */
+    void (*finish)(struct client *client);
+    void (*abort)(struct client *client);
 };
 
 struct conn {
     struct core *core;
     const struct carrier *carrier;
     void *carrier_state;
-    struct client *client; /* the only one, or the first; NULL: none yet */
+    /* The only one, or what all streams of the conn are written through;
+     * NULL: none yet. */
+    struct client *client;
     struct addr remote;
     bool bounds_hello_out; /* limits.hello_out_len holds for a stranger */
     bool paused;

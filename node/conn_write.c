@@ -102,7 +102,7 @@ static void write_out(struct tcp *tcp, struct client *client)
         size_t n = gather(tcp->all, iov, len, bufs, &total);
         ssize_t sent = send_bufs(tcp->fd, bufs, n);
         if (sent < 0) {
-            conn_close(&tcp->conn);
+            tcp_break(tcp);
             return;
         }
         core->stats.bytes_out += (uint64_t)sent;

@@ -310,8 +310,12 @@ static void h1_stream(struct client *client, const struct http_response *r)
     }
 }
 
-static void h1_end(struct client *client)
+/* Nobody reads trailers of HTTP/1. */
+static void h1_end(struct client *client, const struct http_header *trailers,
+                   size_t len)
 {
+    (void)trailers;
+    (void)len;
     client_close(client, 0);
 }
 

@@ -69,6 +69,8 @@ int watch_open(struct conns *conns);
 void watch_close(struct conns *conns);
 /* More output waits than is good: it is asked nothing before it has read. */
 bool tcp_is_backlogged(const struct tcp *tcp);
+/* The peer is gone. */
+void tcp_break(struct tcp *tcp);
 /* Ends the conn if the peer's side has ended and all is answered. */
 void tcp_end(struct tcp *tcp);
 /* It is offered what waits at the end of the turn. */

@@ -55,6 +55,17 @@ void conn_pause(struct conn *conn, bool paused)
 
 /* --- the carrier --- */
 
+static void keep_headers(struct buf *to, const struct http_header *headers,
+                         size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        buf_add_bytes(to, headers[i].name);
+        buf_add_str(to, ": ");
+        buf_add_bytes(to, headers[i].value);
+        buf_add_u8(to, '\n');
+    }
+}
+
 static void keep_head(struct fake_conn *fake, const struct http_response *r)
 {
     fake->status = r->status;
@@ -64,12 +75,7 @@ static void keep_head(struct fake_conn *fake, const struct http_response *r)
         buf_add_bytes(&fake->head, r->content_type);
         buf_add_u8(&fake->head, '\n');
     }
-    for (size_t i = 0; i < r->headers_len; i++) {
-        buf_add_bytes(&fake->head, r->headers[i].name);
-        buf_add_str(&fake->head, ": ");
-        buf_add_bytes(&fake->head, r->headers[i].value);
-        buf_add_u8(&fake->head, '\n');
-    }
+    keep_headers(&fake->head, r->headers, r->headers_len);
 }
 
 static void fake_send(struct client *client, struct bytes message)
@@ -99,9 +105,14 @@ static void fake_stream(struct client *client, const struct http_response *r)
     client_write(client, r->body);
 }
 
-static void fake_end(struct client *client)
+static void fake_end(struct client *client, const struct http_header *trailers,
+                     size_t len)
 {
-    fake_of(client->conn)->ended = true;
+    struct fake_conn *fake = fake_of(client->conn);
+
+    fake->ended = true;
+    buf_reset(&fake->trailers);
+    keep_headers(&fake->trailers, trailers, len);
 }
 
 static void fake_say_close(struct client *client, int err)
@@ -189,6 +200,7 @@ void fake_conn_free(struct fake_conn *fake)
     buf_fini(&fake->in);
     buf_fini(&fake->out);
     buf_fini(&fake->head);
+    buf_fini(&fake->trailers);
     free(fake);
 }
 
@@ -247,6 +259,7 @@ void fake_conn_reset(struct fake_conn *fake)
 {
     buf_reset(&fake->out);
     buf_reset(&fake->head);
+    buf_reset(&fake->trailers);
     fake->status = 0;
     fake->taken = 0;
 }

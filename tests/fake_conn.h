@@ -41,8 +41,9 @@ struct fake_conn {
     unsigned status; /* 0: no answer yet */
     struct buf head; /* "name: value\n" of each header, content type first */
     bool streaming;
-    bool ended;     /* client_respond(), or client_end() */
-    int said_close; /* the error that the carrier's say_close() got */
+    bool ended; /* client_respond(), client_end() or client_end_with() */
+    struct buf trailers; /* of client_end_with(), as `head` */
+    int said_close;      /* the error that the carrier's say_close() got */
 };
 
 extern const struct carrier carrier_fake;
@@ -77,7 +78,7 @@ void fake_conn_say_message(struct fake_conn *fake, struct bytes message,
                            bool binary);
 
 struct bytes fake_conn_out(const struct fake_conn *fake);
-/* Forgets `out`, `head` and `status`. */
+/* Forgets `out`, `head`, `trailers` and `status`. */
 void fake_conn_reset(struct fake_conn *fake);
 /* Takes the next whole WebSocket message from the front of the output, which
  * it borrows until the next flush or reset. false: there is none. */

@@ -26,6 +26,79 @@ static void a_door_comes_and_goes_with_its_state(void **state)
     assert_int_equal(fake_door_seen.closed, 2);
 }
 
+static void a_door_learns_when_it_got_its_client(void **state)
+{
+    struct world w;
+    (void)state;
+
+    world_init(&w);
+    struct client *a = world_open(&w, 0, &door_lines);
+    assert_int_equal(a->opened_ms, w.core.now_ms);
+    client_leave_door(a);
+    fake_wait(&w.core, 250);
+    assert_int_equal(client_open(a, &door_plain, NULL, 0), 0);
+    assert_int_equal(a->opened_ms, w.core.now_ms);
+    world_fini(&w);
+}
+
+static void trailers_reach_a_carrier_that_has_them(void **state)
+{
+    static const struct http_header trailers[] = {
+        {BYTES("grpc-status"), BYTES("0")},
+        {BYTES("err"), BYTES("none")},
+    };
+    struct world w;
+    (void)state;
+
+    world_init(&w);
+    struct client *a = world_open(&w, 0, &door_lines);
+    client_write(a, BYTES("body"));
+    client_end_with(a, trailers, ARRAY_LEN(trailers));
+    assert_true(w.conns[0]->ended);
+    assert_bytes(buf_bytes(&w.conns[0]->trailers),
+                 "grpc-status: 0\nerr: none\n");
+    client_end(a);
+    assert_int_equal(w.conns[0]->trailers.len, 0);
+    world_fini(&w);
+}
+
+static int finished;
+static int aborted;
+
+static void note_finish(struct client *client)
+{
+    assert_true(client->closing);
+    finished++;
+}
+
+static void note_abort(struct client *client)
+{
+    assert_true(client->closing);
+    aborted++;
+}
+
+/* Other clients of its conn go on. */
+static void a_carrier_of_many_ends_one_client_alone(void **state)
+{
+    struct carrier carrier = carrier_fake;
+    struct world w;
+    (void)state;
+
+    carrier.finish = note_finish;
+    carrier.abort = note_abort;
+    world_init(&w);
+    for (size_t i = 0; i < 2; i++) {
+        (void)world_open(&w, i, &door_lines);
+        w.conns[i]->conn.carrier = &carrier;
+    }
+    client_close(w.conns[0]->conn.client, 0);
+    client_abort(w.conns[1]->conn.client);
+    assert_int_equal(finished, 1);
+    assert_int_equal(aborted, 1);
+    assert_false(w.conns[0]->finishing || w.conns[1]->closed);
+    world_fini(&w);
+}
+
 static int open_refuses(struct client *client,
                         const struct http_request *request, size_t version)
 {
@@ -455,6 +528,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_door_comes_and_goes_with_its_state),
+        cmocka_unit_test(a_door_learns_when_it_got_its_client),
+        cmocka_unit_test(trailers_reach_a_carrier_that_has_them),
+        cmocka_unit_test(a_carrier_of_many_ends_one_client_alone),
         cmocka_unit_test(a_door_that_refuses_leaves_the_client_without_one),
         cmocka_unit_test(a_closing_client_takes_every_call_and_does_nothing),
         cmocka_unit_test(deadlines_reach_the_door),

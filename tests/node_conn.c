@@ -34,6 +34,7 @@ static void a_user_that_ends_its_side_still_gets_its_answer(void **state)
     assert_false(user->reset);
     until_open(0);
     assert_int_equal(table_seen.closed, 1);
+    assert_int_equal(table_seen.cut, 1);
 }
 
 static bool has_ended(void *data)
@@ -262,6 +263,32 @@ static void reset(struct user *user)
     user->fd = -1;
 }
 
+static void hang_up(struct user *user)
+{
+    close(user->fd);
+    user->fd = -1;
+}
+
+static void who_ended_it_is_known_at_the_end(void **state)
+{
+    struct user *user = connect_user(0);
+    (void)state;
+
+    say(user, "echo\nbye\n"); /* the door closes */
+    until_heard(user, SIZE_MAX);
+    hang_up(user);
+    until_open(0);
+    assert_int_equal(table_seen.closed, 1);
+    assert_int_equal(table_seen.cut, 0);
+    user = connect_user(1);
+    say(user, "echo\n");
+    until_heard(user, 5);
+    reset(user);
+    until_open(0);
+    assert_int_equal(table_seen.closed, 2);
+    assert_int_equal(table_seen.cut, 1);
+}
+
 static void what_was_said_before_a_reset_is_heard(void **state)
 {
     (void)state;
@@ -345,6 +372,7 @@ int main(void)
         TEST(a_reset_in_a_pause_does_not_turn_the_loop),
         TEST(accepted_sockets_have_all_options),
         TEST(a_drain_says_goodbye_and_ends),
+        TEST(who_ended_it_is_known_at_the_end),
         TEST(a_taken_address_is_a_conflict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

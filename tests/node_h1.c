@@ -395,6 +395,7 @@ static void a_stranger_may_send_little(void **state)
 
 static void a_stream_goes_on_until_its_end(void **state)
 {
+    static const struct http_header trailer = {BYTES("x"), BYTES("y")};
     (void)state;
 
     say(GET("/stream") GET("/now"));
@@ -404,9 +405,10 @@ static void a_stream_goes_on_until_its_end(void **state)
                  "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
                  "Connection: close\r\n\r\nbegin more");
     assert_int_equal(table_seen.requests, 1);
-    client_end(table_seen.later);
+    client_end_with(table_seen.later, &trailer, 1);
     fake_flush(&core);
     assert_true(fake->closed);
+    assert_false(out_has("x: y"));
 }
 
 static void a_request_whose_client_is_closed_is_answered(void **state)

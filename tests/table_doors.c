@@ -36,6 +36,7 @@ static int on_open(struct client *client, const struct http_request *request,
 static void on_close(struct client *client)
 {
     table_seen.closed++;
+    table_seen.cut += client->cut;
     if (table_seen.later == client) {
         table_seen.later = NULL;
     }

@@ -22,6 +22,7 @@ struct table_seen {
     int messages; /* that reached a door */
     int opened;
     int closed; /* on_close() */
+    int cut;    /* of these, by the peer */
     int errors; /* say_error() */
     int last_error;
     int last_byte;        /* first of "bye", after the close */
