@@ -6,15 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/err.h"
-
 static_assert((int)AUTH_PUBLISH == (int)TOKEN_PUBLISH, "one number for both");
 static_assert((int)AUTH_SUBSCRIBE == (int)TOKEN_SUBSCRIBE,
               "one number for both");
 
-static int denied(const struct auth *auth, const struct identity *who)
+static bool is_stranger(const struct auth *auth, const struct identity *who)
 {
-    return who == auth->anonymous && !auth->insecure ? ERR_UNAUTH : ERR_DENIED;
+    return who == auth->anonymous && !auth->insecure;
 }
 
 /* Whoever has no token. Without keys that is everyone, and may do everything
@@ -102,47 +100,131 @@ void identity_unref(struct identity *who)
     }
 }
 
-int auth_allows(const struct auth *auth, const struct identity *who,
+int auth_allows(struct auth *auth, const struct identity *who,
                 enum auth_action action, struct bytes cache, struct bytes topic,
                 uint64_t now_s)
 {
-    if (identity_has_expired(who, now_s)) {
-        return ERR_EXPIRED;
+    const struct token_grant grant = {
+        .cache = cache, .topic = topic, .role = (uint8_t)action};
+    int rc = identity_check(who, now_s);
+
+    if (rc != 0 ||
+        token_allows(&who->token, (enum token_role)action, cache, topic)) {
+        return rc;
     }
-    if (!token_allows(&who->token, (enum token_role)action, cache, topic)) {
-        return denied(auth, who);
-    }
-    return 0;
+    return is_stranger(auth, who) ? ERR_UNAUTH : auth_lacks(auth, &grant);
 }
 
-int auth_allows_pattern(const struct auth *auth, const struct identity *who,
+int auth_allows_pattern(struct auth *auth, const struct identity *who,
                         struct bytes cache, struct bytes pattern,
                         uint64_t now_s)
 {
+    const struct token_grant grant = {
+        .cache = cache, .all = true, .role = TOKEN_SUBSCRIBE};
+    int rc = identity_check(who, now_s);
+
     (void)pattern; /* whether it can meet a grant shows topic by topic */
-    if (identity_has_expired(who, now_s)) {
-        return ERR_EXPIRED;
+    if (rc != 0 || token_reaches(&who->token, TOKEN_SUBSCRIBE, cache)) {
+        return rc;
     }
-    return token_reaches(&who->token, TOKEN_SUBSCRIBE, cache)
-               ? 0
-               : denied(auth, who);
+    return is_stranger(auth, who) ? ERR_UNAUTH : auth_lacks(auth, &grant);
 }
 
 int auth_knows(const struct auth *auth, const struct identity *who,
                uint64_t now_s)
 {
-    if (identity_has_expired(who, now_s)) {
-        return ERR_EXPIRED;
-    }
-    return who == auth->anonymous && !auth->insecure ? ERR_UNAUTH : 0;
+    int rc = identity_check(who, now_s);
+
+    return rc == 0 && is_stranger(auth, who) ? ERR_UNAUTH : rc;
 }
 
-int auth_allows_admin(const struct auth *auth, const struct identity *who,
+int auth_allows_admin(struct auth *auth, const struct identity *who,
                       const char *scope, uint64_t now_s)
 {
-    if (identity_has_expired(who, now_s)) {
-        return ERR_EXPIRED;
+    int rc = identity_check(who, now_s);
+
+    if (rc != 0 || token_has_scope(&who->token, bytes_str(scope))) {
+        return rc;
     }
-    return token_has_scope(&who->token, bytes_str(scope)) ? 0
-                                                          : denied(auth, who);
+    return is_stranger(auth, who) ? ERR_UNAUTH : auth_lacks_scope(auth, scope);
+}
+
+/* --- what was missing --- */
+
+/* Names that are too long were not asked of a token: they are none. */
+static struct bytes keep(uint8_t *to, size_t cap, struct bytes name)
+{
+    size_t len = name.len <= cap ? name.len : 0;
+
+    if (len > 0) {
+        memcpy(to, name.p, len);
+    }
+    return bytes_of(to, len);
+}
+
+int auth_lacks(struct auth *auth, const struct token_grant *grant)
+{
+    struct auth_need *need = &auth->missing;
+
+    need->scope = NULL;
+    need->grant = *grant;
+    need->grant.cache = keep(need->names, CACHE_LEN_MAX, grant->cache);
+    need->grant.topic = keep(need->names + CACHE_LEN_MAX, TOPIC_LEN_MAX,
+                             grant->topic);
+    return ERR_DENIED;
+}
+
+int auth_lacks_scope(struct auth *auth, const char *scope)
+{
+    auth->missing.scope = scope;
+    return ERR_DENIED;
+}
+
+static bool knows_missing(const struct auth *auth)
+{
+    return auth->missing.scope != NULL || auth->missing.grant.role != 0;
+}
+
+static void add_name(struct buf *out, const char *what, struct bytes name,
+                     const char *end)
+{
+    buf_add_str(out, what);
+    buf_add_str(out, "\"");
+    buf_add_bytes(out, name);
+    buf_add_str(out, end);
+}
+
+void auth_missing(const struct auth *auth, struct buf *out)
+{
+    static const char *const roles[] = {
+        [TOKEN_PUBLISH] = "publish",
+        [TOKEN_SUBSCRIBE] = "subscribe",
+        [TOKEN_BOTH] = "both",
+    };
+    const struct token_grant *grant = &auth->missing.grant;
+
+    assert(knows_missing(auth));
+    if (auth->missing.scope != NULL) {
+        add_name(out, "needs the scope ", bytes_str(auth->missing.scope), "\"");
+        return;
+    }
+    add_name(out, "needs ", bytes_str(roles[grant->role]), "\" on ");
+    if (grant->cache.len == 0) {
+        buf_add_str(out, "every cache");
+    } else {
+        add_name(out, "cache ", grant->cache, "\"");
+    }
+    if (!grant->all) {
+        add_name(out, grant->prefix ? ", topics that begin with " : ", topic ",
+                 grant->topic, "\"");
+    }
+}
+
+void auth_add_text(const struct auth *auth, int err, struct buf *out)
+{
+    buf_add_str(out, err_text(err));
+    if (err == ERR_DENIED && knows_missing(auth)) {
+        buf_add_str(out, ": ");
+        auth_missing(auth, out);
+    }
 }

@@ -9,6 +9,9 @@
  * binds loopback only. With keys, an identity comes from a token, and what is
  * anonymous may do nothing.
  *
+ * A refusal names the grant that is missing, since nobody can guess which:
+ * auth_missing().
+ *
  * `struct identity` is shared by the clients that logged in with the same
  * token and is immutable. Loop thread only.
  *
@@ -21,15 +24,25 @@
 #include <stdint.h>
 
 #include "proto/bytes.h"
+#include "proto/err.h"
 #include "proto/token.h"
+#include "proto/topic.h"
 
 enum auth_action {
     AUTH_PUBLISH = 1,
     AUTH_SUBSCRIBE = 2
 };
 
+/* A right that somebody asked for and does not have: a grant, or a scope. */
+struct auth_need {
+    const char *scope; /* static text, or NULL */
+    struct token_grant grant;
+    uint8_t names[CACHE_LEN_MAX + TOPIC_LEN_MAX]; /* of the grant */
+};
+
 struct identity {
     uint32_t refs;
+    bool revoked;
     uint64_t expires_at; /* wall clock, seconds; 0 = never */
     struct token token;  /* subject, grants, scopes; owns its memory */
 };
@@ -38,6 +51,7 @@ struct auth {
     bool insecure; /* no token keys: everyone is anonymous with all rights */
     struct token_keys keys;
     struct identity *anonymous; /* what a client is before a login */
+    struct auth_need missing;   /* by the latest ERR_DENIED */
 };
 
 /* Copies the keys; none = insecure. Also readies libsodium for the whole
@@ -56,31 +70,51 @@ int auth_login(struct auth *auth, struct bytes token, uint64_t now_s,
 void identity_ref(struct identity *who);
 void identity_unref(struct identity *who);
 
-static inline bool identity_has_expired(const struct identity *who,
-                                        uint64_t now_s)
+/* Whether its token still holds: 0, ERR_EXPIRED or ERR_REVOKED. */
+static inline int identity_check(const struct identity *who, uint64_t now_s)
 {
-    return who->expires_at != 0 && who->expires_at <= now_s;
+    if (who->revoked) {
+        return ERR_REVOKED;
+    }
+    return who->expires_at != 0 && who->expires_at <= now_s ? ERR_EXPIRED : 0;
 }
 
-/* The one check. 0, ERR_DENIED, ERR_EXPIRED, or ERR_UNAUTH (anonymous, and a
- * token would be needed). */
-int auth_allows(const struct auth *auth, const struct identity *who,
+/* The one check. 0, ERR_DENIED, ERR_EXPIRED, ERR_REVOKED, or ERR_UNAUTH
+ * (anonymous, and a token would be needed). */
+int auth_allows(struct auth *auth, const struct identity *who,
                 enum auth_action action, struct bytes cache, struct bytes topic,
                 uint64_t now_s);
 
 /* A pattern may be subscribed if any grant of that cache could match under it;
  * each topic it matches is then checked by auth_allows(). */
-int auth_allows_pattern(const struct auth *auth, const struct identity *who,
+int auth_allows_pattern(struct auth *auth, const struct identity *who,
                         struct bytes cache, struct bytes pattern,
                         uint64_t now_s);
 
-/* Whoever showed a token that holds; when insecure, everyone. 0, ERR_UNAUTH or
- * ERR_EXPIRED. */
+/* Whoever showed a token that holds; when insecure, everyone. 0, ERR_UNAUTH,
+ * ERR_EXPIRED or ERR_REVOKED. */
 int auth_knows(const struct auth *auth, const struct identity *who,
                uint64_t now_s);
 
 /* Admin scopes: "admin:read", "admin:kick", ... "admin:*" covers all. */
-int auth_allows_admin(const struct auth *auth, const struct identity *who,
+int auth_allows_admin(struct auth *auth, const struct identity *who,
                       const char *scope, uint64_t now_s);
+
+/* Remembers what was missing, for auth_missing(), and returns ERR_DENIED: for
+ * who refuses by another check than those above. The names are copied. */
+int auth_lacks(struct auth *auth, const struct token_grant *grant);
+int auth_lacks_scope(struct auth *auth, const char *scope);
+
+/* Appends what the latest ERR_DENIED lacked, for people:
+ *   needs "publish" on cache "a", topic "b"
+ *   needs the scope "admin:read"
+ * The names are those that were asked for: valid UTF-8 without control
+ * characters. Again: any number of times, up to the next check; not before the
+ * first refusal. */
+void auth_missing(const struct auth *auth, struct buf *out);
+
+/* Appends what doors say of an error: err_text(), and after that of ERR_DENIED
+ * a colon and what is missing. So it is written right after the refusal. */
+void auth_add_text(const struct auth *auth, int err, struct buf *out);
 
 #endif

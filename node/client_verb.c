@@ -63,7 +63,7 @@ void client_logout(struct client *client)
 static int may_read(const struct client *client, enum topic_dialect dialect,
                     struct bytes cache, struct bytes topic)
 {
-    const struct auth *auth = &client->core->auth;
+    struct auth *auth = &client->core->auth;
 
     if (dialect == TOPIC_EXACT) {
         return auth_allows(auth, client->who, AUTH_SUBSCRIBE, cache, topic,
@@ -101,7 +101,7 @@ void client_recheck(struct client *client)
 static int check_item(const struct client *client,
                       const struct client_item *from, struct item *item)
 {
-    const struct core *core = client->core;
+    struct core *core = client->core;
     bool binary = (from->flags & ITEM_BINARY) != 0;
     int rc = 0;
 
@@ -131,8 +131,7 @@ static int check_item(const struct client *client,
     item->flags = (uint8_t)((from->flags & ITEM_FLAGS_KNOWN) |
                             (binary ? ITEM_BINARY : 0));
     if (item->hash != 0) {
-        return identity_has_expired(client->who, now_s(client)) ? ERR_EXPIRED
-                                                                : 0;
+        return identity_check(client->who, now_s(client));
     }
     return auth_allows(&core->auth, client->who, AUTH_PUBLISH, from->cache,
                        from->topic, now_s(client));

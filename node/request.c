@@ -274,15 +274,20 @@ static const char *advice_name(unsigned status)
                                             : NULL;
 }
 
-void request_add_error(struct buf *out, int err)
+void request_add_error(const struct client *client, struct buf *out, int err)
 {
+    struct buf text = {0};
+
+    auth_add_text(&client->core->auth, err, &text);
     buf_add_str(out, "{\"code\":");
     buf_add_u64(out, err_code(err));
     json_add_name(out, true, "error");
     json_add_string(out, bytes_str(err_name(err)));
     json_add_name(out, true, "message");
-    json_add_string(out, bytes_str(err_text(err)));
+    json_add_string(out, buf_bytes(&text));
     buf_add_u8(out, '}');
+    out->failed = out->failed || text.failed;
+    buf_fini(&text);
 }
 
 void request_error(struct client *client, const struct http_request *request,
@@ -296,7 +301,7 @@ void request_error(struct client *client, const struct http_request *request,
     };
 
     client->core->stats.refused++;
-    request_add_error(&body, err);
+    request_add_error(client, &body, err);
     response.body = buf_bytes(&body);
     respond(client, request, &response, advice_name(status),
             status == 401 ? "Bearer" : "1");

@@ -35,8 +35,9 @@ size_t request_cors(const struct client *client,
                     const struct http_request *request,
                     struct http_header out[REQUEST_CORS_HEADERS_MAX]);
 
-/* Appends {"code":4030,"error":"DENIED","message":"..."}. */
-void request_add_error(struct buf *out, int err);
+/* Appends {"code":4030,"error":"DENIED","message":"..."}; right after the
+ * refusal (auth_add_text()). */
+void request_add_error(const struct client *client, struct buf *out, int err);
 
 /* Answers with that and err's status, counted. */
 void request_error(struct client *client, const struct http_request *request,

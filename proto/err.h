@@ -22,6 +22,7 @@
     X(STATE, 4004, 400, "not allowed in this state")                     \
     X(UNAUTH, 4010, 401, "missing or invalid credentials")               \
     X(EXPIRED, 4011, 401, "the token has expired")                       \
+    X(REVOKED, 4012, 401, "the token was revoked")                       \
     X(DENIED, 4030, 403, "the token does not grant this")                \
     X(ORIGIN, 4031, 403, "origin or host not allowed")                   \
     X(NOT_FOUND, 4040, 404, "no such thing here")                        \

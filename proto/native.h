@@ -103,12 +103,13 @@ void native_write_published(enum native_format format, uint64_t id,
 /* "authenticated", "pong": an op with the id of its command. */
 void native_write_answer(enum native_format format, const char *op,
                          const struct native_command *command, struct buf *out);
-/* A subscription ended by expiry or lost rights. */
+/* A subscription ended by expiry or lost rights. `message`: for people. */
 void native_write_ended(enum native_format format, struct bytes cache,
-                        struct bytes topic, int err, struct buf *out);
+                        struct bytes topic, int err, struct bytes message,
+                        struct buf *out);
 /* command NULL: not about one command. */
 void native_write_error(enum native_format format,
                         const struct native_command *command, int err,
-                        struct buf *out);
+                        struct bytes message, struct buf *out);
 
 #endif

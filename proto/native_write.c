@@ -264,31 +264,32 @@ void native_write_answer(enum native_format format, const char *op,
     end(&w);
 }
 
-static void put_error(struct writer *w, int err)
+static void put_error(struct writer *w, int err, struct bytes message)
 {
     put_number(w, "code", err_code(err));
     put_text(w, "error", bytes_str(err_name(err)));
-    put_text(w, "message", bytes_str(err_text(err)));
+    put_text(w, "message", message);
     end(w);
 }
 
 void native_write_ended(enum native_format format, struct bytes cache,
-                        struct bytes topic, int err, struct buf *out)
+                        struct bytes topic, int err, struct bytes message,
+                        struct buf *out)
 {
     struct writer w = begin(format, out, 6, "ended");
     put_text(&w, "cache", cache);
     put_text(&w, "topic", topic);
-    put_error(&w, err);
+    put_error(&w, err, message);
 }
 
 void native_write_error(enum native_format format,
                         const struct native_command *command, int err,
-                        struct buf *out)
+                        struct bytes message, struct buf *out)
 {
     bool has_id = command != NULL && command->has_id;
     struct writer w = begin(format, out, has_id ? 5 : 4, "error");
     if (has_id) {
         put_number(&w, "id", command->id);
     }
-    put_error(&w, err);
+    put_error(&w, err, message);
 }

@@ -176,6 +176,80 @@ static void a_pattern_needs_a_grant_of_that_cache(void **state)
     auth_fini(&auth);
 }
 
+static void missing_is(const struct auth *auth, const char *text)
+{
+    struct buf out = {0};
+
+    auth_add_text(auth, ERR_DENIED, &out);
+    buf_add_u8(&out, 0);
+    assert_string_equal((char *)out.p, text);
+    buf_fini(&out);
+}
+
+/* H1 to H4, in words: nobody can guess which grant it was. */
+static void a_refusal_names_what_is_missing(void **state)
+{
+    static char longest[TOPIC_LEN_MAX + 2];
+    struct token_keys keys = sample_keys();
+    struct auth auth;
+    (void)state;
+
+    assert_int_equal(auth_init(&auth, &keys), 0);
+    struct identity *who = login_with(
+        &auth, (struct token_grant){.cache = BYTES("A"),
+                                    .topic = BYTES("t"),
+                                    .role = TOKEN_SUBSCRIBE});
+    missing_is(&auth, "the token does not grant this");
+    (void)auth_allows(&auth, who, AUTH_PUBLISH, BYTES("A"), BYTES("t"), NOW);
+    missing_is(&auth, "the token does not grant this: needs \"publish\" on "
+                      "cache \"A\", topic \"t\"");
+    (void)auth_allows(&auth, who, AUTH_SUBSCRIBE, BYTES("B"), BYTES("u"), NOW);
+    missing_is(&auth, "the token does not grant this: needs \"subscribe\" on "
+                      "cache \"B\", topic \"u\"");
+    (void)auth_allows_pattern(&auth, who, BYTES("B"), BYTES("*"), NOW);
+    missing_is(&auth, "the token does not grant this: needs \"subscribe\" on "
+                      "cache \"B\"");
+    (void)auth_allows_admin(&auth, who, "admin:read", NOW);
+    missing_is(&auth, "the token does not grant this: needs the scope "
+                      "\"admin:read\"");
+    (void)auth_lacks(&auth, &(struct token_grant){.topic = BYTES("room."),
+                                                  .prefix = true,
+                                                  .role = TOKEN_BOTH});
+    missing_is(&auth, "the token does not grant this: needs \"both\" on every "
+                      "cache, topics that begin with \"room.\"");
+    memset(longest, 'x', sizeof longest - 1);
+    (void)auth_lacks(&auth, &(struct token_grant){.topic = bytes_str(longest),
+                                                  .role = TOKEN_BOTH});
+    missing_is(&auth, "the token does not grant this: needs \"both\" on every "
+                      "cache, topic \"\"");
+    identity_unref(who);
+    auth_fini(&auth);
+}
+
+static void who_is_revoked_may_nothing(void **state)
+{
+    struct token_keys keys = sample_keys();
+    struct auth auth;
+    (void)state;
+
+    assert_int_equal(auth_init(&auth, &keys), 0);
+    struct identity *who = login_with(
+        &auth, (struct token_grant){.all = true, .role = TOKEN_BOTH});
+    assert_int_equal(auth_knows(&auth, who, NOW), 0);
+    who->revoked = true;
+    assert_int_equal(
+        auth_allows(&auth, who, AUTH_PUBLISH, BYTES("A"), BYTES("t"), NOW),
+        ERR_REVOKED);
+    assert_int_equal(
+        auth_allows_pattern(&auth, who, BYTES("A"), BYTES("*"), NOW),
+        ERR_REVOKED);
+    assert_int_equal(auth_allows_admin(&auth, who, "admin:read", NOW),
+                     ERR_REVOKED);
+    assert_int_equal(auth_knows(&auth, who, NOW), ERR_REVOKED);
+    identity_unref(who);
+    auth_fini(&auth);
+}
+
 static void an_identity_ends_with_its_token(void **state)
 {
     struct token_keys keys = sample_keys();
@@ -278,6 +352,8 @@ int main(void)
         cmocka_unit_test(with_keys_who_is_anonymous_may_do_nothing),
         cmocka_unit_test(the_matrix_of_grants_and_actions),
         cmocka_unit_test(a_pattern_needs_a_grant_of_that_cache),
+        cmocka_unit_test(a_refusal_names_what_is_missing),
+        cmocka_unit_test(who_is_revoked_may_nothing),
         cmocka_unit_test(an_identity_ends_with_its_token),
         cmocka_unit_test(admin_needs_its_scope),
         cmocka_unit_test(an_identity_lives_as_long_as_someone_holds_it),

@@ -115,6 +115,41 @@ static void each_role_opens_its_own_doors_only(void **state)
     core_fini(&core);
 }
 
+static void a_refusal_names_the_missing_grant(void **state)
+{
+    static const struct {
+        const char *method, *target, *header2, *missing;
+    } cases[] = {
+        {"POST", "/topics/demo/a", NULL,
+         "needs \\\"publish\\\" on cache \\\"demo\\\", topic \\\"a\\\"\"}"},
+        {"GET", "/topics/demo/%22b", NULL,
+         "needs \\\"subscribe\\\" on cache \\\"demo\\\", topic "
+         "\\\"\\\"b\\\"\"}"},
+        {"GET", "/topics/other/a", "Accept: text/event-stream",
+         "needs \\\"subscribe\\\" on cache \\\"other\\\", topic "
+         "\\\"a\\\"\"}"},
+        {"GET", "/metrics", NULL, "needs the scope \\\"admin:read\\\"\"}"},
+        {"POST", "/v1/admin/keys", NULL,
+         "needs the scope \\\"admin:write\\\"\"}"},
+    };
+    struct core core;
+    char header[1024];
+    (void)state;
+    keyed_core(&core);
+    bearer(&core, TOKEN_SUBSCRIBE, NULL, header);
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fake_conn *fake = ask_admitted(
+            &core, &(struct ask){cases[i].method, cases[i].target, header,
+                                 cases[i].header2, "x"});
+        assert_int_equal(fake->status, 403);
+        assert_true(ask_out_has(fake, "the token does not grant this: "));
+        assert_true(ask_out_has(fake, cases[i].missing));
+        fake_conn_free(fake);
+    }
+    core_fini(&core);
+}
+
 static void what_a_reader_gets_names_its_publisher(void **state)
 {
     struct core core;
@@ -236,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_role_opens_its_own_doors_only),
+        cmocka_unit_test(a_refusal_names_the_missing_grant),
         cmocka_unit_test(what_a_reader_gets_names_its_publisher),
         cmocka_unit_test(a_stream_ends_with_its_token),
         cmocka_unit_test(a_poll_is_answered_when_its_token_expires),

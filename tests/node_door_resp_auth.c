@@ -8,9 +8,9 @@
 
 #define WRONGPASS \
     "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
-#define NOPERM                                                                 \
+#define NOPERM(missing)                                                        \
     "-NOPERM this user has no permissions to access one of the channels used " \
-    "as arguments\r\n"
+    "as arguments: needs " missing "\r\n"
 #define NOAUTH "-NOAUTH Authentication required.\r\n"
 
 static void open_core(struct core *core)
@@ -155,14 +155,20 @@ static void only_what_is_granted(void **state)
         const char *out;
     } lines[] = {
         {"SUBSCRIBE in\r\n", "*3\r\n$9\r\nsubscribe\r\n$2\r\nin\r\n:1\r\n"},
-        {"SUBSCRIBE in out\r\n", NOPERM},
-        {"SSUBSCRIBE out\r\n", NOPERM},
+        {"SUBSCRIBE in out\r\n",
+         NOPERM("\"subscribe\" on cache \"one\", topic \"out\"")},
+        {"SSUBSCRIBE out\r\n",
+         NOPERM("\"subscribe\" on cache \"one\", topic \"out\"")},
         {"UNSUBSCRIBE\r\n", "*3\r\n$11\r\nunsubscribe\r\n$2\r\nin\r\n:0\r\n"},
-        {"PUBLISH in x\r\n", NOPERM},
-        {"SPUBLISH in x\r\n", NOPERM},
+        {"PUBLISH in x\r\n",
+         NOPERM("\"publish\" on cache \"one\", topic \"in\"")},
+        {"SPUBLISH in x\r\n",
+         NOPERM("\"publish\" on cache \"one\", topic \"in\"")},
         {"PUBLISH out x\r\n", ":0\r\n"},
-        {"PUBLISH outer x\r\n", NOPERM},
-        {"PUBLISH Out x\r\n", NOPERM},
+        {"PUBLISH outer x\r\n",
+         NOPERM("\"publish\" on cache \"one\", topic \"outer\"")},
+        {"PUBLISH Out x\r\n",
+         NOPERM("\"publish\" on cache \"one\", topic \"Out\"")},
     };
     const struct token_grant grants[] = {
         grant("one", "in", TOKEN_SUBSCRIBE),
@@ -182,7 +188,9 @@ static void only_what_is_granted(void **state)
     say_token(conn, "AUTH One ", grants, 2, 60);
     hears(conn, "+OK\r\n"); /* a login, but there is nothing in that cache */
     say(conn, "SUBSCRIBE in\r\nPSUBSCRIBE *\r\nPUBLISH out x\r\n");
-    hears(conn, NOPERM NOPERM NOPERM);
+    hears(conn, NOPERM("\"subscribe\" on cache \"One\", topic \"in\"")
+                    NOPERM("\"subscribe\" on cache \"One\"")
+                        NOPERM("\"publish\" on cache \"One\", topic \"out\""));
     fake_conn_free(conn);
     core_fini(&core);
 }
@@ -242,7 +250,7 @@ static void who_loses_a_right_is_cut(void **state)
     say(changes, "SUBSCRIBE a\r\n");
     fake_conn_reset(changes);
     say_token(changes, "AUTH one ", &b, 1, 60);
-    hears(changes, NOPERM);
+    hears(changes, NOPERM("\"subscribe\" on cache \"one\", topic \"a\""));
     assert_true(changes->closed);
     fake_conn_free(expires);
     fake_conn_free(changes);

@@ -178,10 +178,10 @@ static void frames_are_exact_json(void **state)
                  "\"seq\":4,\"origin\":\"00000000000000ab\",\"at\":12,"
                  "\"publisher\":\"ann\",\"text\":\"hi\\n\"}");
     buf_reset(&out);
-    native_write_error(NATIVE_JSON, NULL, ERR_DENIED, &out);
+    native_write_error(NATIVE_JSON, NULL, ERR_DENIED, BYTES("no \"x\""), &out);
     assert_bytes(buf_bytes(&out),
                  "{\"op\":\"error\",\"code\":4030,\"error\":\"DENIED\","
-                 "\"message\":\"the token does not grant this\"}");
+                 "\"message\":\"no \\\"x\\\"\"}");
     buf_fini(&out);
 }
 
@@ -269,10 +269,10 @@ static void every_frame_is_whole_in_both_formats(void **state)
                 break;
             case 7:
                 native_write_ended(format, BYTES("c"), BYTES("t"), ERR_EXPIRED,
-                                   &out);
+                                   BYTES("m"), &out);
                 break;
             default:
-                native_write_error(format, &c, ERR_LIMIT, &out);
+                native_write_error(format, &c, ERR_LIMIT, BYTES("m"), &out);
                 break;
             }
             assert_false(out.failed);

@@ -85,7 +85,7 @@ static int on_request(struct client *client, const struct http_request *request)
 static int read_wish(const struct client *client,
                      const struct http_request *request, struct keys_wish *wish)
 {
-    const struct core *core = client->core;
+    struct core *core = client->core;
     bool look = web_is_get(request);
 
     if (core->auth.insecure) {

@@ -44,13 +44,25 @@ static void send_buf(struct client *client, struct buf *out)
     buf_fini(out);
 }
 
+static void write_error(const struct client *client,
+                        const struct native_command *command, int err,
+                        struct buf *out)
+{
+    struct buf text = {0};
+
+    auth_add_text(&client->core->auth, err, &text);
+    native_write_error(format_of(client), command, err, buf_bytes(&text), out);
+    out->failed = out->failed || text.failed;
+    buf_fini(&text);
+}
+
 static void send_error(struct client *client,
                        const struct native_command *command, int err)
 {
     struct buf out = {0};
 
     client->core->stats.refused++;
-    native_write_error(format_of(client), command, err, &out);
+    write_error(client, command, err, &out);
     send_buf(client, &out);
 }
 
@@ -272,10 +284,14 @@ static int run(struct client *client, const struct native_command *command)
 
 static void native_on_ended(struct client *client, struct sub *sub, int err)
 {
+    struct buf text = {0};
     struct buf out = {0};
 
+    auth_add_text(&client->core->auth, err, &text);
     native_write_ended(format_of(client), hub_sub_cache(sub),
-                       hub_sub_topic(sub), err, &out);
+                       hub_sub_topic(sub), err, buf_bytes(&text), &out);
+    out.failed = out.failed || text.failed;
+    buf_fini(&text);
     send_buf(client, &out);
 }
 
@@ -283,7 +299,7 @@ static void native_say_error(struct client *client, int err)
 {
     struct buf out = {0};
 
-    native_write_error(format_of(client), NULL, err, &out);
+    write_error(client, NULL, err, &out);
     if (!out.failed) {
         client_send(client, buf_bytes(&out));
     }

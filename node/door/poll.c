@@ -278,7 +278,7 @@ static void refuse(struct client *client, int err)
 {
     struct poll *poll = client->state;
     struct buf body = {0};
-    request_add_error(&body, err);
+    request_add_error(client, &body, err);
     if (err_status(err) == 503) {
         web_headers_add(&poll->headers, "Retry-After", "1");
     }

@@ -179,7 +179,7 @@ void resp_flush(struct client *client)
 
 /* Most errors speak Redis' words, which clients look at; the others take the
  * sentence of the error table. */
-static void add_error(struct buf *out, int err)
+static void add_error(const struct client *client, struct buf *out, int err)
 {
     static const struct {
         int err;
@@ -188,12 +188,19 @@ static void add_error(struct buf *out, int err)
         {ERR_NAME, "ERR invalid topic"},
         {ERR_UNAUTH, "NOAUTH Authentication required."},
         {ERR_EXPIRED, "NOAUTH the token has expired"},
-        {ERR_DENIED, "NOPERM this user has no permissions to access one of "
-                     "the channels used as arguments"},
+        {ERR_REVOKED, "NOAUTH the token was revoked"},
         {ERR_NOT_READY, "LOADING this node is still joining its cluster"},
         {ERR_NOMEM, "OOM out of memory"},
     };
 
+    if (err == ERR_DENIED) {
+        resp_begin_error(out);
+        buf_add_str(out, "NOPERM this user has no permissions to access one of "
+                         "the channels used as arguments: ");
+        auth_missing(&client->core->auth, out);
+        resp_end_error(out);
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (words[i].err == err) {
             resp_write_error(out, words[i].text);
@@ -208,7 +215,7 @@ static void add_error(struct buf *out, int err)
 
 void resp_refuse(struct resp_call *call, int err)
 {
-    add_error(call->out, err);
+    add_error(call->client, call->out, err);
 }
 
 /* As Redis, a slow reader is cut without a word: it would not read it. */
@@ -223,7 +230,7 @@ static void resp_say_error(struct client *client, int err)
         if (state->reader.fault != RESP_FAULT_NONE) {
             resp_write_fault(state->out, &state->reader);
         } else {
-            add_error(state->out, err);
+            add_error(client, state->out, err);
         }
     }
     resp_flush(client);

@@ -253,7 +253,7 @@ void resp_forget_asks(struct client *client)
 /* Who may not subscribe to a channel does not learn that it exists. */
 static bool may_see(const struct sum *sum, struct bytes channel)
 {
-    const struct core *core = sum->client->core;
+    struct core *core = sum->client->core;
 
     return auth_allows(&core->auth, sum->client->who, AUTH_SUBSCRIBE,
                        sum->census.cache, channel, core->wall_ms / 1000) == 0;
@@ -262,7 +262,7 @@ static bool may_see(const struct sum *sum, struct bytes channel)
 /* Nor, without a right in this cache, how many patterns it has. */
 static bool may_count(const struct sum *sum)
 {
-    const struct core *core = sum->client->core;
+    struct core *core = sum->client->core;
 
     return auth_allows_pattern(&core->auth, sum->client->who, sum->census.cache,
                                BYTES("*"), core->wall_ms / 1000) == 0;

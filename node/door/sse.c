@@ -238,7 +238,7 @@ static void say_error(struct client *client, int err)
     }
     struct buf json = {0};
     struct buf out = {0};
-    request_add_error(&json, err);
+    request_add_error(client, &json, err);
     sse_add_event(&out, BYTES("end"));
     sse_add_data(&out, buf_bytes(&json));
     sse_end(&out);

@@ -136,7 +136,7 @@ static int on_request(struct client *client, const struct http_request *request)
 
 static int may_read(const struct client *client, enum access access)
 {
-    const struct auth *auth = &client->core->auth;
+    struct auth *auth = &client->core->auth;
     uint64_t now_s = client->core->wall_ms / 1000;
 
     switch (access) {

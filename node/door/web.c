@@ -112,7 +112,7 @@ void web_refuse_method(struct client *client,
     }
     struct buf body = {0};
     web_headers_add(&headers, "Allow", allow);
-    request_add_error(&body, ERR_METHOD);
+    request_add_error(client, &body, ERR_METHOD);
     client->core->stats.refused++;
     const struct http_response response = {
         .status = err_status(ERR_METHOD),

@@ -46,7 +46,7 @@ static inline void fuzz_native(enum native_format format, struct bytes in)
         assert(command.seq >> NATIVE_NUMBER_MAX_BITS == 0);
         native_write_answer(format, "pong", &command, &out);
     } else {
-        native_write_error(format, &command, rc, &out);
+        native_write_error(format, &command, rc, bytes_str(err_text(rc)), &out);
     }
     assert(!out.failed);
     buf_fini(&memory);
