@@ -107,33 +107,57 @@ int keyfile_read(const char *path, struct keyfile *keys, char *why,
     return rc;
 }
 
-int keyfile_read_secret(const char *path, uint8_t secret[SEAL_KEY_LEN],
-                        char *why, size_t why_len)
+int keyfile_read_text(const char *path, struct buf *text, char *why,
+                      size_t why_len)
 {
-    char text[2 * SECRET_LEN + 2] = "";
     int rc = check_mode(path, why, why_len);
 
     if (rc != 0) {
         return rc;
     }
+    uint8_t *to = buf_reserve(text, KEYFILE_TEXT_MAX + 2);
+    if (to == NULL) {
+        snprintf(why, why_len, "%s: out of memory", path);
+        return ERR_NOMEM;
+    }
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, text, sizeof text);
+    ssize_t len = fd < 0 ? -1 : read(fd, to, KEYFILE_TEXT_MAX + 2);
     if (fd >= 0) {
         close(fd);
     }
-    if (len == 2 * SECRET_LEN + 1 && text[len - 1] == '\n') {
-        len--;
-    }
     if (len < 0) {
         snprintf(why, why_len, "%s: cannot be read", path);
-        rc = ERR_IO;
-    } else if (len != 2 * SECRET_LEN ||
-               sodium_hex2bin(secret, SECRET_LEN, text, 2 * SECRET_LEN, NULL,
-                              NULL, NULL) != 0) {
+        return ERR_IO;
+    }
+    if (len > 0 && to[len - 1] == '\n') {
+        len--;
+    }
+    if (len < KEYFILE_TEXT_MIN || len > KEYFILE_TEXT_MAX) {
+        snprintf(why, why_len, "%s: must be %d to %d bytes", path,
+                 KEYFILE_TEXT_MIN, KEYFILE_TEXT_MAX);
+        return ERR_CONFIG;
+    }
+    text->len += (size_t)len;
+    return 0;
+}
+
+int keyfile_read_secret(const char *path, uint8_t secret[SEAL_KEY_LEN],
+                        char *why, size_t why_len)
+{
+    struct buf text = {0};
+    int rc = keyfile_read_text(path, &text, why, why_len);
+
+    if (rc == ERR_CONFIG ||
+        (rc == 0 && (text.len != 2 * SECRET_LEN ||
+                     sodium_hex2bin(secret, SECRET_LEN, (const char *)text.p,
+                                    text.len, NULL, NULL, NULL) != 0))) {
         snprintf(why, why_len, "%s: must be 64 hex digits", path);
         rc = ERR_CONFIG;
     }
-    sodium_memzero(text, sizeof text);
+    if (text.p != NULL) {
+        sodium_memzero(text.p, text.cap);
+    }
+    buf_fini(&text);
     return rc;
 }
 

@@ -42,6 +42,16 @@ int keyfile_create(const char *path);
 int keyfile_read_secret(const char *path, uint8_t secret[SEAL_KEY_LEN],
                         char *why, size_t why_len);
 
+/* A secret shared with somebody else: whatever bytes the file holds, without
+ * one line end; KEYFILE_TEXT_MIN to KEYFILE_TEXT_MAX of them. Errors: as
+ * keyfile_read(). */
+enum {
+    KEYFILE_TEXT_MIN = 16,
+    KEYFILE_TEXT_MAX = 1024
+};
+int keyfile_read_text(const char *path, struct buf *text, char *why,
+                      size_t why_len);
+
 /* A fresh cluster key. */
 void keyfile_random(uint8_t secret[SEAL_KEY_LEN]);
 /* Writes all of it, to the disk. Errors: ERR_IO. */

@@ -20,7 +20,7 @@ static const struct command commands[] = {
     {"dev", cli_dev, "[--nodes N] [--regions A,B]", "a cluster for a look"},
     {"node", cli_node, "[--config F] [--join HOST:PORT] ...", "run one node"},
     {"pub", cli_pub, "CACHE TOPIC [VALUE|-] [--rate N]", "publish"},
-    {"sub", cli_sub, "CACHE TOPIC... [--json] [--count N]", "subscribe"},
+    {"sub", cli_sub, "CACHE TOPIC... [--exec CMD|--post URL]", "subscribe"},
     {"cluster", cli_cluster, "[--json]", "the nodes, as one sees them"},
     {"regions", cli_regions, "[--json]", "the regions and their endpoints"},
     {"verify", cli_verify, "[URL...] [--seconds N] [--rate N] ...",

@@ -106,23 +106,28 @@ static bool read_valued(struct reading *r, const char *name, const char *value,
     } numbers[] = {{"--count", ARGS_COUNT, &r->args->count},
                    {"--rate", ARGS_RATE, &r->args->rate},
                    {"--seconds", ARGS_SECONDS, &r->args->seconds},
-                   {"--topics", ARGS_TOPICS, &r->args->topics}};
+                   {"--topics", ARGS_TOPICS, &r->args->topics},
+                   {"--at-once", ARGS_JOBS, &r->args->at_once},
+                   {"--queue", ARGS_JOBS, &r->args->queue},
+                   {"--timeout", ARGS_JOBS, &r->args->timeout}};
+    const struct {
+        const char *name;
+        unsigned takes;
+        const char **to;
+    } texts[] = {{"--url", 0, &r->url},
+                 {"--region", 0, &r->region},
+                 {"--keys", ARGS_KEYS, &r->args->keys},
+                 {"--key-file", ARGS_KEYS, &r->args->key_file},
+                 {"--exec", ARGS_JOBS, &r->args->exec},
+                 {"--post", ARGS_JOBS, &r->args->post},
+                 {"--secret-file", ARGS_JOBS, &r->args->secret_file}};
 
-    if (strcmp(name, "--url") == 0) {
-        r->url = value;
-        return true;
-    }
-    if (strcmp(name, "--region") == 0) {
-        r->region = value;
-        return true;
-    }
-    if (strcmp(name, "--keys") == 0 && (r->takes & ARGS_KEYS) != 0) {
-        r->args->keys = value;
-        return true;
-    }
-    if (strcmp(name, "--key-file") == 0 && (r->takes & ARGS_KEYS) != 0) {
-        r->args->key_file = value;
-        return true;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        if (strcmp(name, texts[i].name) == 0 &&
+            (texts[i].takes == 0 || (r->takes & texts[i].takes) != 0)) {
+            *texts[i].to = value;
+            return true;
+        }
     }
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         uint64_t *to = numbers[i].to;

@@ -29,6 +29,12 @@ struct args {
     const char *keys;     /* a key file */
     const char *key_file; /* a file with one key */
     bool force;
+    const char *exec; /* a command for each item */
+    const char *post; /* a URL for each item */
+    const char *secret_file;
+    uint64_t at_once; /* 0 = not given, as of the next two */
+    uint64_t queue;
+    uint64_t timeout; /* seconds */
     size_t words_len; /* what is not an option */
     const char *words[ARGS_WORDS_MAX];
 };
@@ -43,6 +49,7 @@ enum args_takes {
     ARGS_TOPICS = 1 << 5,
     ARGS_KEYS = 1 << 6, /* --keys, --key-file */
     ARGS_FORCE = 1 << 7,
+    ARGS_JOBS = 1 << 8, /* --exec, --post and what belongs to them */
 };
 
 /* 0, or the exit code after a sentence on standard error. */

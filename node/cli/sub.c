@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * starling sub CACHE TOPIC...: prints what arrives, the bytes and a line feed,
- * or with --json one object a line. A lost connection is taken up again where
- * it was; what was missed then is reported on standard error.
+ * or with --json one object a line; or hands each item to a command (--exec) or
+ * a URL (--post). A lost connection is taken up again where it was; what was
+ * missed then is reported on standard error.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -12,7 +13,9 @@
 
 #include "node/cli/args.h"
 #include "node/cli/cli.h"
+#include "node/cli/jobs.h"
 #include "node/cli/session.h"
+#include "node/keyfile.h"
 #include "proto/err.h"
 #include "proto/json.h"
 
@@ -33,9 +36,11 @@ struct subscribing {
     const struct args *args;
     struct session session;
     struct position positions[ARGS_WORDS_MAX];
+    struct jobs *jobs; /* NULL: items are printed */
     struct buf data;
-    uint64_t printed;
-    bool live; /* was subscribed at least once */
+    uint64_t taken;   /* items */
+    size_t confirmed; /* topics of this connection */
+    bool live;        /* was subscribed at least once */
 };
 
 static int send_subscribe(struct subscribing *s, size_t i)
@@ -110,13 +115,24 @@ static int print_item(struct subscribing *s, json_t *message)
     }
     (void)fwrite(value.p, 1, value.len, stdout);
     (void)fputc('\n', stdout);
-    s->printed++;
     return ferror(stdout) ? ERR_IO : 0;
+}
+
+static int take_item(struct subscribing *s, json_t *message)
+{
+    s->taken++;
+    if (s->jobs == NULL) {
+        return print_item(s, message);
+    }
+    jobs_add(s->jobs, message);
+    /* Also while there is always one more: those that end make room. */
+    int rc = jobs_wait(s->jobs, -1, 0);
+    return rc == ERR_TIMEOUT ? 0 : rc;
 }
 
 static void print_gap(struct subscribing *s, json_t *message)
 {
-    if (s->args->json) {
+    if (s->args->json && s->jobs == NULL) {
         json_dumpf(message, stdout, JSON_COMPACT);
         (void)fputc('\n', stdout);
         return;
@@ -127,20 +143,28 @@ static void print_gap(struct subscribing *s, json_t *message)
             session_number(message, "next") + 1);
 }
 
+static void on_subscribed(struct subscribing *s, json_t *message)
+{
+    s->live = true;
+    s->confirmed++;
+    if (s->jobs != NULL && s->confirmed == s->args->words_len - 1) {
+        fputs("starling sub: subscribed\n", stderr);
+    } else if (s->jobs == NULL && s->args->json) {
+        json_dumpf(message, stdout, JSON_COMPACT);
+        (void)fputc('\n', stdout);
+    }
+}
+
 /* Acts on one message. 0, or why the subscription is over. */
 static int take(struct subscribing *s, json_t *message)
 {
     if (session_is(message, "item")) {
         keep_position(s, message, "seq");
-        return print_item(s, message);
+        return take_item(s, message);
     }
     if (session_is(message, "subscribed")) {
-        s->live = true;
         keep_position(s, message, "seq");
-        if (s->args->json) {
-            json_dumpf(message, stdout, JSON_COMPACT);
-            (void)fputc('\n', stdout);
-        }
+        on_subscribed(s, message);
     } else if (session_is(message, "gap")) {
         keep_position(s, message, "next");
         print_gap(s, message);
@@ -152,7 +176,22 @@ static int take(struct subscribing *s, json_t *message)
 
 static bool is_done(const struct subscribing *s)
 {
-    return s->args->count > 0 && s->printed >= s->args->count;
+    return s->args->count > 0 && s->taken >= s->args->count;
+}
+
+/* NULL with 0: not whole yet. */
+static json_t *next_message(struct subscribing *s, int *rc)
+{
+    if (s->jobs == NULL) {
+        return session_next(&s->session, WAIT_MS, rc);
+    }
+    *rc = jobs_wait(s->jobs, s->session.link.fd, WAIT_MS);
+    if (*rc != 0) {
+        return NULL;
+    }
+    json_t *message = session_next(&s->session, 0, rc);
+    *rc = *rc == ERR_TIMEOUT ? 0 : *rc;
+    return message;
 }
 
 /* One connection, until it ends or the count is reached (0). */
@@ -163,6 +202,7 @@ static int follow(struct subscribing *s)
     if (rc != 0) {
         return rc;
     }
+    s->confirmed = 0;
     for (size_t i = 1; rc == 0 && i < s->args->words_len; i++) {
         rc = send_subscribe(s, i);
     }
@@ -171,7 +211,7 @@ static int follow(struct subscribing *s)
         json_t *message = session_next(&s->session, 0, &rc);
         if (message == NULL && rc == ERR_TIMEOUT) {
             (void)fflush(stdout);
-            message = session_next(&s->session, WAIT_MS, &rc);
+            message = next_message(s, &rc);
         }
         if (message != NULL) {
             rc = take(s, message);
@@ -188,34 +228,133 @@ static bool may_retry(int rc)
     return rc == ERR_IO || rc == ERR_TIMEOUT || rc == ERR_CLOSING;
 }
 
-int cli_sub(int argc, char **argv)
+static bool is_stopped(const struct subscribing *s)
+{
+    return s->jobs != NULL && s->jobs->stopped;
+}
+
+static void pause_ms(struct subscribing *s)
 {
     const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
+
+    if (s->jobs != NULL) {
+        (void)jobs_wait(s->jobs, -1, RETRY_MS);
+    } else {
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Until the count is reached, it is stopped (0) or there is no going on. */
+static int follow_on(struct subscribing *s)
+{
+    int rc = follow(s);
+
+    for (int retries = 0;
+         may_retry(rc) && s->live && !is_stopped(s) && retries < RETRIES_MAX;
+         retries++) {
+        if (retries == 0) {
+            fputs("starling sub: connection lost, coming back\n", stderr);
+        }
+        pause_ms(s);
+        uint64_t before = s->taken;
+        rc = follow(s);
+        retries = s->taken > before ? -1 : retries;
+    }
+    return is_stopped(s) ? 0 : rc;
+}
+
+/* --- jobs --- */
+
+static int wrong(const char *text)
+{
+    fprintf(stderr, "starling sub: %s\n", text);
+    return CLI_USAGE;
+}
+
+static int read_jobs(const struct args *args, struct job_to *to,
+                     struct jobs_bounds *bounds)
+{
+    *to = (struct job_to){.command = args->exec, .json = args->json};
+    *bounds = (struct jobs_bounds){
+        .at_once = args->at_once == 0 ? JOBS_AT_ONCE : args->at_once,
+        .waiting = args->queue == 0 ? JOBS_WAITING : args->queue,
+        .seconds = args->timeout == 0 ? JOBS_SECONDS : args->timeout,
+    };
+    if (args->exec != NULL && args->post != NULL) {
+        return wrong("--exec and --post exclude each other");
+    }
+    if (args->post != NULL && job_to_url(to, args->post) != 0) {
+        return wrong("--post needs a URL that the commands can read");
+    }
+    if (args->secret_file != NULL && args->post == NULL) {
+        return wrong("--secret-file signs what --post sends");
+    }
+    if (bounds->at_once > JOBS_AT_ONCE_MAX ||
+        bounds->waiting > JOBS_WAITING_MAX ||
+        bounds->seconds > JOBS_SECONDS_MAX) {
+        return wrong("at most --at-once 256, --queue 100000, --timeout 3600");
+    }
+    return CLI_OK;
+}
+
+/* Follows with jobs; the exit code. */
+static int follow_jobs(struct subscribing *s)
+{
+    struct job_to to;
+    struct jobs_bounds bounds;
+    struct jobs jobs;
+    struct buf secret = {0};
+    char why[256];
+    int exit_code = read_jobs(s->args, &to, &bounds);
+
+    if (exit_code != CLI_OK) {
+        return exit_code;
+    }
+    if (s->args->secret_file != NULL &&
+        keyfile_read_text(s->args->secret_file, &secret, why, sizeof why) !=
+            0) {
+        fprintf(stderr, "starling sub: %s\n", why);
+        return CLI_CONFIG;
+    }
+    to.secret = buf_bytes(&secret);
+    int rc = jobs_init(&jobs, &to, &bounds);
+    if (rc == 0) {
+        s->jobs = &jobs;
+        rc = follow_on(s);
+        exit_code = jobs_end(&jobs) ? CLI_OK : CLI_REFUSED;
+        s->jobs = NULL;
+    }
+    buf_fini(&secret);
+    return rc == 0 ? exit_code : args_fail("sub", s->args->words[1], rc);
+}
+
+int cli_sub(int argc, char **argv)
+{
     struct args args;
     struct subscribing s = {.args = &args};
-    int exit_code = args_read(
-        &args, "sub", ARGS_JSON | ARGS_COUNT | ARGS_BARRIER, argc, argv);
+    int exit_code = args_read(&args, "sub",
+                              ARGS_JSON | ARGS_COUNT | ARGS_BARRIER | ARGS_JOBS,
+                              argc, argv);
 
     if (exit_code != CLI_OK) {
         return exit_code;
     }
     if (args.words_len < 2) {
-        fputs("usage: starling sub CACHE TOPIC... [--json] [--count N]\n",
+        fputs("usage: starling sub CACHE TOPIC... [--json] [--count N]\n"
+              "           [--exec CMD | --post URL [--secret-file FILE]]\n"
+              "           [--at-once 4] [--queue 1000] [--timeout 5]\n",
               stderr);
         return CLI_USAGE;
     }
     signal(SIGPIPE, SIG_DFL); /* `sub | head` ends quietly */
-    int rc = follow(&s);
-    for (int retries = 0; may_retry(rc) && s.live && retries < RETRIES_MAX;
-         retries++) {
-        if (retries == 0) {
-            fputs("starling sub: connection lost, coming back\n", stderr);
-        }
-        nanosleep(&pause, NULL);
-        uint64_t before = s.printed;
-        rc = follow(&s);
-        retries = s.printed > before ? -1 : retries;
+    if (args.exec != NULL || args.post != NULL) {
+        return follow_jobs(&s);
     }
+    if (args.secret_file != NULL ||
+        args.at_once + args.queue + args.timeout > 0) {
+        return wrong("only with --exec or --post");
+    }
+    int rc = follow_on(&s);
     buf_fini(&s.data);
     return rc == 0 ? CLI_OK : args_fail("sub", args.words[1], rc);
 }
