@@ -8,7 +8,6 @@
 #include "cluster/rng.h"
 #include "proto/err.h"
 
-static void flush_if_long(struct cluster *cluster);
 static void copy_self(struct cluster *cluster, const struct peer_node *from);
 static struct swim *make_swim(const struct cluster_options *options,
                               uint64_t now_ms);
@@ -47,6 +46,7 @@ struct cluster *cluster_new(const struct cluster_options *options,
     cluster->counted_sum = cluster->known_sum;
     memset(cluster->slot_of_row, 0xff, sizeof cluster->slot_of_row);
     replog_init(&cluster->log, options->interests_max);
+    registers_init(&cluster->registers, &cluster->log, options->hash_key_print);
     outbox_init(&cluster->outbox);
     cluster->swim = make_swim(options, now_ms);
     if (cluster->swim == NULL ||
@@ -57,6 +57,7 @@ struct cluster *cluster_new(const struct cluster_options *options,
         cluster_free(cluster);
         return NULL;
     }
+    cluster->interest.registers = &cluster->registers;
     end_step(cluster);
     return cluster;
 }
@@ -70,6 +71,7 @@ void cluster_free(struct cluster *cluster)
         free(cluster->peers[slot]);
     }
     swim_free(cluster->swim);
+    registers_fini(&cluster->registers);
     replog_fini(&cluster->log);
     interest_fini(&cluster->interest);
     route_fini(&cluster->route);
@@ -156,6 +158,11 @@ bool cluster_next(struct cluster *cluster, struct cluster_effect *effect)
     if (loss_next(cluster, effect)) {
         return true;
     }
+    *effect = (struct cluster_effect){
+        .type = CLUSTER_REGISTER, .reg = registers_next(&cluster->registers)};
+    if (effect->reg != NULL) {
+        return true;
+    }
     if (!barrier_next(&cluster->barrier, effect)) {
         return false;
     }
@@ -167,7 +174,7 @@ uint64_t cluster_want(struct cluster *cluster, uint64_t hash, bool wanted)
 {
     uint64_t version = replog_want(&cluster->log, hash, wanted);
 
-    flush_if_long(cluster);
+    cluster_flush_if_long(cluster);
     return version;
 }
 
@@ -176,7 +183,7 @@ uint64_t cluster_want_pattern(struct cluster *cluster,
 {
     uint64_t version = replog_want_record(&cluster->log, record);
 
-    flush_if_long(cluster);
+    cluster_flush_if_long(cluster);
     return version;
 }
 
@@ -268,18 +275,6 @@ const char *cluster_why_not_ready(const struct cluster *cluster)
     return cluster->gate.ready ? "" : cluster->why;
 }
 
-void cluster_refused(const struct cluster *cluster,
-                     struct cluster_refused *refused)
-{
-    const struct swim_refused *swim = swim_refused(cluster->swim);
-
-    *refused = (struct cluster_refused){.malformed = swim->malformed,
-                                        .version = swim->version,
-                                        .unknown = swim->unknown,
-                                        .join = swim->join,
-                                        .control = cluster->wrong};
-}
-
 size_t cluster_interest_bytes(const struct cluster *cluster)
 {
     return interest_bytes(&cluster->interest);
@@ -325,6 +320,7 @@ void cluster_check(const struct cluster *cluster)
 {
     swim_check(cluster->swim);
     replog_check(&cluster->log);
+    registers_check(&cluster->registers);
     interest_check(&cluster->interest);
     route_check(&cluster->route);
     barrier_check(&cluster->barrier);
@@ -333,8 +329,7 @@ void cluster_check(const struct cluster *cluster)
     assert(cluster->gate.ready || !cluster->gate.alone);
 }
 
-/* A turn with more changes than the log can say again goes in portions. */
-static void flush_if_long(struct cluster *cluster)
+void cluster_flush_if_long(struct cluster *cluster)
 {
     if (cluster->log.version - cluster->flushed >= REPLOG_RING_MAX / 2) {
         sync_flush(cluster);
@@ -548,6 +543,10 @@ static void end_step(struct cluster *cluster)
     if (cluster->now_ms >= cluster->tick_ms) {
         tick(cluster);
     }
+    if (cluster->registers.moved) { /* what was learned is passed on */
+        cluster->registers.moved = false;
+        sync_flush(cluster);
+    }
     cluster->walk_more = sync_walk(cluster);
     if (!cluster->gate.ready) {
         opening_try(cluster);
@@ -575,6 +574,7 @@ static void tick(struct cluster *cluster)
         slots_retry(cluster);
     }
     link_tick(cluster);
+    registers_forget(&cluster->registers, FORGET_MAX);
     moves_tick(cluster);
     through_tick(cluster);
 }

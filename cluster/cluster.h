@@ -14,6 +14,7 @@
  *
  * Inside: cluster/swim (membership and failure detection), cluster/replog (this
  * node's records), cluster/interest and cluster/patterns (who wants what),
+ * cluster/registers (small values that all nodes hold),
  * cluster/route (targets and ingress), cluster/barrier, cluster/gate,
  * cluster/link (hellos), cluster/loss (who is told of losses), cluster/moves
  * (from one ingress to another), cluster/sync (logs on their way), proto/gossip
@@ -44,6 +45,8 @@ enum {
     CLUSTER_BARRIER_MS = 250, /* then a subscribe is acknowledged `partial` */
     CLUSTER_ALONE_MS = 3000,  /* no seed answered: ready alone */
     CLUSTER_SLOT_NONE = 0xffff,
+    CLUSTER_CACHES_MAX = 1024,  /* registers of that kind */
+    CLUSTER_REVOKED_MAX = 8192, /* likewise */
 };
 
 struct cluster;
@@ -110,6 +113,41 @@ void cluster_step(struct cluster *cluster, const struct cluster_news *news,
                   uint64_t now_ms);
 uint64_t cluster_wake_ms(const struct cluster *cluster);
 
+/* --- registers --- */
+
+/* Small values under a name that all nodes hold, whoever wrote them; the last
+ * writer wins (cluster/registers.h). */
+enum cluster_register_kind {
+    CLUSTER_REGISTER_CACHE = 1,   /* key: its name (node/caches.h) */
+    CLUSTER_REGISTER_REVOKED = 2, /* key: the id of a token */
+};
+
+struct cluster_register {
+    uint8_t kind;
+    struct bytes key;   /* 1 .. PEER_KEY_LEN_MAX */
+    struct bytes value; /* at most PEER_VALUE_LEN_MAX */
+    uint64_t stamp;     /* of the writer, ms; above that of the value before */
+    uint64_t until_s;   /* wall clock: some time after it, everyone forgets the
+                         * register; 0 = never */
+};
+
+/* Writes a register: a CLUSTER_REGISTER effect follows here, and on all nodes
+ * as they learn it. Others have it that hold the version of the log after this
+ * call (cluster_version(), cluster_held()). `stamp` is not read.
+ * Errors: ERR_LIMIT (as many of that kind as there may be), ERR_ARGUMENT
+ * (lengths, kind, or it is over already), ERR_NOMEM. */
+int cluster_set(struct cluster *cluster, const struct cluster_register *reg,
+                uint64_t wall_ms);
+/* false: there is none. What is found borrows until the next change. */
+bool cluster_get(const struct cluster *cluster, enum cluster_register_kind kind,
+                 struct bytes key, struct cluster_register *reg);
+/* By index 0.. in the order of keys; false past the end. */
+bool cluster_register_at(const struct cluster *cluster,
+                         enum cluster_register_kind kind, size_t index,
+                         struct cluster_register *reg);
+/* Tells the wall clock, in each turn or so: it is only used to forget. */
+void cluster_clock(struct cluster *cluster, uint64_t wall_ms);
+
 /* --- effects --- */
 
 enum cluster_effect_type {
@@ -132,6 +170,7 @@ enum cluster_effect_type {
     CLUSTER_END,        /* append the end to the data lane of slot */
     CLUSTER_PROBE,      /* append a probe to it; CLUSTER_NUMBERS follow */
     CLUSTER_REDIAL,     /* cut both lanes to slot and dial them anew */
+    CLUSTER_REGISTER,   /* a register became newer, here or elsewhere: reg */
 };
 
 enum cluster_event {
@@ -172,6 +211,7 @@ struct cluster_effect {
     uint64_t version;
     bool partial;
     bool alone;
+    const struct cluster_register *reg; /* valid until a register changes */
 };
 
 /* Takes the next effect; false when there are none. */
@@ -184,6 +224,7 @@ struct cluster_refused {
     uint64_t unknown;   /* gossip: speaks as a member and is none */
     uint64_t join;      /* gossip: another hash key, or no room */
     uint64_t control;   /* control messages that make no sense */
+    uint64_t registers; /* no room for them, or others gave way */
 };
 void cluster_refused(const struct cluster *cluster,
                      struct cluster_refused *refused);

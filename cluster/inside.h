@@ -11,6 +11,7 @@
  *   through.c  what was relayed has arrived
  *   sync.c     the own log to peers, theirs to us, acknowledgements
  *   opening.c  when the gate opens
+ *   registers.c  values that all nodes hold
  */
 #ifndef CLUSTER_INSIDE_H
 #define CLUSTER_INSIDE_H
@@ -21,6 +22,7 @@
 #include "cluster/gate.h"
 #include "cluster/interest.h"
 #include "cluster/outbox.h"
+#include "cluster/registers.h"
 #include "cluster/replog.h"
 #include "cluster/route.h"
 #include "cluster/swim.h"
@@ -47,6 +49,7 @@ enum {
     ASK_MEMBERS_MAX = 32,  /* ... and peers that are asked at once */
     WINDOW_PARTS = 32,     /* of a snapshot, sent and not asked for again */
     STEP_PARTS = 8,        /* of all snapshots in one step */
+    FORGET_MAX = 64,       /* registers in one tick */
     ROWS_MAX = CLUSTER_PEERS_MAX + SWIM_DEAD_MAX,
 };
 
@@ -169,6 +172,7 @@ struct cluster {
     uint64_t flushed; /* version that was told */
     uint64_t flushed_digest;
     struct interest interest;
+    struct registers registers;
     struct route route;
     struct fences fences;               /* of other regions' nodes */
     uint64_t count;                     /* of our newest item */
@@ -242,6 +246,8 @@ bool cluster_tell(struct cluster *cluster, uint16_t slot,
                   const struct peer_message *message);
 void cluster_say(struct cluster *cluster, enum cluster_event event,
                  const struct peer *peer, const char *text);
+/* A turn with more changes than the log can say again goes in portions. */
+void cluster_flush_if_long(struct cluster *cluster);
 /* The peer sent what makes no sense: said once. */
 void cluster_wrong(struct cluster *cluster, uint16_t slot);
 

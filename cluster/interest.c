@@ -19,6 +19,8 @@ static int set_bit(struct interest *interest, uint16_t slot, uint64_t key);
 static void clear_bit(struct interest *interest, uint16_t slot, uint64_t key);
 static int apply_other(struct interest *interest, uint16_t slot,
                        const struct peer_record *record);
+static int keep(const struct interest *interest,
+                const struct peer_record *record, struct record **copy);
 static void drop_other(struct interest *interest, uint16_t slot, size_t at);
 static void begin_snapshot(struct interest_peer *peer,
                            const struct peer_message *m);
@@ -375,8 +377,9 @@ static int apply_other(struct interest *interest, uint16_t slot,
         entry->stale = false;
         return 0;
     }
-    struct record *copy = record_new(record);
-    int rc = copy == NULL ? ERR_NOMEM : records_add(&peer->records, copy);
+    struct record *copy;
+    int rc = keep(interest, record, &copy);
+    rc = rc != 0 ? rc : records_add(&peer->records, copy);
     if (rc != 0) {
         record_unref(copy);
         return rc;
@@ -391,6 +394,24 @@ static int apply_other(struct interest *interest, uint16_t slot,
     }
     peer->digest += record_digest(copy->type, copy->hash);
     return 0;
+}
+
+/* Of a register only type and hash are kept for each peer: its value is in the
+ * registers, if it is of any use. */
+static int keep(const struct interest *interest,
+                const struct peer_record *record, struct record **copy)
+{
+    *copy = NULL;
+    if (record->type == PEER_REGISTER && interest->registers != NULL) {
+        int rc = registers_take(interest->registers, record);
+        if (rc != 0) {
+            return rc;
+        }
+        *copy = registers_share(interest->registers, record->hash);
+    } else {
+        *copy = record_new(record);
+    }
+    return *copy == NULL ? ERR_NOMEM : 0;
 }
 
 /* Whether of a pattern or of a type that this version does not know. */

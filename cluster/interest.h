@@ -20,6 +20,7 @@
 
 #include "cluster/patterns.h"
 #include "cluster/records.h"
+#include "cluster/registers.h"
 #include "cluster/table.h"
 #include "proto/item.h"
 #include "proto/peer.h"
@@ -50,6 +51,8 @@ struct interest {
     struct interest_peer **peers; /* by slot, NULL = closed */
     size_t slots;                 /* room in peers */
     uint64_t *part;               /* hashes of the part being taken */
+    struct registers *registers;  /* borrowed: where registers are taken to, or
+                                   * NULL */
 };
 
 /* topics_max 0 means INTEREST_TOPICS_MAX; seed: see patterns_init(). Errors:

@@ -11,28 +11,31 @@ static bool is_below(const struct record *record, uint8_t type, uint64_t hash);
 
 struct record *record_new(const struct peer_record *from)
 {
-    assert(from->cache.len <= UINT16_MAX);
-    assert(from->pattern.len <= UINT16_MAX);
-    struct record *record = malloc(sizeof *record + from->cache.len +
-                                   from->pattern.len);
+    bool is_register = from->type == PEER_REGISTER;
+    struct bytes first = is_register ? from->key : from->cache;
+    struct bytes second = is_register ? from->value : from->pattern;
 
+    assert(first.len <= UINT16_MAX);
+    assert(second.len <= UINT16_MAX);
+    struct record *record = malloc(sizeof *record + first.len + second.len);
     if (record == NULL) {
         return NULL;
     }
     *record = (struct record){
         .refs = 1,
         .type = from->type,
-        .dialect = from->dialect,
-        .cache_len = (uint16_t)from->cache.len,
-        .pattern_len = (uint16_t)from->pattern.len,
+        .dialect = is_register ? from->kind : from->dialect,
+        .cache_len = (uint16_t)first.len,
+        .pattern_len = (uint16_t)second.len,
         .hash = from->hash,
+        .stamp = from->stamp,
+        .until_s = from->until_s,
     };
-    if (from->cache.len > 0) {
-        memcpy(record->text, from->cache.p, from->cache.len);
+    if (first.len > 0) {
+        memcpy(record->text, first.p, first.len);
     }
-    if (from->pattern.len > 0) {
-        memcpy(record->text + from->cache.len, from->pattern.p,
-               from->pattern.len);
+    if (second.len > 0) {
+        memcpy(record->text + first.len, second.p, second.len);
     }
     return record;
 }
@@ -52,15 +55,24 @@ void record_unref(struct record *record)
 
 struct peer_record record_view(const struct record *record, bool removed)
 {
-    return (struct peer_record){
-        .type = record->type,
-        .removed = removed,
-        .dialect = record->dialect,
-        .hash = record->hash,
-        .cache = bytes_of(record->text, record->cache_len),
-        .pattern = bytes_of(record->text + record->cache_len,
-                            record->pattern_len),
-    };
+    struct bytes first = bytes_of(record->text, record->cache_len);
+    struct bytes second = bytes_of(record->text + record->cache_len,
+                                   record->pattern_len);
+    struct peer_record view = {
+        .type = record->type, .removed = removed, .hash = record->hash};
+
+    if (record->type == PEER_REGISTER) {
+        view.kind = record->dialect;
+        view.key = first;
+        view.value = second;
+        view.stamp = record->stamp;
+        view.until_s = record->until_s;
+    } else {
+        view.dialect = record->dialect;
+        view.cache = first;
+        view.pattern = second;
+    }
+    return view;
 }
 
 void records_fini(struct records *records)

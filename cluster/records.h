@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The records of a log that are more than a hash: patterns today, and types
- * that this version does not know, which are kept by type and hash.
+ * The records of a log that are more than a hash: patterns, registers, and
+ * types that this version does not know, which are kept by type and hash.
  *
  * A small sorted set of shared, immutable records. Plain interest never comes
  * here: it lives in a table (cluster/table.h), 8 bytes a topic.
@@ -17,17 +17,19 @@
 #include "proto/peer.h"
 
 enum {
-    RECORDS_MAX = 16384
+    RECORDS_MAX = 32768
 }; /* of one node */
 
 struct record {
     uint32_t refs;
     uint8_t type;
-    uint8_t dialect;
-    uint16_t cache_len;
-    uint16_t pattern_len;
+    uint8_t dialect;      /* of a register: its kind */
+    uint16_t cache_len;   /* its key */
+    uint16_t pattern_len; /* its value */
     uint64_t hash;
-    uint8_t text[]; /* cache, pattern */
+    uint64_t stamp;   /* registers only */
+    uint64_t until_s; /* likewise */
+    uint8_t text[];   /* cache, pattern; or key, value */
 };
 
 /* Copies what the record borrows. Errors: NULL when memory is short. */

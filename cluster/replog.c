@@ -176,8 +176,14 @@ void replog_check(const struct replog *log)
 
 static uint64_t add_record(struct replog *log, const struct peer_record *from)
 {
-    struct record *record = record_new(from);
+    const struct records *records = &log->records;
+    size_t patterns = records_seek(records, PEER_PATTERN + 1, 0) -
+                      records_seek(records, PEER_PATTERN, 0);
 
+    if (from->type == PEER_PATTERN && patterns >= REPLOG_PATTERNS_MAX) {
+        return 0;
+    }
+    struct record *record = record_new(from);
     if (record == NULL) {
         return 0;
     }

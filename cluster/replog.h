@@ -24,8 +24,9 @@
 #include "proto/peer.h"
 
 enum {
-    REPLOG_RING_MAX = 64 << 10, /* changes; older ones need a snapshot */
-    REPLOG_PART_LEN = 48 << 10, /* bytes of records in one message */
+    REPLOG_RING_MAX = 64 << 10,  /* changes; older ones need a snapshot */
+    REPLOG_PART_LEN = 48 << 10,  /* bytes of records in one message */
+    REPLOG_PATTERNS_MAX = 16384, /* so that registers always have room */
 };
 
 struct replog_change {

@@ -113,6 +113,20 @@ uint16_t cluster_slot_of_low(const struct cluster *cluster, uint64_t mask,
     return CLUSTER_SLOT_NONE;
 }
 
+void cluster_refused(const struct cluster *cluster,
+                     struct cluster_refused *refused)
+{
+    const struct swim_refused *swim = swim_refused(cluster->swim);
+
+    *refused = (struct cluster_refused){
+        .malformed = swim->malformed,
+        .version = swim->version,
+        .unknown = swim->unknown,
+        .join = swim->join,
+        .control = cluster->wrong,
+        .registers = cluster->registers.dropped};
+}
+
 const struct peer_node *cluster_linked(const struct cluster *cluster,
                                        uint16_t *slot)
 {

@@ -21,6 +21,7 @@ static void carry_out(struct node *node, const struct cluster_effect *effect);
 void node_tell_cluster(struct node *node, const struct cluster_news *news)
 {
     conns_enter(node->conns); /* effects reach the hub: in this turn's time */
+    cluster_clock(node->cluster, node->core.wall_ms);
     cluster_step(node->cluster, news, uv_now(node->loop));
     node_drain_effects(node);
 }
@@ -183,6 +184,8 @@ static void carry_out(struct node *node, const struct cluster_effect *effect)
         break;
     case CLUSTER_GAP:
         tell_gap(node, effect->bytes);
+        break;
+    case CLUSTER_REGISTER:
         break;
     case CLUSTER_MARK:
     case CLUSTER_FENCE:

@@ -51,6 +51,15 @@ static inline bool bytes_eq(struct bytes a, struct bytes b)
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+/* Below, at or above 0 as a is before, at or behind b in the order of bytes. */
+static inline int bytes_cmp(struct bytes a, struct bytes b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len == 0 ? 0 : memcmp(a.p, b.p, len);
+
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 /* ASCII letters compare equal in either case. */
 bool bytes_eq_nocase(struct bytes a, struct bytes b);
 bool bytes_starts(struct bytes s, struct bytes prefix);

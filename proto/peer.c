@@ -13,6 +13,7 @@ enum {
     GAP_FIELDS = 4,
     RECORD_FIELDS = 3, /* of any type: type, removed, hash */
     PATTERN_FIELDS = 6,
+    REGISTER_FIELDS = 8,
 };
 
 bool node_id_is_zero(const struct node_id *id)
@@ -131,25 +132,72 @@ ptrdiff_t peer_gap_read(struct bytes in, struct peer_gap *gap)
 
 /* --- records --- */
 
+/* Elements that this version knows. */
+static uint32_t record_fields(const struct peer_record *record)
+{
+    if (record->type == PEER_PATTERN) {
+        return PATTERN_FIELDS;
+    }
+    return record->type == PEER_REGISTER && !record->removed ? REGISTER_FIELDS
+                                                             : RECORD_FIELDS;
+}
+
 void peer_record_write(const struct peer_record *record, struct buf *out)
 {
-    bool pattern = record->type == PEER_PATTERN;
+    uint32_t fields = record_fields(record);
 
-    mp_put_array(out, pattern ? PATTERN_FIELDS : RECORD_FIELDS);
+    mp_put_array(out, fields);
     mp_put_u64(out, record->type);
     mp_put_bool(out, record->removed);
     mp_put_u64(out, record->hash);
-    if (pattern) {
+    if (fields == PATTERN_FIELDS) {
         mp_put_u64(out, record->dialect);
         mp_put_str(out, record->cache);
         mp_put_bin(out, record->pattern);
     }
+    if (fields == REGISTER_FIELDS) {
+        assert(record->key.len <= PEER_KEY_LEN_MAX);
+        assert(record->value.len <= PEER_VALUE_LEN_MAX);
+        mp_put_u64(out, record->kind);
+        mp_put_bin(out, record->key);
+        mp_put_bin(out, record->value);
+        mp_put_u64(out, record->stamp);
+        mp_put_u64(out, record->until_s);
+    }
 }
 
-static bool pattern_is_valid(const struct peer_record *record)
+static void take_record(struct mp *mp, uint32_t known,
+                        struct peer_record *record)
 {
-    return topic_cache_is_valid(record->cache) &&
-           topic_pattern_is_valid(record->pattern);
+    if (known == PATTERN_FIELDS) {
+        record->dialect = (uint8_t)mp_take_u64_max(mp, UINT8_MAX);
+        record->cache = mp_take_str(mp, CACHE_LEN_MAX);
+        record->pattern = mp_take_bin(mp, PATTERN_LEN_MAX);
+    }
+    if (known == REGISTER_FIELDS) {
+        record->kind = (uint8_t)mp_take_u64_max(mp, UINT8_MAX);
+        record->key = mp_take_bin(mp, PEER_KEY_LEN_MAX);
+        record->value = mp_take_bin(mp, PEER_VALUE_LEN_MAX);
+        record->stamp = mp_take_u64_max(mp, PEER_TIME_MAX);
+        record->until_s = mp_take_u64_max(mp, PEER_TIME_MAX);
+    }
+}
+
+/* What no single field shows: 0 or an error. */
+static int check_record(const struct peer_record *record, uint32_t known)
+{
+    if (record->type == 0) {
+        return ERR_SYNTAX;
+    }
+    if (known == PATTERN_FIELDS && (!topic_cache_is_valid(record->cache) ||
+                                    !topic_pattern_is_valid(record->pattern))) {
+        return ERR_NAME;
+    }
+    if (known == REGISTER_FIELDS &&
+        (record->kind == 0 || record->key.len == 0)) {
+        return ERR_SYNTAX;
+    }
+    return 0;
 }
 
 ptrdiff_t peer_record_read(struct bytes in, struct peer_record *record)
@@ -157,27 +205,20 @@ ptrdiff_t peer_record_read(struct bytes in, struct peer_record *record)
     struct mp mp = mp_of(in);
     struct peer_record read = {0};
     uint32_t fields = take_head(&mp, RECORD_FIELDS);
-    uint32_t known = RECORD_FIELDS;
 
     read.type = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
     read.removed = mp_take_bool(&mp);
     read.hash = mp_take_u64(&mp);
-    if (mp.state == 0 && read.type == PEER_PATTERN) {
-        known = PATTERN_FIELDS;
-        if (fields < known) {
-            return ERR_SYNTAX;
-        }
-        read.dialect = (uint8_t)mp_take_u64_max(&mp, UINT8_MAX);
-        read.cache = mp_take_str(&mp, CACHE_LEN_MAX);
-        read.pattern = mp_take_bin(&mp, PATTERN_LEN_MAX);
-    }
-    skip_from(&mp, known, fields);
-    ptrdiff_t taken = mp_outcome(&mp);
-    if (taken > 0 && read.type == 0) {
+    uint32_t known = record_fields(&read);
+    if (mp.state == 0 && fields < known) {
         return ERR_SYNTAX;
     }
-    if (taken > 0 && read.type == PEER_PATTERN && !pattern_is_valid(&read)) {
-        return ERR_NAME;
+    take_record(&mp, known, &read);
+    skip_from(&mp, known, fields);
+    ptrdiff_t taken = mp_outcome(&mp);
+    int rc = taken > 0 ? check_record(&read, known) : 0;
+    if (rc != 0) {
+        return rc;
     }
     if (taken > 0) {
         *record = read;

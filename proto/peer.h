@@ -54,7 +54,13 @@ enum {
     PEER_SEEN_LEN_MAX = 1024 * PEER_NUMBER_LEN,
     PEER_ANSWER_LEN = 64 << 10,    /* items of an answer; a larger one alone */
     PEER_BODY_LEN_MAX = 256 << 10, /* of a call and of a reply */
+    PEER_KEY_LEN_MAX = 128,        /* of a register */
+    PEER_VALUE_LEN_MAX = 128,
 };
+
+/* Stamps and times of a register are no larger: what comes from outside can be
+ * added to. */
+#define PEER_TIME_MAX ((uint64_t)1 << 53)
 
 /* One life of a node: 128 random bits. A restart is another node (DESIGN 5). */
 struct node_id {
@@ -128,6 +134,7 @@ ptrdiff_t peer_gap_read(struct bytes in, struct peer_gap *gap);
 enum peer_record_type {
     PEER_INTEREST = 1, /* hash */
     PEER_PATTERN = 2,  /* hash of (cache, dialect, pattern), with the three */
+    PEER_REGISTER = 3, /* hash of all that follows it; when removed, alone */
 };
 
 struct peer_record {
@@ -137,6 +144,13 @@ struct peer_record {
     uint64_t hash;
     struct bytes cache;   /* PEER_PATTERN only */
     struct bytes pattern; /* PEER_PATTERN only */
+
+    /* PEER_REGISTER that is not removed (cluster/registers.h) */
+    uint8_t kind;       /* never 0 */
+    struct bytes key;   /* 1 .. PEER_KEY_LEN_MAX */
+    struct bytes value; /* at most PEER_VALUE_LEN_MAX */
+    uint64_t stamp;
+    uint64_t until_s;
 };
 
 /* --- control messages --- */

@@ -211,6 +211,15 @@ static void records_come_back_as_they_went(void **state)
          .cache = BYTES("demo"),
          .pattern = BYTES("a*\xff")},
         {.type = 77, .hash = 6}, /* unknown: kept by hash */
+        {.type = PEER_REGISTER,
+         .hash = 7,
+         .kind = 255,
+         .key = BYTES("k\0"),
+         .value = BYTES("\xff"),
+         .stamp = PEER_TIME_MAX,
+         .until_s = PEER_TIME_MAX - 1},
+        {.type = PEER_REGISTER, .hash = 8, .kind = 1, .key = BYTES("k")},
+        {.type = PEER_REGISTER, .hash = 9, .removed = true},
     };
     (void)state;
 
@@ -225,6 +234,11 @@ static void records_come_back_as_they_went(void **state)
         assert_true(back.hash == records[i].hash);
         assert_true(bytes_eq(back.cache, records[i].cache));
         assert_true(bytes_eq(back.pattern, records[i].pattern));
+        assert_int_equal(back.kind, records[i].kind);
+        assert_true(bytes_eq(back.key, records[i].key));
+        assert_true(bytes_eq(back.value, records[i].value));
+        assert_true(back.stamp == records[i].stamp);
+        assert_true(back.until_s == records[i].until_s);
         wire_check_cuts(read_record, buf_bytes(&out));
         wire_check_changes(read_record, buf_bytes(&out));
         buf_fini(&out);
@@ -253,6 +267,20 @@ static void wrong_records_are_refused_and_newer_ones_taken(void **state)
         {BYTES("\x96\x02\xc2\x05\x01\xa1x\xa1y"), ERR_SYNTAX},
         {BYTES("\x96\x02\xc2\x05\x01\xd9\x41"), ERR_SYNTAX},
         {BYTES("\x96\x02\xc2\x05\x01\xa1x\xc5\x02\x01"), ERR_SYNTAX},
+        {BYTES("\x93\x03\xc3\x05"), 1}, /* a register that is removed */
+        {BYTES("\x93\x03\xc2\x05"), ERR_SYNTAX}, /* one without content */
+        {BYTES("\x98\x03\xc2\x05\x01\xc4\1k\xc4\0\x01\x01"), 1},
+        {BYTES("\x99\x03\xc2\x05\x01\xc4\1k\xc4\0\x01\x01\xc0"), 1},
+        {BYTES("\x98\x03\xc2\x05\x00\xc4\1k\xc4\0\x01\x01"), ERR_SYNTAX},
+        {BYTES("\x98\x03\xc2\x05\x01\xc4\0\xc4\0\x01\x01"), ERR_SYNTAX},
+        {BYTES("\x98\x03\xc2\x05\x01\xc4\x81"), ERR_SYNTAX}, /* long key */
+        {BYTES("\x98\x03\xc2\x05\x01\xc4\1k\xc4\x81"), ERR_SYNTAX},
+        {BYTES("\x98\x03\xc2\x05\x01\xc4\1k\xc4\0"
+               "\xcf\x00\x20\0\0\0\0\0\1\x01"),
+         ERR_SYNTAX}, /* a stamp beyond the last one */
+        {BYTES("\x98\x03\xc2\x05\x01\xc4\1k\xc4\0\x01"
+               "\xcf\xff\xff\xff\xff\xff\xff\xff\xff"),
+         ERR_SYNTAX},
     };
     (void)state;
 
@@ -371,8 +399,7 @@ static void messages_come_back_as_they_went(void **state)
 
 /* From `ready` to `members`, and `again_ms`. */
 #define HELLO(middle, again) \
-    BYTES("\xdc\0\x13\x01\1\1\1\1\1\1" middle "\1" again \
-          "\1\1\xc2\xc2\1\1\1")
+    BYTES("\xdc\0\x13\x01\1\1\1\1\1\1" middle "\1" again "\1\1\xc2\xc2\1\1\1")
 
 static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
 {

@@ -13,7 +13,7 @@
  *   3                  the pipe to open slot b >> 3 comes up, or goes
  *   4 T                10 T ms pass
  *   5 H                topic H is wanted; b & 8: no longer; b & 16: flushed;
- *                      b & 32: a pattern
+ *                      b & 32: a pattern; b & 64: a register is set
  *   6 A B              how far the lanes of open slot b >> 3 are, or are not
  *   7 H                an item of topic H is routed; b >> 3 == 31: we drain
  */
@@ -97,6 +97,9 @@ static void take(struct world *world, const struct cluster_effect *effect)
         assert(world->open[effect->slot]);
         world->open[effect->slot] = false;
         world->pipe[effect->slot] = false;
+    } else if (effect->type == CLUSTER_REGISTER) {
+        assert(effect->reg->key.len > 0);
+        assert(effect->reg->stamp <= PEER_TIME_MAX);
     }
 }
 
@@ -118,6 +121,7 @@ static void drain(struct world *world)
 
 static void tell(struct world *world, const struct cluster_news *news)
 {
+    cluster_clock(world->cluster, world->now_ms * 100);
     cluster_step(world->cluster, news, world->now_ms);
     drain(world);
 }
@@ -185,6 +189,20 @@ static struct peer_record pattern_of(uint8_t hash, bool removed)
                                 .pattern = BYTES("t*")};
 }
 
+/* Few keys, so that some replace each other. Hashes are the sender's own. */
+static struct peer_record register_of(uint8_t hash, bool removed)
+{
+    return (struct peer_record){
+        .type = PEER_REGISTER,
+        .removed = removed,
+        .hash = hash,
+        .kind = (uint8_t)(1 + (hash & 3)),
+        .key = (hash & 4) != 0 ? BYTES("k") : BYTES("key"),
+        .value = (hash & 8) != 0 ? BYTES("v") : BYTES(""),
+        .stamp = hash >> 6 == 3 ? PEER_TIME_MAX : hash >> 4,
+        .until_s = (hash & 16) != 0 ? 100 : 0};
+}
+
 /* A message that makes sense by itself, whatever it means here. */
 static void write_message(const uint8_t b[MESSAGE_LEN], struct buf *out)
 {
@@ -221,6 +239,9 @@ static void write_message(const uint8_t b[MESSAGE_LEN], struct buf *out)
         uint8_t hash = (uint8_t)(b[9] + i);
         struct peer_record record = pattern_of(hash, (b[7] & 16) != 0);
         record.type = i % 3 == 2 ? PEER_PATTERN : PEER_INTEREST;
+        if (i % 3 == 1) {
+            record = register_of(hash, record.removed);
+        }
         peer_record_write(&record, &records);
     }
     m.records = buf_bytes(&records);
@@ -230,7 +251,14 @@ static void write_message(const uint8_t b[MESSAGE_LEN], struct buf *out)
 
 static void want(struct world *world, uint8_t what, uint8_t hash)
 {
-    if ((what & 32) == 0) {
+    if ((what & 64) != 0) {
+        struct peer_record r = register_of(hash, false);
+        struct cluster_register reg = {.kind = r.kind,
+                                       .key = r.key,
+                                       .value = r.value,
+                                       .until_s = r.until_s};
+        (void)cluster_set(world->cluster, &reg, world->now_ms * 100);
+    } else if ((what & 32) == 0) {
         (void)cluster_want(world->cluster, hash, (what & 8) == 0);
     } else {
         struct peer_record record = pattern_of(hash, (what & 8) != 0);

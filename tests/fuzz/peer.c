@@ -59,6 +59,8 @@ static ptrdiff_t read_record(struct bytes in)
     if (taken > 0) {
         assert(fuzz_inside(record.cache, in));
         assert(fuzz_inside(record.pattern, in));
+        assert(fuzz_inside(record.key, in));
+        assert(fuzz_inside(record.value, in));
         peer_record_write(&record, &first);
         assert(peer_record_read(buf_bytes(&first), &record) ==
                (ptrdiff_t)first.len);

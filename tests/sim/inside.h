@@ -121,7 +121,8 @@ struct sim_node {
     uint64_t life_order;
     uint64_t began_ms;
     int64_t ppm;
-    uint64_t ahead_ms; /* jumps */
+    uint64_t ahead_ms;     /* jumps */
+    int64_t wall_ahead_ms; /* of the wall clock, in every life */
     struct node_id id;
     struct addr addr;
     struct cluster *cluster;

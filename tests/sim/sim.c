@@ -15,6 +15,8 @@ enum {
     CHECK_EVERY_US = 1000, /* for each node: one of fifty each 50 ms */
 };
 
+static const uint64_t WALL_MS = 1700000000000; /* as the virtual time begins */
+
 static void around(const struct sim *sim, bool inside);
 static void follow(struct sim *sim, size_t i);
 static void arm(struct sim *sim, size_t i);
@@ -151,6 +153,7 @@ void sim_start(struct sim *sim, size_t i)
     sim_note(sim, "start %zu", i);
     list_fini(&node->backlog);
     *node = (struct sim_node){
+        .wall_ahead_ms = node->wall_ahead_ms,
         .seat = {.sim = sim, .node = (uint16_t)i},
         .up = true,
         .addr = net_addr(i),
@@ -261,6 +264,16 @@ uint64_t sim_node_ms(const struct sim *sim, size_t i)
     return (uint64_t)(us + us * node->ppm / 1000000) / 1000 + node->ahead_ms;
 }
 
+uint64_t sim_wall_ms(const struct sim *sim, size_t i)
+{
+    return WALL_MS + sim->now_us / 1000 + (uint64_t)sim->nodes[i].wall_ahead_ms;
+}
+
+void sim_set_wall(struct sim *sim, size_t i, int64_t ahead_ms)
+{
+    sim->nodes[i].wall_ahead_ms = ahead_ms;
+}
+
 void sim_news(struct sim *sim, size_t i, const struct cluster_news *news)
 {
     struct sim_node *node = &sim->nodes[i];
@@ -270,6 +283,7 @@ void sim_news(struct sim *sim, size_t i, const struct cluster_news *news)
     }
     node->loop.time = sim_node_ms(sim, i);
     around(sim, true);
+    cluster_clock(node->cluster, sim_wall_ms(sim, i));
     cluster_step(node->cluster, news, node->loop.time);
     around(sim, false);
     follow(sim, i);
@@ -388,6 +402,7 @@ static void carry_out(struct sim *sim, size_t i,
         on_event(sim, i, effect);
         break;
     case CLUSTER_READY:
+    case CLUSTER_REGISTER:
         break;
     }
 }

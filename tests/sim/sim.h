@@ -92,6 +92,9 @@ void sim_say(struct sim *sim, size_t i, enum cluster_news_type type);
 void sim_pause(struct sim *sim, size_t i, uint64_t ms);
 /* Its clock jumps ahead: it was asleep, or its host was. */
 void sim_jump(struct sim *sim, size_t i, uint64_t ms);
+/* Its wall clock is so much ahead of the others, or behind, from now on. */
+void sim_set_wall(struct sim *sim, size_t i, int64_t ahead_ms);
+uint64_t sim_wall_ms(const struct sim *sim, size_t i);
 
 /* --- ways --- */
 
