@@ -8,6 +8,7 @@
 
 struct aimed {
     uint64_t hash;
+    struct meter *meter;
     uint16_t cap; /* of names */
     uint16_t topic_len;
     uint8_t cache_len;
@@ -20,7 +21,8 @@ void aim_fini(struct aim *aim)
     aim->last = NULL;
 }
 
-uint64_t aim_find(const struct aim *aim, struct bytes cache, struct bytes topic)
+uint64_t aim_find(const struct aim *aim, struct bytes cache, struct bytes topic,
+                  struct meter **meter)
 {
     const struct aimed *last = aim->last;
 
@@ -30,11 +32,12 @@ uint64_t aim_find(const struct aim *aim, struct bytes cache, struct bytes topic)
         memcmp(last->names + topic.len, cache.p, cache.len) != 0) {
         return 0;
     }
+    *meter = last->meter;
     return last->hash;
 }
 
 void aim_set(struct aim *aim, struct bytes cache, struct bytes topic,
-             uint64_t hash)
+             uint64_t hash, struct meter *meter)
 {
     size_t len = cache.len + topic.len;
 
@@ -49,6 +52,7 @@ void aim_set(struct aim *aim, struct bytes cache, struct bytes topic,
         aim->last->cap = (uint16_t)len;
     }
     aim->last->hash = hash;
+    aim->last->meter = meter;
     aim->last->topic_len = (uint16_t)topic.len;
     aim->last->cache_len = (uint8_t)cache.len;
     memcpy(aim->last->names, topic.p, topic.len);

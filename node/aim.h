@@ -16,18 +16,21 @@
 
 #include "proto/bytes.h"
 
+struct meter;
+
 struct aim {
     struct aimed *last; /* NULL: nothing */
 };
 
 void aim_fini(struct aim *aim);
 
-/* The hash of these names if they are those of the last item, else 0. */
-uint64_t aim_find(const struct aim *aim, struct bytes cache,
-                  struct bytes topic);
+/* The hash of these names if they are those of the last item, and the meter of
+ * the cache; else 0, and *meter as it was. */
+uint64_t aim_find(const struct aim *aim, struct bytes cache, struct bytes topic,
+                  struct meter **meter);
 
 /* Remembers names of valid lengths. Short memory: it knows nothing. */
 void aim_set(struct aim *aim, struct bytes cache, struct bytes topic,
-             uint64_t hash);
+             uint64_t hash, struct meter *meter);
 
 #endif

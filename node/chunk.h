@@ -30,7 +30,9 @@ struct chunk {
     uint32_t len;
     uint32_t cap;
     uint32_t refs;
-    uint64_t topic; /* hub's topic number of its frames, 0 for replies */
+    uint32_t operations; /* of the frames that nobody has yet: the hub's */
+    uint64_t value_len;  /* bytes of the values in them, likewise */
+    uint64_t topic;      /* hub's topic number of its frames, 0 for replies */
     struct chunk *next_spare;
 };
 

@@ -121,11 +121,13 @@ void client_logout(struct client *client);
 
 /* Checks, in this order: gate (ERR_NOT_READY), names (ERR_NAME), size
  * (ERR_TOO_BIG), text (ERR_UTF8; not for from->bytes), attributes (ERR_SYNTAX),
- * grant (ERR_DENIED, ERR_UNAUTH, ERR_EXPIRED). Then it is on its way. */
+ * grant (ERR_DENIED, ERR_UNAUTH, ERR_EXPIRED), the cache's quota
+ * (ERR_QUOTA_ITEM, ERR_QUOTA_RATE). Then it is counted, and on its way. */
 int client_publish(struct client *client, const struct client_item *from,
                    struct hub_receipt *receipt);
 
-/* Checks names, grant, per-client bounds (ERR_LIMIT), then hub_subscribe().
+/* Checks names, grant, per-client bounds (ERR_LIMIT), the cache's quota
+ * (ERR_QUOTA_SUBS), then hub_subscribe().
  * want->variant is filled in from the client's door and framing, its `version`
  * as given. */
 int client_subscribe(struct client *client, struct hub_want *want,

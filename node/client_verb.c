@@ -97,9 +97,10 @@ void client_recheck(struct client *client)
 /* --- publish --- */
 
 /* Looks at the value once, however long, and at names that it aimed at before
- * not at all. Fills in what it finds: hash (0: not known), flags. */
+ * not at all. Fills in what it finds: hash and meter (0: not known), flags. */
 static int check_item(const struct client *client,
-                      const struct client_item *from, struct item *item)
+                      const struct client_item *from, struct item *item,
+                      struct meter **meter)
 {
     struct core *core = client->core;
     bool binary = (from->flags & ITEM_BINARY) != 0;
@@ -108,7 +109,7 @@ static int check_item(const struct client *client,
     if (!core->ready) {
         return ERR_NOT_READY;
     }
-    item->hash = aim_find(&client->aim, from->cache, from->topic);
+    item->hash = aim_find(&client->aim, from->cache, from->topic, meter);
     if (item->hash == 0 &&
         (!topic_cache_is_valid(from->cache) || !topic_is_valid(from->topic))) {
         return ERR_NAME;
@@ -151,19 +152,28 @@ int client_publish(struct client *client, const struct client_item *from,
         .attrs = from->attrs,
     };
 
+    struct meter *meter = NULL;
+
     *receipt = (struct hub_receipt){0};
     if (client->closing) {
         return 0;
     }
-    int rc = check_item(client, from, &item);
+    int rc = check_item(client, from, &item, &meter);
     if (rc != 0) {
         return rc;
     }
     bool fresh = item.hash == 0;
+    if (fresh) {
+        meter = meters_of(&core->meters, item.cache);
+    }
+    rc = meter_take(meter, item.value.len, core->now_ms);
+    if (rc != 0) {
+        return rc;
+    }
     core->stats.published++;
     hub_publish(core->hub, &item, HUB_FROM_CLIENT, receipt);
     if (fresh) {
-        aim_set(&client->aim, item.cache, item.topic, item.hash);
+        aim_set(&client->aim, item.cache, item.topic, item.hash, meter);
     }
     return 0;
 }
@@ -192,6 +202,22 @@ static bool is_full(const struct client *client, const struct hub_want *want)
     return full && hub_find(client->core->hub, client, want) == NULL;
 }
 
+/* Counts what it refuses. */
+static bool is_over_quota(const struct client *client,
+                          const struct hub_want *want)
+{
+    const struct core *core = client->core;
+    struct meter *meter = meters_find(&core->meters, want->cache);
+
+    if (meter == NULL || meter->quota.subs == 0 ||
+        hub_subs_in(core->hub, want->cache) < meter->quota.subs ||
+        hub_find(core->hub, client, want) != NULL) {
+        return false;
+    }
+    meter->usage.refused++;
+    return true;
+}
+
 int client_may_subscribe(struct client *client, const struct hub_want *want)
 {
     int rc;
@@ -205,6 +231,9 @@ int client_may_subscribe(struct client *client, const struct hub_want *want)
     }
     if (rc == 0 && is_full(client, want)) {
         rc = ERR_LIMIT;
+    }
+    if (rc == 0 && is_over_quota(client, want)) {
+        rc = ERR_QUOTA_SUBS;
     }
     return rc;
 }

@@ -30,6 +30,7 @@ int core_init(struct core *core, const struct core_options *options)
     core->limits = options->limits;
     core->log = options->log;
     core->hash_key = options->hash_key;
+    core->meters.key = &core->hash_key;
     core->cluster = options->cluster;
     core->id = options->id;
     core->workers = options->workers;
@@ -60,6 +61,7 @@ void core_fini(struct core *core)
     if (core->hub != NULL) {
         hub_free(core->hub);
     }
+    meters_fini(&core->meters);
     auth_fini(&core->auth);
     chunk_pool_fini(&core->chunks);
     deadlines_fini(&core->deadlines);

@@ -16,6 +16,7 @@
 #include "node/hub.h"
 #include "node/limits.h"
 #include "node/log.h"
+#include "node/meter.h"
 #include "node/outq.h"
 #include "node/stats.h"
 #include "proto/hash.h"
@@ -33,6 +34,7 @@ struct core {
     struct log *log; /* borrowed */
     struct auth auth;
     struct hash_key hash_key;
+    struct meters meters; /* of caches */
     struct chunk_pool chunks;
     struct deadlines deadlines;
     struct hub *hub;

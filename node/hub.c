@@ -142,6 +142,7 @@ static struct sub *sub_new(struct hub *hub, struct client *client,
     client->subs = sub;
     client->subs_len++;
     client->patterns_len += group->pattern != NULL;
+    group_cache(group)->subs++;
     hub->core->stats.subs++;
     return sub;
 }
@@ -167,6 +168,7 @@ static void sub_free(struct hub *hub, struct sub *sub)
     }
     client->subs_len--;
     client->patterns_len -= sub->group->pattern != NULL;
+    group_cache(sub->group)->subs--;
     hub->core->stats.subs--;
     free(sub);
 }
@@ -348,8 +350,7 @@ bool hub_lacks(const struct hub *hub)
 
 struct bytes hub_sub_cache(const struct sub *sub)
 {
-    return cache_name(sub->group->topic != NULL ? sub->group->topic->cache
-                                                : sub->group->pattern->cache);
+    return cache_name(group_cache(sub->group));
 }
 
 struct bytes hub_sub_topic(const struct sub *sub)
@@ -458,6 +459,13 @@ uint64_t hub_subscribers(const struct hub *hub, struct bytes cache,
     const struct topic *topic = topic_named(hub, cache, name);
 
     return topic == NULL ? 0 : topic->subs;
+}
+
+uint64_t hub_subs_in(const struct hub *hub, struct bytes cache)
+{
+    const struct cache *found = cache_find(hub, cache);
+
+    return found == NULL ? 0 : found->subs;
 }
 
 void hub_each_pattern(const struct hub *hub, struct bytes cache,

@@ -257,6 +257,9 @@ void hub_take_answer(struct hub *hub, const struct peer_message *answer);
 /* Whether a topic lingers whose subscribers may come back elsewhere. */
 bool hub_lingers(const struct hub *hub);
 
+/* Subscriptions here, to topics and patterns of a cache with a valid name. */
+uint64_t hub_subs_in(const struct hub *hub, struct bytes cache);
+
 /* Introspection for PUBSUB and /v1: subscribers of a topic by exact name; walks
  * the patterns of a cache, whose hashes are the same on every node; walks
  * topics with exact subscribers. */

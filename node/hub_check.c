@@ -111,12 +111,27 @@ static void check_patterns(const struct hub *hub)
     }
 }
 
+static void check_subs(const struct hub *hub)
+{
+    const struct cache *cache;
+    size_t at = 0;
+    uint64_t subs = 0;
+
+    while ((cache = lookup_each(&hub->caches, &at)) != NULL) {
+        subs += cache->subs;
+        assert(cache->meter->len == 0 ||
+               bytes_eq(meter_name(cache->meter), cache_name(cache)));
+    }
+    assert(subs == hub->subs.len);
+}
+
 void hub_check(const struct hub *hub)
 {
     const struct sub *sub;
     size_t at = 0;
     size_t recalls = 0;
 
+    check_subs(hub);
     lookup_check(&hub->topics);
     lookup_check(&hub->caches);
     lookup_check(&hub->patterns);

@@ -217,8 +217,16 @@ static void make_dirty(struct hub *hub, struct fan *fan)
     hub->dirty_last = fan;
 }
 
+/* The item is one more of those that nobody has yet. */
+static void count_open(const struct fan *fan, const struct item *item)
+{
+    fan->chunk->value_len += item->value.len;
+    fan->chunk->operations += (uint32_t)usage_operations(item->value.len);
+}
+
 /* Puts what hub->scratch holds into the open chunk, framed. */
-static bool append_frame(struct hub *hub, struct fan *fan)
+static bool append_frame(struct hub *hub, struct fan *fan,
+                         const struct item *item)
 {
     uint8_t head[WS_FRAME_HEAD_MAX];
     struct bytes body = buf_bytes(&hub->scratch);
@@ -236,12 +244,15 @@ static bool append_frame(struct hub *hub, struct fan *fan)
     if (fan->items == 0) {
         fan->from = chunk->len;
         fan->seq = fan->topic->seq;
+        chunk->value_len = 0;
+        chunk->operations = 0;
     }
     memcpy(chunk->p + chunk->len, head, head_len);
     chunk->len += (uint32_t)head_len;
     memcpy(chunk->p + chunk->len, body.p, body.len);
     chunk->len += (uint32_t)body.len;
     fan->items++;
+    count_open(fan, item);
     return true;
 }
 
@@ -291,7 +302,7 @@ uint64_t fan_append(struct hub *hub, struct fan *fan, const struct item *item)
     }
     fan->skip = skip;
     if ((judged && !judge(hub, fan)) || !render(hub, fan, item) ||
-        !append_frame(hub, fan)) {
+        !append_frame(hub, fan, item)) {
         gap_lost(hub, fan->group);
         return 0;
     }
@@ -315,22 +326,36 @@ static bool passes(const struct fan *fan, uint32_t i)
     return fan->skip != member->client->id || !member->sub->no_echo;
 }
 
-static void give(struct hub *hub, const struct fan *fan,
+/* Whether it was put into the member's output. */
+static bool give(struct hub *hub, const struct fan *fan,
                  const struct member *member)
 {
     struct client *client = member->client;
 
     if (client->closing) {
-        return;
+        return false;
     }
     if (client->slow) {
         gap_mark(member->sub, fan->seq);
         hub->core->stats.dropped_slow += fan->items;
-        return;
+        return false;
     }
     client_deliver(client, fan->chunk, fan->from, fan->chunk->len - fan->from,
                    fan->seq, fan->items);
-    hub->core->stats.delivered += fan->items;
+    return true;
+}
+
+/* All frames that nobody had yet went to so many. */
+static void count_given(struct hub *hub, const struct fan *fan, uint64_t given)
+{
+    const struct usage_count frames = {
+        .items = fan->items,
+        .bytes = fan->chunk->value_len,
+        .operations = fan->chunk->operations,
+    };
+
+    hub->core->stats.delivered += frames.items * given;
+    usage_count(&fan->topic->cache->meter->usage.out, &frames, given);
 }
 
 void fan_settle(struct hub *hub, struct fan *fan)
@@ -342,6 +367,7 @@ void fan_settle(struct hub *hub, struct fan *fan)
     if (fan->items == 0) {
         return;
     }
+    uint64_t given = 0;
     bool outer = !hub->settling;
     hub->settling = true;
     for (uint32_t i = 0; i < group->len; i++) {
@@ -349,10 +375,11 @@ void fan_settle(struct hub *hub, struct fan *fan)
             __builtin_prefetch(members[i + 4].client, 1);
         }
         if (all || passes(fan, i)) {
-            give(hub, fan, &members[i]);
+            given += give(hub, fan, &members[i]);
         }
     }
     hub->settling = !outer;
+    count_given(hub, fan, given);
     fan->items = 0;
 }
 

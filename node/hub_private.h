@@ -35,7 +35,9 @@ enum {
 
 struct cache {
     uint64_t hash;
+    struct meter *meter;
     uint32_t refs; /* topics and patterns */
+    uint32_t subs; /* subscriptions of all of them */
     uint32_t patterns_len;
     uint64_t work;   /* what they may cost, at most HUB_PATTERN_WORK_MAX */
     uint64_t newest; /* number of the newest pattern group there ever was */
@@ -184,6 +186,11 @@ struct hub {
     uint64_t gaps_due_ms; /* when to look for gap_due; UINT64_MAX none */
     uint32_t gap_epoch;
 };
+
+static inline struct cache *group_cache(const struct group *group)
+{
+    return group->topic != NULL ? group->topic->cache : group->pattern->cache;
+}
 
 static inline struct bytes cache_name(const struct cache *cache)
 {

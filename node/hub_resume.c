@@ -186,6 +186,11 @@ bool resume_give(struct hub *hub, struct sub *sub, const struct item *item,
         .seq = seq,
         .version = variant->version,
     };
+    const struct usage_count one = {
+        .items = 1,
+        .bytes = item->value.len,
+        .operations = usage_operations(item->value.len),
+    };
     struct chunk *chunk;
 
     buf_reset(&hub->scratch);
@@ -198,6 +203,7 @@ bool resume_give(struct hub *hub, struct sub *sub, const struct item *item,
     client_deliver(sub->client, chunk, 0, chunk->len, seq, 1);
     chunk_unref(&hub->core->chunks, chunk);
     hub->core->stats.delivered++;
+    usage_count(&topic->cache->meter->usage.out, &one, 1);
     return true;
 }
 

@@ -47,6 +47,7 @@ struct cache *cache_get(struct hub *hub, struct bytes name)
             return NULL;
         }
         cache->hash = hash;
+        cache->meter = meters_of(&hub->core->meters, name);
         cache->len = (uint8_t)name.len;
         memcpy(cache->name, name.p, name.len);
     }
@@ -60,6 +61,7 @@ void cache_unref(struct hub *hub, struct cache *cache)
     cache->refs--;
     if (cache->refs == 0) {
         assert(cache->groups == NULL);
+        assert(cache->subs == 0);
         lookup_remove(&hub->caches, cache->hash, cache);
         free(cache);
     }

@@ -66,6 +66,10 @@ static void a_long_silence_gives_no_more_than_a_second(void **state)
     assert_int_equal(taken_at(&quota, &bucket, 9, 1000), 3);
     assert_int_equal(taken_at(&quota, &bucket, 9, 1000000), 3);
     assert_int_equal(taken_at(&quota, &bucket, 9, UINT64_MAX), 3);
+    const struct quota two = {.publish_rate = 2};
+    bucket = (struct quota_bucket){0};
+    assert_int_equal(taken_at(&two, &bucket, 9, 0), 2);
+    assert_int_equal(taken_at(&two, &bucket, 9, 1ull << 63), 2);
 }
 
 /* Whatever the rate and the steps, a second more gives a second's items. */

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/meter.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/err.h"
+
+enum {
+    CAP_MIN = 8,
+};
+
+void meters_fini(struct meters *meters)
+{
+    for (size_t i = 0; i < meters->len; i++) {
+        free(meters->all[i]);
+    }
+    free(meters->all);
+    lookup_fini(&meters->by_name);
+    *meters = (struct meters){0};
+}
+
+static struct meter *find(const struct meters *meters, uint64_t hash,
+                          struct bytes cache)
+{
+    size_t at;
+    struct meter *meter = lookup_first(&meters->by_name, hash, &at);
+
+    while (meter != NULL && !bytes_eq(meter_name(meter), cache)) {
+        meter = lookup_next(&meters->by_name, hash, &at);
+    }
+    return meter;
+}
+
+static int make_room(struct meters *meters)
+{
+    size_t cap = meters->cap == 0 ? CAP_MIN : meters->cap * 2;
+
+    if (meters->len == METERS_MAX) {
+        return ERR_LIMIT;
+    }
+    if (meters->len < meters->cap) {
+        return 0;
+    }
+    struct meter **all = realloc(meters->all, cap * sizeof(struct meter *));
+    if (all == NULL) {
+        return ERR_NOMEM;
+    }
+    meters->all = all;
+    meters->cap = cap;
+    return 0;
+}
+
+static struct meter *add(struct meters *meters, uint64_t hash,
+                         struct bytes cache)
+{
+    if (make_room(meters) != 0) {
+        return &meters->rest;
+    }
+    struct meter *meter = calloc(1, sizeof *meter);
+    if (meter == NULL) {
+        return &meters->rest;
+    }
+    if (lookup_add(&meters->by_name, hash, meter) != 0) {
+        free(meter);
+        return &meters->rest;
+    }
+    meter->len = (uint8_t)cache.len;
+    memcpy(meter->name, cache.p, cache.len);
+    meters->all[meters->len++] = meter;
+    return meter;
+}
+
+struct meter *meters_of(struct meters *meters, struct bytes cache)
+{
+    struct meter *meter = meters->last;
+
+    assert(cache.len > 0 && cache.len <= CACHE_LEN_MAX);
+    if (meter != NULL && bytes_eq(meter_name(meter), cache)) {
+        return meter;
+    }
+    uint64_t hash = hash_bytes(meters->key, cache);
+    meter = find(meters, hash, cache);
+    if (meter == NULL) {
+        meter = add(meters, hash, cache);
+    }
+    meters->last = meter;
+    return meter;
+}
+
+struct meter *meters_find(const struct meters *meters, struct bytes cache)
+{
+    if (meters->last != NULL && bytes_eq(meter_name(meters->last), cache)) {
+        return meters->last;
+    }
+    return find(meters, hash_bytes(meters->key, cache), cache);
+}
+
+const struct meter *meters_at(const struct meters *meters, size_t i)
+{
+    if (i == 0) {
+        return &meters->rest;
+    }
+    return i <= meters->len ? meters->all[i - 1] : NULL;
+}
+
+void meter_bound(struct meter *meter, const struct quota *quota)
+{
+    assert(meter->len > 0);
+    meter->quota = *quota;
+    meter->bounded = !quota_is_none(quota);
+}
+
+int meter_refuses(struct meter *meter, size_t len, uint64_t now_ms)
+{
+    int rc = quota_take(&meter->quota, &meter->bucket, len, now_ms);
+
+    meter->usage.refused += rc != 0;
+    return rc;
+}
