@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/v1key.h"
+
 static_assert((int)AUTH_PUBLISH == (int)TOKEN_PUBLISH, "one number for both");
 static_assert((int)AUTH_SUBSCRIBE == (int)TOKEN_SUBSCRIBE,
               "one number for both");
@@ -62,6 +64,32 @@ void auth_fini(struct auth *auth)
     explicit_bzero(auth, sizeof *auth);
 }
 
+int auth_read(const struct auth *auth, struct bytes text, uint64_t now_s,
+              struct token *token)
+{
+    struct buf inner = {.max = TOKEN_LEN_MAX};
+    struct token read = {0};
+    int rc = 0;
+
+    if (bytes_find(text, '.') < 0) {
+        rc = v1key_read(text, &inner);
+        text = buf_bytes(&inner);
+    }
+    if (rc == 0) {
+        rc = token_read(&auth->keys, text, now_s, &read);
+    }
+    buf_fini(&inner);
+    if (rc == 0 && auth->is_revoked != NULL && read.id.len > 0 &&
+        auth->is_revoked(auth->revocations, read.id)) {
+        rc = ERR_REVOKED;
+        token_fini(&read);
+    }
+    if (rc == 0) {
+        *token = read;
+    }
+    return rc;
+}
+
 int auth_login(struct auth *auth, struct bytes token, uint64_t now_s,
                struct identity **who)
 {
@@ -74,7 +102,11 @@ int auth_login(struct auth *auth, struct bytes token, uint64_t now_s,
     if (new == NULL) {
         return ERR_NOMEM;
     }
-    int rc = token_read(&auth->keys, token, now_s, &new->token);
+    int rc = auth_read(auth, token, now_s, &new->token);
+    if (rc == 0 && new->token.kind == TOKEN_REFRESH) {
+        token_fini(&new->token);
+        rc = ERR_UNAUTH;
+    }
     if (rc != 0) {
         free(new);
         return rc;

@@ -52,6 +52,9 @@ struct auth {
     struct token_keys keys;
     struct identity *anonymous; /* what a client is before a login */
     struct auth_need missing;   /* by the latest ERR_DENIED */
+    /* Whether the token of that id was revoked; NULL: none is. */
+    bool (*is_revoked)(const void *revocations, struct bytes id);
+    const void *revocations;
 };
 
 /* Copies the keys; none = insecure. Also readies libsodium for the whole
@@ -60,10 +63,17 @@ struct auth {
 int auth_init(struct auth *auth, const struct token_keys *keys);
 void auth_fini(struct auth *auth);
 
+/* Reads a token that holds now, in its own form or in Momento's first one
+ * (proto/v1key.h); *token is the caller's. Not when insecure. Errors: as
+ * auth_login(). */
+int auth_read(const struct auth *auth, struct bytes text, uint64_t now_s,
+              struct token *token);
+
 /* Turns a token into an identity (one reference for the caller). When insecure
- * any token, also an empty one, is the anonymous identity. now_s is the wall
- * clock. Errors: ERR_UNAUTH, ERR_EXPIRED, ERR_TOO_BIG, ERR_NOMEM; never say
- * more to the client than err_text(). */
+ * any token, also an empty one, is the anonymous identity. A refresh token is
+ * nobody's. now_s is the wall clock. Errors: ERR_UNAUTH, ERR_EXPIRED,
+ * ERR_REVOKED, ERR_TOO_BIG, ERR_NOMEM; never say more to the client than
+ * err_text(). */
 int auth_login(struct auth *auth, struct bytes token, uint64_t now_s,
                struct identity **who);
 

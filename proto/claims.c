@@ -12,6 +12,12 @@ enum {
     SCOPE_LEN_MAX = 64
 };
 
+static const char *const kinds[] = {
+    [TOKEN_PLAIN] = NULL,
+    [TOKEN_API_KEY] = "g",
+    [TOKEN_REFRESH] = "r",
+};
+
 /* --- reading --- */
 
 /* One object and nothing after it, or NULL. */
@@ -158,10 +164,30 @@ static int read_scopes(json_t *list, struct token *token, size_t *used)
     return 0;
 }
 
+/* What a token is for. One that we do not know may be for nothing of ours. */
+static int read_kind(const json_t *value, enum token_kind *kind)
+{
+    const char *text = json_string_value(value);
+
+    *kind = TOKEN_PLAIN;
+    if (value == NULL) {
+        return 0;
+    }
+    if (text != NULL && strcmp(text, kinds[TOKEN_API_KEY]) == 0) {
+        *kind = TOKEN_API_KEY;
+    } else if (text != NULL && strcmp(text, kinds[TOKEN_REFRESH]) == 0) {
+        *kind = TOKEN_REFRESH;
+    } else {
+        return ERR_UNAUTH;
+    }
+    return 0;
+}
+
 /* A token for a named audience is not for us (RFC 7519 section 4.1.3). Claims
  * that we do not know say nothing to us. */
 static int fill(json_t *claims, struct token *token)
 {
+    json_t *sub = json_object_get(claims, "sub");
     json_t *nbf = json_object_get(claims, "nbf");
     json_t *jti = json_object_get(claims, "jti");
     json_t *grants = json_object_get(claims, "gr");
@@ -169,14 +195,18 @@ static int fill(json_t *claims, struct token *token)
     size_t used = 0;
 
     if (json_object_get(claims, "aud") != NULL ||
+        read_kind(json_object_get(claims, "t"), &token->kind) != 0 ||
         read_time(json_object_get(claims, "exp"), &token->expires_at) != 0 ||
         (nbf != NULL && read_time(nbf, &token->not_before) != 0) ||
+        (sub != NULL && json_string_length(sub) == 0) ||
         (jti != NULL && !json_is_string(jti)) ||
         (grants != NULL && read_grants(grants, token, &used) != 0) ||
         (scopes != NULL && read_scopes(scopes, token, &used) != 0)) {
         return ERR_UNAUTH;
     }
-    token->subject = keep(token, &used, json_object_get(claims, "sub"));
+    /* Others write it in forms that we do not need to understand. */
+    (void)read_time(json_object_get(claims, "iat"), &token->issued_at);
+    token->subject = keep(token, &used, sub);
     token->id = keep(token, &used, jti);
     return 0;
 }
@@ -209,14 +239,32 @@ static bool grant_is_valid(const struct token_grant *grant)
            (whole || (!grant->all && topic_is_valid(grant->topic)));
 }
 
+/* Who acts on others has a name. */
+static bool subject_is_valid(const struct token *token)
+{
+    if (token->subject.len == 0) {
+        return token->scopes_len == 0;
+    }
+    return topic_is_valid(token->subject) &&
+           token->subject.len <= TOKEN_SUBJECT_LEN_MAX;
+}
+
+static bool kind_is_valid(const struct token *token)
+{
+    return token->kind != TOKEN_REFRESH ||
+           (token->grants_len == 0 && token->scopes_len == 0 &&
+            token->id.len > 0 && token->issued_at > 0 &&
+            token->issued_at < token->expires_at);
+}
+
 bool claims_are_valid(const struct token *token)
 {
-    if (!topic_is_valid(token->subject) ||
-        token->subject.len > TOKEN_SUBJECT_LEN_MAX ||
+    if (!subject_is_valid(token) || !kind_is_valid(token) ||
         token->id.len > TOKEN_ID_LEN_MAX ||
         (token->id.p != NULL && !topic_is_valid(token->id)) ||
         token->expires_at == 0 || token->expires_at > TOKEN_TIME_MAX_S ||
         token->not_before > TOKEN_TIME_MAX_S ||
+        token->issued_at > TOKEN_TIME_MAX_S ||
         token->grants_len > TOKEN_GRANTS_MAX ||
         token->scopes_len > TOKEN_SCOPES_MAX) {
         return false;
@@ -270,10 +318,20 @@ static void write_grant(const struct token_grant *grant, struct buf *out)
 void claims_write(const struct token *token, struct buf *out)
 {
     buf_add_u8(out, '{');
-    json_add_name(out, false, "sub");
-    json_add_string(out, token->subject);
-    json_add_name(out, true, "exp");
+    json_add_name(out, false, "exp");
     buf_add_u64(out, token->expires_at);
+    if (token->subject.len > 0) {
+        json_add_name(out, true, "sub");
+        json_add_string(out, token->subject);
+    }
+    if (token->issued_at != 0) {
+        json_add_name(out, true, "iat");
+        buf_add_u64(out, token->issued_at);
+    }
+    if (token->kind != TOKEN_PLAIN) {
+        json_add_name(out, true, "t");
+        json_add_string(out, bytes_str(kinds[token->kind]));
+    }
     if (token->not_before != 0) {
         json_add_name(out, true, "nbf");
         buf_add_u64(out, token->not_before);

@@ -201,27 +201,43 @@ bool token_has_scope(const struct token *token, struct bytes scope)
     return false;
 }
 
-bool token_covers(const struct token *parent, const struct token *child)
+bool token_covers_times(const struct token *parent, const struct token *child)
 {
     bool never = parent->expires_at == 0;
 
-    if (child->not_before < parent->not_before ||
-        (!never &&
-         (child->expires_at == 0 || child->expires_at > parent->expires_at))) {
-        return false;
-    }
+    return child->not_before >= parent->not_before &&
+           (never || (child->expires_at != 0 &&
+                      child->expires_at <= parent->expires_at));
+}
+
+ptrdiff_t token_uncovered_grant(const struct token *parent,
+                                const struct token *child)
+{
     for (size_t i = 0; i < child->grants_len; i++) {
         if (!covered(parent, &child->grants[i], TOKEN_PUBLISH) ||
             !covered(parent, &child->grants[i], TOKEN_SUBSCRIBE)) {
-            return false;
+            return (ptrdiff_t)i;
         }
     }
+    return -1;
+}
+
+ptrdiff_t token_uncovered_scope(const struct token *parent,
+                                const struct token *child)
+{
     for (size_t i = 0; i < child->scopes_len; i++) {
         if (!token_has_scope(parent, child->scopes[i])) {
-            return false;
+            return (ptrdiff_t)i;
         }
     }
-    return true;
+    return -1;
+}
+
+bool token_covers(const struct token *parent, const struct token *child)
+{
+    return token_covers_times(parent, child) &&
+           token_uncovered_grant(parent, child) < 0 &&
+           token_uncovered_scope(parent, child) < 0;
 }
 
 /* --- form and signature --- */

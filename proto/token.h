@@ -3,14 +3,16 @@
  * Tokens: compact JWS (RFC 7515, 7519) with HS256 or EdDSA, by libsodium.
  *
  * Claims
- *   sub   publisher id, 1..128 bytes        exp   seconds, mandatory
+ *   sub   publisher id, 1..128 bytes; may   exp   seconds, mandatory
+ *         be missing if there is no `sc`    iat   optional
  *   nbf   optional                          jti   id, for revocation
+ *   t     "g": an API key; "r": only to get another API key; else none
  *   gr    [{"c":cache|"*", "t":topic | "p":prefix | neither for all,
  *           "r":"pub"|"sub"|"both"}]        an empty list grants nothing
  *   sc    ["admin:read", ...]
  *
- * A grant with any other member is refused, for that might restrict it; so is
- * `aud`. Claims that are not listed say nothing to us.
+ * A grant with any other member is refused, for that might restrict it; so are
+ * `aud` and any other `t`. Claims that are not listed say nothing to us.
  *
  * The algorithm comes from the key record that `kid` names, never from the
  * token's header (which must agree). Nothing of the claims is looked at before
@@ -36,7 +38,7 @@ enum {
     TOKEN_SKEW_S = 30, /* clocks that are behind: of nbf only */
 };
 
-/* The end of the year 9999. */
+/* The end of the year 9999, which is also what "never" is written as. */
 #define TOKEN_TIME_MAX_S 253402300799
 
 enum token_alg {
@@ -47,6 +49,12 @@ enum token_role {
     TOKEN_PUBLISH = 1,
     TOKEN_SUBSCRIBE = 2,
     TOKEN_BOTH = 3
+};
+
+enum token_kind {
+    TOKEN_PLAIN = 0,
+    TOKEN_API_KEY = 1, /* Momento's clients ask for the mark */
+    TOKEN_REFRESH = 2  /* grants nothing; has the id of its API key */
 };
 
 struct token_key {
@@ -76,6 +84,8 @@ struct token {
     struct bytes id;
     uint64_t expires_at; /* seconds; 0 only for the built-in anonymous one */
     uint64_t not_before;
+    uint64_t issued_at; /* 0: not said */
+    enum token_kind kind;
     size_t grants_len;
     struct token_grant grants[TOKEN_GRANTS_MAX];
     size_t scopes_len;
@@ -98,6 +108,13 @@ int token_write(const struct token_keys *keys, const struct token *token,
 /* Whether everything `child` grants, `parent` grants for as long: the rule of
  * minting (ADVERSARIAL I4). */
 bool token_covers(const struct token *parent, const struct token *child);
+/* The same in parts: whether the times are covered; the index of the first
+ * grant, or scope, that is not, or -1. */
+bool token_covers_times(const struct token *parent, const struct token *child);
+ptrdiff_t token_uncovered_grant(const struct token *parent,
+                                const struct token *child);
+ptrdiff_t token_uncovered_scope(const struct token *parent,
+                                const struct token *child);
 
 /* Whether a grant of the token covers this. Does not look at times. */
 bool token_allows(const struct token *token, enum token_role role,

@@ -3,6 +3,7 @@
 
 #include "node/auth.h"
 #include "proto/err.h"
+#include "proto/v1key.h"
 #include "tests/fail_malloc.h"
 
 enum {
@@ -250,6 +251,67 @@ static void who_is_revoked_may_nothing(void **state)
     auth_fini(&auth);
 }
 
+static bool is_revoked(const void *revocations, struct bytes id)
+{
+    return bytes_eq(id, bytes_str(revocations));
+}
+
+/* The same token in Momento's first form; the endpoint is not looked at. */
+static void a_v1_key_is_the_token_in_it(void **state)
+{
+    struct token_keys keys = sample_keys();
+    struct token token = {
+        .subject = BYTES("alice"), .id = BYTES("one"), .expires_at = NOW + 1};
+    struct buf text = {0};
+    struct buf v1 = {0};
+    struct auth auth;
+    struct identity *who = NULL;
+    (void)state;
+
+    assert_int_equal(auth_init(&auth, &keys), 0);
+    assert_int_equal(token_write(&keys, &token, &text), 0);
+    v1key_write(BYTES("example.net:7400"), buf_bytes(&text), &v1);
+    assert_int_equal(auth_login(&auth, buf_bytes(&v1), NOW, &who), 0);
+    assert_bytes(who->token.subject, "alice");
+    identity_unref(who);
+    assert_int_equal(auth_login(&auth, buf_bytes(&v1), NOW + 1, &who),
+                     ERR_EXPIRED);
+    auth.is_revoked = is_revoked;
+    auth.revocations = "two";
+    assert_int_equal(auth_login(&auth, buf_bytes(&v1), NOW, &who), 0);
+    identity_unref(who);
+    auth.revocations = "one";
+    assert_int_equal(auth_login(&auth, buf_bytes(&v1), NOW, &who), ERR_REVOKED);
+    assert_int_equal(auth_login(&auth, buf_bytes(&text), NOW, &who),
+                     ERR_REVOKED);
+    v1.p[10] ^= 1;
+    assert_int_equal(auth_login(&auth, buf_bytes(&v1), NOW, &who), ERR_UNAUTH);
+    buf_fini(&text);
+    buf_fini(&v1);
+    auth_fini(&auth);
+}
+
+static void a_refresh_token_logs_nobody_in(void **state)
+{
+    struct token_keys keys = sample_keys();
+    struct token token = {.id = BYTES("one"),
+                          .kind = TOKEN_REFRESH,
+                          .issued_at = NOW,
+                          .expires_at = NOW + 60};
+    struct buf text = {0};
+    struct auth auth;
+    struct identity *who = NULL;
+    (void)state;
+
+    assert_int_equal(auth_init(&auth, &keys), 0);
+    assert_int_equal(token_write(&keys, &token, &text), 0);
+    assert_int_equal(auth_login(&auth, buf_bytes(&text), NOW, &who),
+                     ERR_UNAUTH);
+    assert_null(who);
+    buf_fini(&text);
+    auth_fini(&auth);
+}
+
 static void an_identity_ends_with_its_token(void **state)
 {
     struct token_keys keys = sample_keys();
@@ -354,6 +416,8 @@ int main(void)
         cmocka_unit_test(a_pattern_needs_a_grant_of_that_cache),
         cmocka_unit_test(a_refusal_names_what_is_missing),
         cmocka_unit_test(who_is_revoked_may_nothing),
+        cmocka_unit_test(a_v1_key_is_the_token_in_it),
+        cmocka_unit_test(a_refresh_token_logs_nobody_in),
         cmocka_unit_test(an_identity_ends_with_its_token),
         cmocka_unit_test(admin_needs_its_scope),
         cmocka_unit_test(an_identity_lives_as_long_as_someone_holds_it),

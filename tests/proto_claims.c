@@ -34,7 +34,7 @@ static int read_whole(const char *text)
     return rc;
 }
 
-static void subject_and_expiry_are_mandatory(void **state)
+static void expiry_is_mandatory_and_a_name_for_who_administers(void **state)
 {
     static const struct {
         const char *text;
@@ -42,7 +42,10 @@ static void subject_and_expiry_are_mandatory(void **state)
     } cases[] = {
         {"{\"sub\":\"a\",\"exp\":1}", 0},
         {"{\"sub\":\"a\",\"exp\":253402300799}", 0},
-        {"{\"exp\":1}", ERR_UNAUTH},
+        {"{\"exp\":1}", 0}, /* nobody in particular */
+        {"{\"exp\":1,\"gr\":[{\"c\":\"*\",\"r\":\"both\"}],\"sc\":[]}", 0},
+        {"{\"exp\":1,\"sc\":[\"admin:read\"]}", ERR_UNAUTH},
+        {"{\"sub\":null,\"exp\":1}", ERR_UNAUTH},
         {"{\"sub\":\"\",\"exp\":1}", ERR_UNAUTH},
         {"{\"sub\":7,\"exp\":1}", ERR_UNAUTH},
         {"{\"sub\":\"a\\nb\",\"exp\":1}", ERR_UNAUTH},
@@ -80,6 +83,21 @@ static void optional_claims_have_their_type(void **state)
     } cases[] = {
         {"", 0},
         {",\"iss\":\"me\",\"iat\":5,\"x\":{\"y\":[1.5]}", 0},
+        {",\"iat\":1.5", 0},
+        {",\"t\":\"g\"", 0},
+        {",\"t\":\"G\"", ERR_UNAUTH},
+        {",\"t\":\"\"", ERR_UNAUTH},
+        {",\"t\":null", ERR_UNAUTH},
+        {",\"t\":7", ERR_UNAUTH},
+        {",\"t\":\"r\",\"iat\":8,\"jti\":\"i\"", 0},
+        {",\"t\":\"r\",\"iat\":8", ERR_UNAUTH},
+        {",\"t\":\"r\",\"jti\":\"i\"", ERR_UNAUTH},
+        {",\"t\":\"r\",\"iat\":9,\"jti\":\"i\"", ERR_UNAUTH}, /* no span */
+        {",\"t\":\"r\",\"iat\":8,\"jti\":\"i\",\"sc\":[\"admin:read\"]",
+         ERR_UNAUTH},
+        {",\"t\":\"r\",\"iat\":8,\"jti\":\"i\",\"gr\":[{\"c\":\"a\",\"r\":"
+         "\"pub\"}]",
+         ERR_UNAUTH},
         {",\"nbf\":0", 0},
         {",\"nbf\":\"0\"", ERR_UNAUTH},
         {",\"jti\":\"id\"", 0},
@@ -367,7 +385,7 @@ static void scopes_are_covered_by_name_or_star(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(subject_and_expiry_are_mandatory),
+        cmocka_unit_test(expiry_is_mandatory_and_a_name_for_who_administers),
         cmocka_unit_test(optional_claims_have_their_type),
         cmocka_unit_test(a_grant_is_exact_or_refused),
         cmocka_unit_test(lists_are_bounded),

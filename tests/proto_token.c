@@ -250,6 +250,8 @@ static void what_is_signed_is_read(void **state)
     struct token token = {
         .subject = BYTES("na\xc3\xafve \"quoted\" <b>"),
         .id = BYTES("j1"),
+        .kind = TOKEN_API_KEY,
+        .issued_at = NOW - 5,
         .expires_at = NOW + 60,
         .not_before = NOW,
         .grants_len = 3,
@@ -274,6 +276,8 @@ static void what_is_signed_is_read(void **state)
         assert_true(bytes_eq(back.subject, token.subject));
         assert_bytes(back.id, "j1");
         assert_int_equal(back.not_before, NOW);
+        assert_int_equal(back.issued_at, NOW - 5);
+        assert_int_equal(back.kind, TOKEN_API_KEY);
         assert_int_equal(back.expires_at, NOW + 60);
         assert_true(token_covers(&back, &token) && token_covers(&token, &back));
         assert_int_equal(back.scopes_len, 2);
@@ -297,6 +301,8 @@ static void what_would_be_refused_is_not_signed(void **state)
     assert_int_equal(token_write(&keys, &token, &text), ERR_ARGUMENT);
     token = good;
     token.subject.len = 0;
+    token.scopes_len = 1;
+    token.scopes[0] = BYTES("admin:read");
     assert_int_equal(token_write(&keys, &token, &text), ERR_ARGUMENT);
     token = good;
     token.grants_len = 1; /* a zero grant: no role */

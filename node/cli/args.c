@@ -16,7 +16,8 @@ int args_fail(const char *command, const char *context, int err)
     if (err == ERR_IO || err == ERR_TIMEOUT) {
         return CLI_UNREACHABLE;
     }
-    if (err == ERR_UNAUTH || err == ERR_DENIED || err == ERR_EXPIRED) {
+    if (err == ERR_UNAUTH || err == ERR_DENIED || err == ERR_EXPIRED ||
+        err == ERR_REVOKED) {
         return CLI_NOT_PERMITTED;
     }
     return CLI_REFUSED;

@@ -2,6 +2,10 @@
  *
  * starling token mint: signs a token with the keys of a key file.
  * starling token show TOKEN|-: what a token grants, and for how long.
+ * starling token revoke ...: node/cli/revoke.c.
+ *
+ * Forms: `jwt` is a token of ours; `v2` the same as an API key of Momento's
+ * clients; `v1` that with its endpoint, in base64.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -13,32 +17,45 @@
 #include "proto/err.h"
 #include "proto/json.h"
 #include "proto/token.h"
+#include "proto/token_id.h"
 #include "proto/topic.h"
+#include "proto/v1key.h"
 
 enum {
     TTL_DEFAULT_S = 3600,
     TTL_MAX_S = 366 * 24 * 3600
 };
 
+enum form {
+    FORM_JWT,
+    FORM_V1,
+    FORM_V2
+};
+
 struct mint {
     const char *keys;
     struct token token;
     struct token_grant *grant; /* the one that options describe */
-    uint64_t ttl_s;
+    uint64_t ttl_s;            /* 0: never */
+    enum form form;
+    const char *endpoint;
+    bool superuser;
 };
 
 static int usage(void)
 {
-    fputs("usage: starling token mint --keys FILE --sub NAME\n"
+    fputs("usage: starling token mint --keys FILE [--sub NAME]\n"
           "           [--cache NAME] [--topic NAME | --prefix TEXT]\n"
-          "           [--role pub|sub|both] [--ttl 10s|5m|1h|7d]\n"
-          "           [--scope admin:read]\n"
-          "       starling token show TOKEN|-\n",
+          "           [--role pub|sub|both] [--ttl 10s|5m|1h|7d|never]\n"
+          "           [--scope admin:read]... [--superuser]\n"
+          "           [--format jwt|v1|v2] [--endpoint HOST[:PORT]]\n"
+          "       starling token show TOKEN|-\n"
+          "       starling token revoke ID|TOKEN|-\n",
           stderr);
     return CLI_USAGE;
 }
 
-/* "90s", "5m", "1h", "7d". */
+/* "90s", "5m", "1h", "7d", "never". */
 static bool read_ttl(const char *text, uint64_t *ttl_s)
 {
     static const struct {
@@ -48,6 +65,10 @@ static bool read_ttl(const char *text, uint64_t *ttl_s)
     size_t len = strlen(text);
     uint64_t n;
 
+    if (strcmp(text, "never") == 0) {
+        *ttl_s = 0;
+        return true;
+    }
     if (len < 2 || bytes_u64(bytes_of(text, len - 1), &n) != 0) {
         return false;
     }
@@ -74,18 +95,25 @@ static bool read_role(const char *text, uint8_t *role)
     return false;
 }
 
-static bool read_option(struct mint *m, const char *name, const char *value)
+static bool read_form(const char *text, enum form *form)
+{
+    static const char *const names[] = {
+        [FORM_JWT] = "jwt", [FORM_V1] = "v1", [FORM_V2] = "v2"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *form = (enum form)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is granted. */
+static bool read_right(struct mint *m, const char *name, const char *value)
 {
     struct bytes text = bytes_str(value);
 
-    if (strcmp(name, "--keys") == 0) {
-        m->keys = value;
-        return true;
-    }
-    if (strcmp(name, "--sub") == 0) {
-        m->token.subject = text;
-        return topic_is_valid(text);
-    }
     if (strcmp(name, "--cache") == 0) {
         m->grant->cache = text;
         return topic_cache_is_valid(text);
@@ -99,15 +127,114 @@ static bool read_option(struct mint *m, const char *name, const char *value)
     if (strcmp(name, "--role") == 0) {
         return read_role(value, &m->grant->role);
     }
-    if (strcmp(name, "--ttl") == 0) {
-        return read_ttl(value, &m->ttl_s);
-    }
     if (strcmp(name, "--scope") == 0 &&
         m->token.scopes_len < TOKEN_SCOPES_MAX) {
         m->token.scopes[m->token.scopes_len++] = text;
         return topic_is_valid(text);
     }
     return false;
+}
+
+static bool read_option(struct mint *m, const char *name, const char *value)
+{
+    if (strcmp(name, "--keys") == 0) {
+        m->keys = value;
+        return true;
+    }
+    if (strcmp(name, "--sub") == 0) {
+        m->token.subject = bytes_str(value);
+        return topic_is_valid(m->token.subject);
+    }
+    if (strcmp(name, "--ttl") == 0) {
+        return read_ttl(value, &m->ttl_s);
+    }
+    if (strcmp(name, "--format") == 0) {
+        return read_form(value, &m->form);
+    }
+    if (strcmp(name, "--endpoint") == 0) {
+        m->endpoint = value;
+        return v1key_endpoint(bytes_str(value)).len > 0;
+    }
+    return read_right(m, name, value);
+}
+
+static bool read_options(struct mint *m, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--superuser") == 0) {
+            m->superuser = true;
+            continue;
+        }
+        if (i + 1 == argc || !read_option(m, argv[i], argv[i + 1])) {
+            fprintf(stderr, "starling token mint: not understood: %s\n",
+                    argv[i]);
+            return false;
+        }
+        i++;
+    }
+    return true;
+}
+
+/* All that the clients of Momento may ask for. */
+static bool make_superuser(struct mint *m)
+{
+    static const char *const scopes[] = {"admin:caches", "admin:tokens"};
+
+    if (!m->grant->all || m->grant->cache.len > 0 ||
+        m->grant->role != TOKEN_BOTH || m->token.scopes_len > 0) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+        m->token.scopes[m->token.scopes_len++] = bytes_str(scopes[i]);
+    }
+    return true;
+}
+
+/* What options say together. NULL, or what is wrong. */
+static const char *check(struct mint *m)
+{
+    if (m->keys == NULL) {
+        return "give the key file with --keys FILE";
+    }
+    if (m->superuser && !make_superuser(m)) {
+        return "--superuser is all rights: no others beside it";
+    }
+    if (m->token.scopes_len > 0 && m->token.subject.len == 0) {
+        return "who has a scope needs a name: --sub NAME";
+    }
+    if (m->form == FORM_JWT && m->ttl_s == 0) {
+        return "only API keys never expire: --format v1 or v2";
+    }
+    if ((m->form == FORM_V1) != (m->endpoint != NULL)) {
+        return "--format v1 and --endpoint HOST[:PORT] go together";
+    }
+    return NULL;
+}
+
+static int sign(struct mint *m, const struct token_keys *keys, struct buf *out)
+{
+    uint8_t random[SEAL_KEY_LEN];
+    struct token_id id;
+    struct buf text = {0};
+
+    static_assert(sizeof random >= TOKEN_ID_SALT_LEN, "enough of it");
+    keyfile_random(random);
+    m->token.issued_at = (uint64_t)time(NULL);
+    m->token.expires_at = m->ttl_s == 0 ? TOKEN_TIME_MAX_S
+                                        : m->token.issued_at + m->ttl_s;
+    m->token.kind = m->form == FORM_JWT ? TOKEN_PLAIN : TOKEN_API_KEY;
+    id = token_id_make(m->ttl_s == 0 ? 0 : m->token.expires_at, random);
+    m->token.id = bytes_of(id.text, sizeof id.text);
+    int rc = token_write(keys, &m->token, &text);
+    if (rc == 0 && m->form == FORM_V1) {
+        v1key_write(v1key_endpoint(bytes_str(m->endpoint)), buf_bytes(&text),
+                    out);
+    } else if (rc == 0) {
+        buf_add_bytes(out, buf_bytes(&text));
+    }
+    buf_fini(&text);
+    m->token.id = (struct bytes){0};
+    return rc == 0 && out->failed ? ERR_NOMEM : rc;
 }
 
 static int mint(int argc, char **argv)
@@ -120,22 +247,19 @@ static int mint(int argc, char **argv)
     m.token.grants_len = 1;
     m.grant = &m.token.grants[0];
     *m.grant = (struct token_grant){.all = true, .role = TOKEN_BOTH};
-    for (int i = 0; i < argc; i += 2) {
-        if (i + 1 == argc || !read_option(&m, argv[i], argv[i + 1])) {
-            fprintf(stderr, "starling token mint: not understood: %s\n",
-                    argv[i]);
-            return usage();
-        }
-    }
-    if (m.keys == NULL || m.token.subject.len == 0) {
+    if (!read_options(&m, argc, argv)) {
         return usage();
+    }
+    const char *wrong = check(&m);
+    if (wrong != NULL) {
+        fprintf(stderr, "starling token mint: %s\n", wrong);
+        return CLI_USAGE;
     }
     if (keyfile_read(m.keys, &keys, why, sizeof why) != 0) {
         fprintf(stderr, "starling token mint: %s\n", why);
         return CLI_CONFIG;
     }
-    m.token.expires_at = (uint64_t)time(NULL) + m.ttl_s;
-    int rc = token_write(&keys.token_keys, &m.token, &out);
+    int rc = sign(&m, &keys.token_keys, &out);
     if (rc == 0) {
         (void)fwrite(out.p, 1, out.len, stdout);
         puts("");
@@ -146,11 +270,16 @@ static int mint(int argc, char **argv)
     return rc == 0 ? CLI_OK : CLI_BAD_DATA;
 }
 
-/* The claims of a compact token, unverified: showing is not trusting. */
+/* The claims of a token, unverified: showing is not trusting. */
 static json_t *claims_of(struct bytes token)
 {
+    struct buf inner = {0};
     struct buf text = {0};
     json_t *claims = NULL;
+
+    if (v1key_read(token, &inner) == 0) {
+        token = buf_bytes(&inner);
+    }
     ptrdiff_t first = bytes_find(token, '.');
     struct bytes rest = first < 0 ? (struct bytes){0}
                                   : bytes_skip(token, (size_t)first + 1);
@@ -161,12 +290,27 @@ static json_t *claims_of(struct bytes token)
         claims = json_loadb((char *)text.p, text.len, 0, NULL);
     }
     buf_fini(&text);
+    buf_fini(&inner);
     return claims;
+}
+
+static void print_left(long long expires_at)
+{
+    long long left = expires_at - time(NULL);
+
+    if (expires_at == TOKEN_TIME_MAX_S) {
+        puts("\nnever expires (signature not checked)");
+    } else if (left > 0) {
+        printf("\nexpires in %lldm%llds (signature not checked)\n", left / 60,
+               left % 60);
+    } else {
+        puts("\nexpired (signature not checked)");
+    }
 }
 
 static int show(const char *word)
 {
-    char line[TOKEN_LEN_MAX + 2] = "";
+    char line[V1KEY_LEN_MAX + 2];
 
     if (strcmp(word, "-") == 0) {
         if (fgets(line, sizeof line, stdin) == NULL) {
@@ -182,14 +326,7 @@ static int show(const char *word)
         return CLI_BAD_DATA;
     }
     json_dumpf(claims, stdout, JSON_INDENT(2));
-    long long left = json_integer_value(json_object_get(claims, "exp")) -
-                     time(NULL);
-    if (left > 0) {
-        printf("\nexpires in %lldm%llds (signature not checked)\n", left / 60,
-               left % 60);
-    } else {
-        printf("\nexpired (signature not checked)\n");
-    }
+    print_left(json_integer_value(json_object_get(claims, "exp")));
     json_decref(claims);
     return CLI_OK;
 }

@@ -2,6 +2,7 @@
  *
  * Tokens: the bytes as a whole token; as the claims of one with a valid
  * signature; and as its head. What is taken, signed anew, is taken as the same.
+ * And as an id, and as the JSON and the base64 of a v1 key.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -9,7 +10,10 @@
 
 #include "proto/claims.h"
 #include "proto/err.h"
+#include "proto/json.h"
 #include "proto/token.h"
+#include "proto/token_id.h"
+#include "proto/v1key.h"
 
 enum {
     NOW_S = 1795325066
@@ -89,12 +93,38 @@ static void read_signed(struct bytes head, struct bytes claims)
     buf_fini(&text);
 }
 
+static void read_v1key(struct bytes text)
+{
+    struct buf token = {.max = TOKEN_LEN_MAX};
+    int rc = v1key_read(text, &token);
+
+    assert(rc == 0 || rc == ERR_UNAUTH || rc == ERR_TOO_BIG);
+    assert((rc == 0) == (token.len > 0));
+    if (rc == 0) {
+        struct buf again = {0};
+        struct buf inner = {0};
+        v1key_write(BYTES("e"), buf_bytes(&token), &again);
+        assert(v1key_read(buf_bytes(&again), &inner) == 0);
+        assert(bytes_eq(buf_bytes(&inner), buf_bytes(&token)));
+        buf_fini(&again);
+        buf_fini(&inner);
+    }
+    buf_fini(&token);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct bytes in = bytes_of(data, len);
     struct claims_head head;
 
+    struct buf base64 = {0};
+
     (void)read_whole(in);
+    assert(token_id_until_s(in) <= TOKEN_TIME_MAX_S);
+    read_v1key(in);
+    json_base64(&base64, in);
+    read_v1key(buf_bytes(&base64));
+    buf_fini(&base64);
     if (claims_read_head(in, &head) == 0) {
         assert(memchr(head.kid, 0, sizeof head.kid) != NULL);
         assert(memchr(head.alg, 0, sizeof head.alg) != NULL);
