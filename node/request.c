@@ -3,6 +3,7 @@
 
 #include "node/conn.h"
 #include "node/core.h"
+#include "node/door/door.h"
 #include "proto/addr.h"
 #include "proto/err.h"
 #include "proto/json.h"
@@ -293,6 +294,7 @@ void request_add_error(const struct client *client, struct buf *out, int err)
 void request_error(struct client *client, const struct http_request *request,
                    int err)
 {
+    const struct door *door = door_for_request(request);
     struct buf body = {0};
     unsigned status = err_status(err);
     struct http_response response = {
@@ -300,6 +302,10 @@ void request_error(struct client *client, const struct http_request *request,
         .content_type = BYTES("application/json"),
     };
 
+    if (door != NULL && door->refuse != NULL &&
+        door->refuse(client, request, err)) {
+        return;
+    }
     client->core->stats.refused++;
     request_add_error(client, &body, err);
     response.body = buf_bytes(&body);

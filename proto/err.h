@@ -30,6 +30,7 @@
     X(TIMEOUT, 4080, 408, "took too long")                               \
     X(CONFLICT, 4090, 409, "conflicts with what exists")                 \
     X(TOO_BIG, 4130, 413, "larger than the limit")                       \
+    X(MEDIA, 4150, 415, "media type not supported here")                 \
     X(VERSION, 4260, 426, "protocol version not supported")              \
     X(LIMIT, 4290, 429, "a limit of this connection or node is reached") \
     X(SLOW, 4291, 429, "the reader is too slow")                         \

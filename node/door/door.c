@@ -7,7 +7,7 @@
 
 static const struct door *const doors[] = {
     &door_resp,    &door_native, &door_status, &door_keys,
-    &door_console, &door_sse,    &door_poll,   &door_publish,
+    &door_console, &door_sse,    &door_poll,   &door_publish, &door_grpc,
 };
 
 enum door_sniff door_for_bytes(struct bytes first, const struct door **door)

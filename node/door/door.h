@@ -63,6 +63,11 @@ struct door {
     /* Requests. < 0: answered with that error by the carrier. */
     int (*on_request)(struct client *client,
                       const struct http_request *request);
+    /* Says in the door's own words why a request that it takes is refused,
+     * maybe before the client was given to it. false, or no such verb: the
+     * words of all (request_error()). */
+    bool (*refuse)(struct client *client, const struct http_request *request,
+                   int err);
     /* Messages. < 0: close (say_error). */
     int (*on_message)(struct client *client, struct bytes message, bool binary);
     void (*on_deadline)(struct client *client);
@@ -101,6 +106,7 @@ extern const struct door door_status;  /* /v1, /livez, /readyz, /metrics */
 void status_on_board(struct core *core);
 extern const struct door door_keys;    /* /v1/admin/keys */
 extern const struct door door_console; /* /console, /starling.js */
+extern const struct door door_grpc;    /* gRPC and gRPC-web */
 
 /* The door of a byte connection. SNIFF_MORE: *door is NULL, read on. */
 enum door_sniff door_for_bytes(struct bytes first, const struct door **door);
