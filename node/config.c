@@ -29,6 +29,9 @@ static const char *set_cluster(struct config *c, const char *v);
 static const char *set_advertise(struct config *c, const char *v);
 static const char *set_endpoint(struct config *c, const char *v);
 static const char *set_keys(struct config *c, const char *v);
+static const char *set_tls_cert(struct config *c, const char *v);
+static const char *set_tls_key(struct config *c, const char *v);
+static const char *set_require_tls(struct config *c, const char *v);
 static const char *set_join(struct config *c, const char *v);
 static const char *set_origin(struct config *c, const char *v);
 static const char *set_log_level(struct config *c, const char *v);
@@ -46,6 +49,9 @@ static const struct option options[] = {
     {"endpoint", set_endpoint, false, false},
     {"cluster_name", set_cluster_name, false, false},
     {"keys", set_keys, false, false},
+    {"tls_cert", set_tls_cert, false, false},
+    {"tls_key", set_tls_key, false, false},
+    {"require_tls", set_require_tls, false, true},
     {"join", set_join, true, false},
     {"origins", set_origin, true, false},
     {"log_level", set_log_level, false, false},
@@ -352,6 +358,26 @@ int config_load(struct config *config, int argc, char **argv,
     return rc;
 }
 
+static int check_tls(const struct config *config, const char **wrong)
+{
+    bool has_cert = config->tls_cert[0] != '\0';
+    bool has_key = config->tls_key[0] != '\0';
+
+    if (has_cert != has_key) {
+        *wrong = has_cert ? "tls_cert without tls_key: the file of its key"
+                          : "tls_key without tls_cert: the file of the "
+                            "certificate, and of those between it and the "
+                            "authority";
+        return ERR_CONFIG;
+    }
+    if (config->require_tls && !has_cert) {
+        *wrong = "require_tls without tls_cert and tls_key: nobody could "
+                 "connect";
+        return ERR_CONFIG;
+    }
+    return 0;
+}
+
 int config_check(const struct config *config, char why[CONFIG_WHY_MAX])
 {
     const char *wrong = NULL;
@@ -371,6 +397,9 @@ int config_check(const struct config *config, char why[CONFIG_WHY_MAX])
         wrong = "a public cluster address without keys: anyone could join; "
                 "give --keys FILE (starling keygen)";
         rc = ERR_CONFIG;
+    }
+    if (rc == 0) {
+        rc = check_tls(config, &wrong);
     }
     if (rc != 0) {
         snprintf(why, CONFIG_WHY_MAX, "%s", wrong);
@@ -397,6 +426,15 @@ static const char *set_text(char to[CONFIG_TEXT_MAX], const char *v)
         return "expected 1 to 255 characters of text";
     }
     strcpy(to, v);
+    return NULL;
+}
+
+static const char *set_bool(bool *to, const char *v)
+{
+    if (strcmp(v, "true") != 0 && strcmp(v, "false") != 0) {
+        return "expected true or false";
+    }
+    *to = strcmp(v, "true") == 0;
     return NULL;
 }
 
@@ -465,6 +503,21 @@ static const char *set_keys(struct config *c, const char *v)
     return set_text(c->keys, v);
 }
 
+static const char *set_tls_cert(struct config *c, const char *v)
+{
+    return set_text(c->tls_cert, v);
+}
+
+static const char *set_tls_key(struct config *c, const char *v)
+{
+    return set_text(c->tls_key, v);
+}
+
+static const char *set_require_tls(struct config *c, const char *v)
+{
+    return set_bool(&c->require_tls, v);
+}
+
 static const char *set_join(struct config *c, const char *v)
 {
     if (c->join_len == CONFIG_SEEDS_MAX) {
@@ -518,11 +571,7 @@ static const char *set_log_format(struct config *c, const char *v)
 
 static const char *set_insecure(struct config *c, const char *v)
 {
-    if (strcmp(v, "true") != 0 && strcmp(v, "false") != 0) {
-        return "expected true or false";
-    }
-    c->insecure = strcmp(v, "true") == 0;
-    return NULL;
+    return set_bool(&c->insecure, v);
 }
 
 static const char *set_workers(struct config *c, const char *v)
@@ -537,50 +586,7 @@ static const char *set_workers(struct config *c, const char *v)
     return NULL;
 }
 
-/* 64k, 2m, 1g are bytes; 500ms, 10s, 2min are times; a plain number is the
- * field's own unit. */
-static int read_amount(const char *v, uint64_t *amount)
-{
-    static const struct {
-        const char *suffix;
-        uint64_t factor;
-    } units[] = {{"", 1},   {"k", 1 << 10}, {"m", 1 << 20},    {"g", 1 << 30},
-                 {"ms", 1}, {"s", 1000},    {"min", 60 * 1000}};
-    size_t digits = strspn(v, "0123456789");
-    uint64_t number;
-
-    if (bytes_u64(bytes_of(v, digits), &number) != 0) {
-        return ERR_SYNTAX;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        if (strcmp(v + digits, units[i].suffix) == 0) {
-            *amount = number * units[i].factor;
-            return number > UINT64_MAX / units[i].factor ? ERR_SYNTAX : 0;
-        }
-    }
-    return ERR_SYNTAX;
-}
-
 static const char *set_limit(struct config *c, const char *v)
 {
-    char name[64];
-    size_t len = strcspn(v, "=");
-    uint64_t amount;
-
-    if (v[len] != '=' || len >= sizeof name) {
-        return "expected name=value, such as item_len=2m";
-    }
-    memcpy(name, v, len);
-    name[len] = '\0';
-    if (read_amount(v + len + 1, &amount) != 0) {
-        return "expected a number, with k, m, g or ms, s, min";
-    }
-    switch (limits_set(&c->limits, name, amount)) {
-    case 0:
-        return NULL;
-    case ERR_NOT_FOUND:
-        return "no limit of that name";
-    default:
-        return "outside what this limit allows";
-    }
+    return limits_read(&c->limits, v);
 }

@@ -34,9 +34,11 @@ struct config {
     char cluster_name[65];
     char endpoint[CONFIG_TEXT_MAX]; /* URL for clients; empty: derived */
     char keys[CONFIG_TEXT_MAX];     /* path; empty: insecure */
-    struct addr listen;             /* clients */
-    struct addr cluster;            /* gossip and control; data is port + 1 */
-    bool listen_named; /* the user named the port: taken means exit 73 */
+    char tls_cert[CONFIG_TEXT_MAX]; /* path; empty: TLS is not spoken */
+    char tls_key[CONFIG_TEXT_MAX];
+    struct addr listen;  /* clients */
+    struct addr cluster; /* gossip and control; data is port + 1 */
+    bool listen_named;   /* the user named the port: taken means exit 73 */
     bool cluster_named;
     char advertise[CONFIG_TEXT_MAX]; /* HOST[:P]; empty: cluster address */
     size_t join_len;
@@ -45,6 +47,7 @@ struct config {
     char origins[CONFIG_ORIGINS_MAX][CONFIG_TEXT_MAX];
     enum log_level log_level;
     bool log_json;
+    bool require_tls; /* but on loopback */
     bool insecure;    /* allow a public address without keys, loudly */
     unsigned workers; /* nodes of this process, sharing the client port */
     unsigned worker;  /* which of them this is, from 0: node/worker.h */
@@ -64,8 +67,8 @@ int config_load(struct config *config, int argc, char **argv,
 int config_read_file(struct config *config, const char *path,
                      char why[CONFIG_WHY_MAX]);
 
-/* What must hold together: limits, names, public address without keys. Errors:
- * ERR_CONFIG. */
+/* What must hold together: limits, names, public address without keys, the
+ * options of TLS. Opens no file. Errors: ERR_CONFIG. */
 int config_check(const struct config *config, char why[CONFIG_WHY_MAX]);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "node/client.h"
+#include "node/secure.h"
 #include "node/sockaddr.h"
 #include "node/tcp.h"
 #include "proto/err.h"
@@ -120,7 +121,7 @@ static void note_cut(struct conn *conn)
 
 /* No more will come. What it asked for may still be taken: some clients end
  * their side right after the request. */
-static void on_end(struct tcp *tcp)
+void tcp_on_end(struct tcp *tcp)
 {
     tcp->ended = true;
     (void)tcp_watch(tcp);
@@ -161,7 +162,7 @@ void tcp_end(struct tcp *tcp)
     conn_finish(conn);
 }
 
-static void take(struct tcp *tcp, struct bytes in)
+void tcp_take(struct tcp *tcp, struct bytes in)
 {
     struct conn *conn = &tcp->conn;
 
@@ -174,8 +175,25 @@ static void take(struct tcp *tcp, struct bytes in)
     }
     conn->heard_ms = conn->core->now_ms;
     conn->core->stats.bytes_in += in.len;
-    conn->hello_in += (uint32_t)in.len;
     offer(tcp, in);
+}
+
+/* Bytes of the socket: TLS, or what a carrier reads. */
+static void hear(struct tcp *tcp, struct bytes in)
+{
+    tcp->conn.hello_in += (uint32_t)in.len;
+    if (tcp->all->secures == NULL) {
+        tcp_take(tcp, in);
+        return;
+    }
+    if (tcp->secure == NULL && secure_begins(tcp, in) &&
+        secure_begin(tcp) != 0) {
+        conn_close(&tcp->conn);
+    } else if (tcp->secure == NULL) {
+        tcp_take(tcp, in);
+    } else {
+        secure_take(tcp, in);
+    }
 }
 
 void tcp_read(struct tcp *tcp)
@@ -189,9 +207,9 @@ void tcp_read(struct tcp *tcp)
         }
         n = recv(tcp->fd, to, CONNS_READ_LEN, 0);
         if (n > 0) {
-            take(tcp, bytes_of(to, (size_t)n));
+            hear(tcp, bytes_of(to, (size_t)n));
         } else if (n == 0) {
-            on_end(tcp);
+            tcp_on_end(tcp);
         } else if (errno != EAGAIN && errno != EINTR) {
             tcp_break(tcp);
         }
@@ -248,6 +266,14 @@ void tcp_forget_rest(struct tcp *tcp)
     }
 }
 
+bool tcp_says_too_much(const struct tcp *tcp)
+{
+    const struct conn *conn = &tcp->conn;
+
+    return conn->hello_in > conn->core->limits.hello_in_len &&
+           !tcp->backlogged && !conn_is_known(conn);
+}
+
 /* A conn that may not keep more stops reading while it is paused; otherwise
  * its carrier waits for something larger than its own bound. */
 static void check_bounds(struct tcp *tcp)
@@ -255,10 +281,8 @@ static void check_bounds(struct tcp *tcp)
     struct conn *conn = &tcp->conn;
     bool is_full = rest_len(tcp) > conn->in_max;
     bool waits = conn->paused || tcp->backlogged;
-    bool says_too_much = !conn_is_known(conn) && !tcp->backlogged &&
-                         conn->hello_in > conn->core->limits.hello_in_len;
 
-    if (says_too_much || (is_full && !waits)) {
+    if (tcp_says_too_much(tcp) || (is_full && !waits)) {
         conn_close(conn);
     } else if (is_full) {
         tcp->stopped = true;

@@ -70,6 +70,7 @@ struct conn {
     bool paused;
     bool closing;
     bool shut_when_empty; /* close once the output is written */
+    bool tls;             /* what it says comes sealed (node/secure.h) */
     bool loopback;        /* the listener is: who may be named as Host */
     bool admin; /* asks after this worker alone, not its whole process */
     uint64_t opened_ms;

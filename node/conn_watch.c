@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "node/client.h"
+#include "node/secure.h"
 #include "node/tcp.h"
 #include "proto/err.h"
 
@@ -67,9 +68,15 @@ static void on_event(struct tcp *tcp, uint32_t events)
     conns_enter(tcp->all);
     if (tcp->full && (events & ~(uint32_t)EPOLLIN) != 0) {
         tcp->full = false; /* it has room, or writing shows what is wrong */
-        client_dirty(tcp->conn.client);
+        if (tcp->secure != NULL) {
+            secure_flush(tcp);
+        }
+        if (tcp->conn.client != NULL) {
+            client_dirty(tcp->conn.client);
+        }
     }
-    if ((events & ~(uint32_t)EPOLLOUT) != 0 && !tcp->stopped && !tcp->ended) {
+    if (!tcp->closed && (events & ~(uint32_t)EPOLLOUT) != 0 && !tcp->stopped &&
+        !tcp->ended) {
         tcp_read(tcp);
     }
 }

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "node/client.h"
+#include "node/secure.h"
 #include "node/tcp.h"
 #include "proto/err.h"
 
@@ -86,28 +87,37 @@ static ssize_t send_bufs(int fd, struct iovec *bufs, size_t len)
     return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
 }
 
+/* Sends from the front of what waits; returns how many bytes, or < 0. */
+static ssize_t send_plain(struct tcp *tcp, const struct bytes *iov, size_t len)
+{
+    struct iovec bufs[OUTQ_IOV_MAX];
+    size_t total;
+    size_t n = gather(tcp->all, iov, len, bufs, &total);
+    ssize_t sent = send_bufs(tcp->fd, bufs, n);
+
+    tcp->full = sent >= 0 && (size_t)sent < total;
+    return sent;
+}
+
 /* Writes until the queue is empty or the socket full. */
 static void write_out(struct tcp *tcp, struct client *client)
 {
     struct core *core = client->core;
     struct bytes iov[OUTQ_IOV_MAX];
-    struct iovec bufs[OUTQ_IOV_MAX];
 
     while (!tcp->full) {
-        size_t total;
         size_t len = outq_peek(&client->out, iov, OUTQ_IOV_MAX);
         if (len == 0) {
             break;
         }
-        size_t n = gather(tcp->all, iov, len, bufs, &total);
-        ssize_t sent = send_bufs(tcp->fd, bufs, n);
+        ssize_t sent = tcp->secure == NULL ? send_plain(tcp, iov, len)
+                                           : secure_send(tcp, iov, len);
         if (sent < 0) {
             tcp_break(tcp);
             return;
         }
         core->stats.bytes_out += (uint64_t)sent;
         outq_taken(&client->out, &core->chunks, (size_t)sent);
-        tcp->full = (size_t)sent < total;
     }
     if (tcp_watch(tcp) != 0) {
         conn_close(&tcp->conn);
@@ -151,6 +161,13 @@ void tcp_shut(struct tcp *tcp)
         return;
     }
     tcp->shut = true;
+    if (tcp->secure == NULL || secure_end(tcp)) {
+        tcp_shut_socket(tcp);
+    }
+}
+
+void tcp_shut_socket(struct tcp *tcp)
+{
     if (tcp->ended || shutdown(tcp->fd, SHUT_WR) != 0) {
         conn_close(&tcp->conn);
     } else if (tcp->stopped) { /* to see the peer's end */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "node/client.h"
+#include "node/secure.h"
 #include "node/sockaddr.h"
 #include "node/tcp.h"
 #include "proto/err.h"
@@ -44,6 +45,7 @@ void conns_free(struct conns *conns)
     assert(conns->len == 0);
     assert(conns->epoll < 0);
     ips_fini(&conns->ips);
+    secures_free(conns);
     free(conns);
 }
 
@@ -197,6 +199,7 @@ static void free_one(struct tcp *tcp)
         forget_resumed(tcp);
     }
     tcp_forget_rest(tcp);
+    secure_free(tcp);
     free(tcp);
 }
 
@@ -232,6 +235,7 @@ void conns_close(struct conns *conns)
     }
     tcp_free_closed(conns);
     watch_close(conns);
+    secures_close(conns);
 }
 
 size_t conns_len(const struct conns *conns)

@@ -39,6 +39,12 @@ int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core);
 /* After conns_close() and a run of the loop. */
 void conns_free(struct conns *conns);
 
+/* Conns that begin with a TLS hello are served from now on, with this context,
+ * which is then theirs. Again: new ones get the new context, who is connected
+ * goes on with the old one. Errors: ERR_NOMEM. */
+struct tls_context;
+int conns_serve_tls(struct conns *conns, struct tls_context *context);
+
 /* Takes over an accepted socket, or refuses it: then it is closed. */
 void conns_accept(struct conns *conns, int fd, bool loopback, bool admin);
 

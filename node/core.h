@@ -36,6 +36,7 @@ struct core {
     struct hash_key hash_key;
     struct meters meters; /* of caches */
     struct chunk_pool chunks;
+    uint64_t sealed_len; /* TLS: bytes that sockets did not take yet */
     struct deadlines deadlines;
     struct hub *hub;
     struct cluster *cluster; /* borrowed; NULL in tests of a lone core */
@@ -54,6 +55,7 @@ struct core {
     uint64_t boot_ms; /* now_ms at the start */
     bool ready;       /* the gate: publishes are taken */
     bool draining;
+    bool require_tls; /* who speaks plainly must be on this host */
 
     struct client *clients; /* all, newest first */
     struct client *dirty;   /* to flush at the end of the turn */
@@ -100,10 +102,10 @@ void core_fini(struct core *core);
 void core_turn(struct core *core, uint64_t now_ms, uint64_t wall_ms);
 
 /* Output and the queues that point to it, in bytes; the queues twice: all of
- * them may double with the next item. */
+ * them may double with the next item. What is sealed has left its queue. */
 static inline uint64_t core_output(const struct core *core)
 {
-    return core->chunks.bytes + 2 * core->chunks.runs_len;
+    return core->chunks.bytes + 2 * core->chunks.runs_len + core->sealed_len;
 }
 
 /* What limits.memory_len bounds: output and rings. */

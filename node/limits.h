@@ -71,6 +71,11 @@ int limits_check(const struct limits *limits, const char **why);
  * when outside [least, most]. */
 int limits_set(struct limits *limits, const char *field, uint64_t value);
 
+/* Sets one field as people write it, "item_len=2m": 64k, 2m, 1g are bytes,
+ * 500ms, 10s, 2min times, a plain number is the field's own unit. Returns NULL,
+ * or what is wrong. */
+const char *limits_read(struct limits *limits, const char *text);
+
 /* The i-th field name, NULL past the end: for "nearest name". */
 const char *limits_name(size_t i);
 

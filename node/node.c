@@ -7,6 +7,7 @@
 
 #include "node/board.h"
 #include "node/calls.h"
+#include "node/certificate.h"
 #include "node/client.h"
 #include "node/conns.h"
 #include "node/door/door.h"
@@ -42,6 +43,7 @@ static void on_wake(uv_async_t *wake);
 static void say_listening(struct node *node);
 static void close_all(struct node *node);
 static void on_signal(uv_signal_t *signal, int number);
+static void on_reload(uv_signal_t *signal, int number);
 static void on_timer(uv_timer_t *timer);
 static void on_prepare(uv_prepare_t *prepare);
 static void on_check(uv_check_t *check);
@@ -86,6 +88,13 @@ int node_prepare(struct node *node, uv_loop_t *loop,
         rc = conns_open(&node->conns, loop, &node->core);
         if (rc != 0) {
             free_core(node);
+        }
+    }
+    if (rc == 0) {
+        rc = certificate_read(node);
+        if (rc != 0) {
+            node->exit_code = EXIT_CONFIG;
+            node_drop(node);
         }
     }
     return rc;
@@ -174,6 +183,7 @@ static int open_core(struct node *node, const struct config *config,
     rotation_serve(&node->core);
     node->core.origins = node->origins;
     node->core.origins_len = config->origins_len;
+    node->core.require_tls = config->require_tls;
     return 0;
 }
 
@@ -213,7 +223,8 @@ static void derive_endpoint(struct node *node)
     if (node->core.endpoint[0] != '\0' || addr_is_any(&addr)) {
         return;
     }
-    (void)snprintf(node->core.endpoint, sizeof node->core.endpoint, "http://%s",
+    (void)snprintf(node->core.endpoint, sizeof node->core.endpoint, "%s://%s",
+                   node->config.tls_cert[0] != '\0' ? "https" : "http",
                    addr_text(&addr, text));
 }
 
@@ -229,17 +240,20 @@ static void start_handles(struct node *node)
     uv_check_init(loop, &node->check);
     uv_signal_init(loop, &node->sigterm);
     uv_signal_init(loop, &node->sigint);
+    uv_signal_init(loop, &node->sighup);
     node->timer.data = node;
     node->drain.data = node;
     node->prepare.data = node;
     node->check.data = node;
     node->sigterm.data = node;
     node->sigint.data = node;
+    node->sighup.data = node;
     node->armed_ms = DEADLINE_NEVER;
     uv_prepare_start(&node->prepare, on_prepare);
     uv_check_start(&node->check, on_check);
     uv_signal_start(&node->sigterm, on_signal, SIGTERM);
     uv_signal_start(&node->sigint, on_signal, SIGINT);
+    uv_signal_start(&node->sighup, on_reload, SIGHUP);
     conns_enter(node->conns);
 }
 
@@ -298,6 +312,17 @@ static void on_signal(uv_signal_t *signal, int number)
 {
     (void)number;
     node_stop(signal->data);
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+    struct node *node = signal->data;
+
+    (void)number;
+    if (!node->stopping) {
+        conns_enter(node->conns);
+        certificate_reload(node);
+    }
 }
 
 void node_stop(struct node *node)
@@ -374,6 +399,7 @@ static void close_all(struct node *node)
         (uv_handle_t *)&node->timer,   (uv_handle_t *)&node->drain,
         (uv_handle_t *)&node->prepare, (uv_handle_t *)&node->check,
         (uv_handle_t *)&node->sigterm, (uv_handle_t *)&node->sigint,
+        (uv_handle_t *)&node->sighup,
     };
     node->closed = true;
     conns_close(node->conns);

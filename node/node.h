@@ -25,6 +25,7 @@
 #include "node/gossip.h"
 #include "node/keyring.h"
 #include "node/mesh.h"
+#include "node/tls.h"
 
 struct calls;
 struct conns;
@@ -46,6 +47,7 @@ struct node {
     uv_timer_t drain;     /* says goodbye to some clients at a time */
     uv_signal_t sigterm;
     uv_signal_t sigint;
+    uv_signal_t sighup;
     uv_async_t wake; /* of several workers: the board has something */
 
     struct cluster *cluster;
@@ -62,6 +64,8 @@ struct node {
     struct listener *admin; /* of a worker, for it alone; else NULL */
     struct mesh *mesh;
     struct gossip *gossip;
+    struct tls_facts certificate; /* the one in use; zero: none */
+    struct deadline certificate_day;
     struct bytes origins[CONFIG_ORIGINS_MAX];
     uint64_t armed_ms; /* what the timer waits for */
     uint64_t hub_ms;   /* when the hub has something to forget */

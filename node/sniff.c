@@ -3,7 +3,9 @@
  * What a connection speaks, decided by its first bytes (nobody waits for a
  * greeting of ours, so this cannot dead-lock), and the carrier of byte doors.
  *
- *   0x16          TLS       refused with an alert: not spoken yet
+ *   0x16          TLS       refused with an alert: without a certificate it is
+ *                           not spoken, with one it never comes here
+ *                           (node/secure.h)
  *   0x10 .. MQTT  MQTT      refused with a CONNACK: not spoken yet
  *   PRI * HTTP/2  HTTP/2    refused with a GOAWAY: not spoken yet
  *   METHOD /      HTTP/1
@@ -35,6 +37,7 @@ static enum door_sniff guess_http(struct bytes first);
 static ptrdiff_t begin_http(struct conn *conn);
 static ptrdiff_t begin_byte(struct conn *conn, const struct door *door);
 static ptrdiff_t refuse(struct conn *conn, struct bytes words);
+static ptrdiff_t refuse_plain(struct conn *conn, struct bytes first);
 static void on_hello_due(struct deadline *deadline, uint64_t now_ms);
 
 /* --- the decision ----------------------------------------------------------
@@ -83,6 +86,10 @@ static ptrdiff_t sniff_on_bytes(struct conn *conn, struct bytes in)
 
     if (in.len == 0) {
         return 0;
+    }
+    if (conn->core->require_tls && !conn->tls &&
+        !addr_is_loopback(&conn->remote)) {
+        return refuse_plain(conn, first);
     }
     if (first.len > LINE_LEN_MAX) {
         first.len = LINE_LEN_MAX;
@@ -249,6 +256,19 @@ static ptrdiff_t refuse(struct conn *conn, struct bytes words)
     }
     conn_finish(conn);
     return 0;
+}
+
+/* Says it in the words of whom it seems to be. */
+static ptrdiff_t refuse_plain(struct conn *conn, struct bytes first)
+{
+    bool is_http = first.p[0] >= 'A' && first.p[0] <= 'Z';
+
+    return refuse(conn, is_http ? BYTES("HTTP/1.1 403 Forbidden\r\n"
+                                        "Content-Type: text/plain\r\n"
+                                        "Content-Length: 29\r\n"
+                                        "Connection: close\r\n\r\n"
+                                        "this node takes https:// only")
+                                : BYTES("-ERR this node takes TLS only\r\n"));
 }
 
 static ptrdiff_t begin_http(struct conn *conn)

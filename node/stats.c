@@ -58,6 +58,9 @@ void stats_add(struct stats *sum, const struct stats *one)
                            : one->loop_lag_ms;
     sum->peers = before.peers > one->peers ? before.peers : one->peers;
     sum->links = before.links < one->links ? before.links : one->links;
+    sum->tls_until_s = before.tls_until_s < one->tls_until_s
+                           ? before.tls_until_s
+                           : one->tls_until_s;
     sum->ready = before.ready < one->ready ? before.ready : one->ready;
 }
 

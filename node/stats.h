@@ -23,6 +23,14 @@
       "Times that accepting paused for want of files or memory")           \
     X(conns_refused, counter, "starling_connections_refused_total",        \
       "Client connections closed at accept by a limit")                    \
+    X(tls_conns, gauge, "starling_tls_connections",                        \
+      "Of them, those that speak TLS")                                     \
+    X(tls_handshakes, counter, "starling_tls_handshakes_total",            \
+      "TLS handshakes that were finished")                                 \
+    X(tls_failed, counter, "starling_tls_handshakes_failed_total",         \
+      "TLS handshakes that ended before")                                  \
+    X(tls_until_s, gauge, "starling_tls_cert_expiry_timestamp_seconds",    \
+      "When the certificate ends, in seconds of 1970; 0: none")            \
     X(hello_timeouts, counter, "starling_hello_timeouts_total",            \
       "Connections closed before they said who they are")                  \
     X(bytes_in, counter, "starling_bytes_received_total",                  \
@@ -123,7 +131,8 @@ struct stats {
 };
 
 /* Adds the numbers of another node: those of two workers of a process. Lag and
- * peers are the greater ones, links and ready the lesser ones. */
+ * peers are the greater ones; links, ready and the end of the certificate the
+ * lesser ones. */
 void stats_add(struct stats *sum, const struct stats *one);
 
 /* Appends the Prometheus text exposition (format 0.0.4) of the table. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the four files of connections share: conns.c (all of them, accepting),
- * conn.c (one: verbs, reading, ending), conn_write.c (writing) and conn_watch.c
- * (what their sockets are waited for).
+ * What the five files of connections share: conns.c (all of them, accepting),
+ * conn.c (one: verbs, reading, ending), conn_write.c (writing), conn_watch.c
+ * (what their sockets are waited for) and secure.c (TLS between the socket and
+ * the rest).
  *
  * A conn has no handle of libuv: their sockets are in one epoll set, which the
  * loop watches as one. A closed one is freed at the end of the turn, so that
@@ -21,7 +22,8 @@ enum {
 struct tcp {
     struct conn conn; /* first: a struct conn * is a struct tcp * */
     struct conns *all;
-    struct tcp *next; /* of conns->first, or of conns->closed */
+    struct secure *secure; /* of node/secure.c; NULL: it speaks plainly */
+    struct tcp *next;      /* of conns->first, or of conns->closed */
     struct tcp *prev;
     struct tcp *resumed_next; /* its pause has ended */
     struct buf *rest;   /* read, not yet taken by the carrier; NULL: nothing */
@@ -41,8 +43,9 @@ struct tcp {
 
 struct conns {
     uv_loop_t *loop;
-    uv_poll_t poll; /* of the epoll set */
-    int epoll;      /* -1: closed */
+    uv_poll_t poll;          /* of the epoll set */
+    int epoll;               /* -1: closed */
+    struct secures *secures; /* NULL: TLS is not spoken */
     struct core *core;
     struct tcp *first;
     struct tcp *drained; /* conns_drain() goes on here */
@@ -64,6 +67,12 @@ static inline struct tcp *tcp_of(struct conn *conn)
 int tcp_watch(struct tcp *tcp);
 /* The socket has something to read, or its end. */
 void tcp_read(struct tcp *tcp);
+/* What it said, plain. */
+void tcp_take(struct tcp *tcp, struct bytes in);
+/* No more comes from it. */
+void tcp_on_end(struct tcp *tcp);
+/* Before login: limits.hello_in_len, of what came over the socket. */
+bool tcp_says_too_much(const struct tcp *tcp);
 /* The epoll set, and its place in the loop. Errors: ERR_IO. */
 int watch_open(struct conns *conns);
 void watch_close(struct conns *conns);
@@ -84,5 +93,6 @@ void tcp_leave(struct tcp *tcp);
 void tcp_free_closed(struct conns *conns);
 /* Ends our side after all is written; the peer then ends its own. */
 void tcp_shut(struct tcp *tcp);
+void tcp_shut_socket(struct tcp *tcp); /* its second half */
 
 #endif

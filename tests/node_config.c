@@ -157,6 +157,27 @@ static void wrong_usage_is_told_apart_from_wrong_configuration(void **state)
     assert_int_equal(config_load(&c, 3, insecure, why), 0);
 }
 
+static void a_certificate_and_its_key_belong_together(void **state)
+{
+    char *cert[] = {"--tls-cert", "c.pem"};
+    char *key[] = {"--tls-key", "k.pem"};
+    char *nothing[] = {"--require-tls"};
+    char *all[] = {"--tls-cert", "c.pem", "--tls-key=k.pem", "--require-tls"};
+    struct config c;
+    (void)state;
+
+    config_default(&c);
+    assert_int_equal(config_load(&c, 2, cert, why), ERR_CONFIG);
+    assert_non_null(strstr(why, "tls_cert without tls_key"));
+    assert_int_equal(config_load(&c, 2, key, why), ERR_CONFIG);
+    assert_non_null(strstr(why, "tls_key without tls_cert"));
+    assert_int_equal(config_load(&c, 1, nothing, why), ERR_CONFIG);
+    assert_int_equal(config_load(&c, 4, all, why), 0);
+    assert_string_equal(c.tls_cert, "c.pem");
+    assert_string_equal(c.tls_key, "k.pem");
+    assert_true(c.require_tls);
+}
+
 static const char *few_names(size_t i)
 {
     static const char *const names[] = {"publish", "poll", NULL};
@@ -180,6 +201,7 @@ int main(void)
         cmocka_unit_test(a_wrong_file_is_refused_with_its_place),
         cmocka_unit_test(flags_win_over_environment_over_file),
         cmocka_unit_test(wrong_usage_is_told_apart_from_wrong_configuration),
+        cmocka_unit_test(a_certificate_and_its_key_belong_together),
         cmocka_unit_test(the_nearest_name_is_only_offered_when_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * starling check FILE: reads a configuration as a node would, opens its key
- * file, binds nothing.
+ * file and its certificate, binds nothing.
  */
 #include <stdio.h>
+#include <time.h>
 
 #include "node/cli/cli.h"
 #include "node/config.h"
 #include "node/keyfile.h"
+#include "node/tls.h"
+
+static bool certificate_is_good(const struct config *config)
+{
+    struct tls_context *context;
+    char why[TLS_WHY_MAX];
+
+    if (config->tls_cert[0] == '\0') {
+        return true;
+    }
+    if (tls_serve(&context, config->tls_cert, config->tls_key, why) != 0) {
+        fprintf(stderr, "%s\n", why);
+        return false;
+    }
+    struct tls_facts facts = tls_facts(context);
+    uint64_t now_s = (uint64_t)time(NULL);
+    if (now_s < facts.from_s || now_s >= facts.until_s) {
+        fprintf(stderr, "%s: warning: not valid today\n", config->tls_cert);
+    }
+    tls_context_free(context);
+    return true;
+}
 
 int cli_check(int argc, char **argv)
 {
@@ -28,6 +51,9 @@ int cli_check(int argc, char **argv)
     if (config.keys[0] != '\0' &&
         keyfile_read(config.keys, &keys, why, sizeof why) != 0) {
         fprintf(stderr, "%s\n", why);
+        return CLI_CONFIG;
+    }
+    if (!certificate_is_good(&config)) {
         return CLI_CONFIG;
     }
     printf("%s: ok\n", argv[0]);
