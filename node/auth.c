@@ -68,7 +68,6 @@ int auth_read(const struct auth *auth, struct bytes text, uint64_t now_s,
               struct token *token)
 {
     struct buf inner = {.max = TOKEN_LEN_MAX};
-    struct token read = {0};
     int rc = 0;
 
     if (bytes_find(text, '.') < 0) {
@@ -76,18 +75,16 @@ int auth_read(const struct auth *auth, struct bytes text, uint64_t now_s,
         text = buf_bytes(&inner);
     }
     if (rc == 0) {
-        rc = token_read(&auth->keys, text, now_s, &read);
+        rc = token_read(&auth->keys, text, now_s, token);
     }
     buf_fini(&inner);
-    if (rc == 0 && auth->is_revoked != NULL && read.id.len > 0 &&
-        auth->is_revoked(auth->revocations, read.id)) {
-        rc = ERR_REVOKED;
-        token_fini(&read);
-    }
-    if (rc == 0) {
-        *token = read;
-    }
     return rc;
+}
+
+bool auth_revoked(const struct auth *auth, struct bytes id)
+{
+    return id.len > 0 && auth->is_revoked != NULL &&
+           auth->is_revoked(auth->revocations, id);
 }
 
 int auth_login(struct auth *auth, struct bytes token, uint64_t now_s,
@@ -104,10 +101,13 @@ int auth_login(struct auth *auth, struct bytes token, uint64_t now_s,
     }
     int rc = auth_read(auth, token, now_s, &new->token);
     if (rc == 0 && new->token.kind == TOKEN_REFRESH) {
-        token_fini(&new->token);
         rc = ERR_UNAUTH;
     }
+    if (rc == 0 && auth_revoked(auth, new->token.id)) {
+        rc = ERR_REVOKED;
+    }
     if (rc != 0) {
+        token_fini(&new->token);
         free(new);
         return rc;
     }
@@ -178,7 +178,8 @@ int auth_allows_admin(struct auth *auth, const struct identity *who,
     if (rc != 0 || token_has_scope(&who->token, bytes_str(scope))) {
         return rc;
     }
-    return is_stranger(auth, who) ? ERR_UNAUTH : auth_lacks_scope(auth, scope);
+    return is_stranger(auth, who) ? ERR_UNAUTH
+                                  : auth_lacks_scope(auth, bytes_str(scope));
 }
 
 /* --- what was missing --- */
@@ -198,7 +199,7 @@ int auth_lacks(struct auth *auth, const struct token_grant *grant)
 {
     struct auth_need *need = &auth->missing;
 
-    need->scope = NULL;
+    need->what = AUTH_NEEDS_GRANT;
     need->grant = *grant;
     need->grant.cache = keep(need->names, CACHE_LEN_MAX, grant->cache);
     need->grant.topic = keep(need->names + CACHE_LEN_MAX, TOPIC_LEN_MAX,
@@ -206,56 +207,72 @@ int auth_lacks(struct auth *auth, const struct token_grant *grant)
     return ERR_DENIED;
 }
 
-int auth_lacks_scope(struct auth *auth, const char *scope)
+int auth_lacks_scope(struct auth *auth, struct bytes scope)
 {
-    auth->missing.scope = scope;
+    struct auth_need *need = &auth->missing;
+
+    need->what = AUTH_NEEDS_SCOPE;
+    need->scope = keep(need->names, sizeof need->names, scope);
     return ERR_DENIED;
 }
 
-static bool knows_missing(const struct auth *auth)
+int auth_lacks_time(struct auth *auth)
 {
-    return auth->missing.scope != NULL || auth->missing.grant.role != 0;
+    auth->missing.what = AUTH_NEEDS_TIME;
+    return ERR_DENIED;
 }
 
-static void add_name(struct buf *out, const char *what, struct bytes name,
-                     const char *end)
+static void add_name(struct buf *out, const char *what, struct bytes name)
 {
     buf_add_str(out, what);
-    buf_add_str(out, "\"");
+    buf_add_u8(out, '"');
     buf_add_bytes(out, name);
-    buf_add_str(out, end);
+    buf_add_u8(out, '"');
+}
+
+static void add_grant(const struct token_grant *grant, struct buf *out)
+{
+    static const char *const roles[] = {
+        [TOKEN_PUBLISH] = "needs \"publish\"",
+        [TOKEN_SUBSCRIBE] = "needs \"subscribe\"",
+        [TOKEN_BOTH] = "needs \"publish\" and \"subscribe\"",
+    };
+
+    buf_add_str(out, roles[grant->role]);
+    if (grant->cache.len == 0) {
+        buf_add_str(out, " on every cache");
+    } else {
+        add_name(out, " on cache ", grant->cache);
+    }
+    if (!grant->all) {
+        add_name(out, grant->prefix ? ", topics that begin with " : ", topic ",
+                 grant->topic);
+    }
 }
 
 void auth_missing(const struct auth *auth, struct buf *out)
 {
-    static const char *const roles[] = {
-        [TOKEN_PUBLISH] = "publish",
-        [TOKEN_SUBSCRIBE] = "subscribe",
-        [TOKEN_BOTH] = "both",
-    };
-    const struct token_grant *grant = &auth->missing.grant;
+    const struct auth_need *need = &auth->missing;
 
-    assert(knows_missing(auth));
-    if (auth->missing.scope != NULL) {
-        add_name(out, "needs the scope ", bytes_str(auth->missing.scope), "\"");
-        return;
-    }
-    add_name(out, "needs ", bytes_str(roles[grant->role]), "\" on ");
-    if (grant->cache.len == 0) {
-        buf_add_str(out, "every cache");
-    } else {
-        add_name(out, "cache ", grant->cache, "\"");
-    }
-    if (!grant->all) {
-        add_name(out, grant->prefix ? ", topics that begin with " : ", topic ",
-                 grant->topic, "\"");
+    switch (need->what) {
+    case AUTH_NEEDS_NOTHING:
+        break;
+    case AUTH_NEEDS_GRANT:
+        add_grant(&need->grant, out);
+        break;
+    case AUTH_NEEDS_SCOPE:
+        add_name(out, "needs the scope ", need->scope);
+        break;
+    case AUTH_NEEDS_TIME:
+        buf_add_str(out, "needs a token that holds as long");
+        break;
     }
 }
 
 void auth_add_text(const struct auth *auth, int err, struct buf *out)
 {
     buf_add_str(out, err_text(err));
-    if (err == ERR_DENIED && knows_missing(auth)) {
+    if (err == ERR_DENIED && auth->missing.what != AUTH_NEEDS_NOTHING) {
         buf_add_str(out, ": ");
         auth_missing(auth, out);
     }

@@ -33,11 +33,17 @@ enum auth_action {
     AUTH_SUBSCRIBE = 2
 };
 
-/* A right that somebody asked for and does not have: a grant, or a scope. */
+/* What somebody asked for and does not have. */
 struct auth_need {
-    const char *scope; /* static text, or NULL */
+    enum {
+        AUTH_NEEDS_NOTHING,
+        AUTH_NEEDS_GRANT,
+        AUTH_NEEDS_SCOPE,
+        AUTH_NEEDS_TIME
+    } what;
     struct token_grant grant;
-    uint8_t names[CACHE_LEN_MAX + TOPIC_LEN_MAX]; /* of the grant */
+    struct bytes scope;
+    uint8_t names[CACHE_LEN_MAX + TOPIC_LEN_MAX]; /* of both */
 };
 
 struct identity {
@@ -63,11 +69,12 @@ struct auth {
 int auth_init(struct auth *auth, const struct token_keys *keys);
 void auth_fini(struct auth *auth);
 
-/* Reads a token that holds now, in its own form or in Momento's first one
- * (proto/v1key.h); *token is the caller's. Not when insecure. Errors: as
- * auth_login(). */
+/* Reads a token of any kind in its own form or in Momento's first one
+ * (proto/v1key.h), revoked or not; *token is the caller's. Not when insecure.
+ * Errors: as token_read(). */
 int auth_read(const struct auth *auth, struct bytes text, uint64_t now_s,
               struct token *token);
+bool auth_revoked(const struct auth *auth, struct bytes id);
 
 /* Turns a token into an identity (one reference for the caller). When insecure
  * any token, also an empty one, is the anonymous identity. A refresh token is
@@ -113,14 +120,16 @@ int auth_allows_admin(struct auth *auth, const struct identity *who,
 /* Remembers what was missing, for auth_missing(), and returns ERR_DENIED: for
  * who refuses by another check than those above. The names are copied. */
 int auth_lacks(struct auth *auth, const struct token_grant *grant);
-int auth_lacks_scope(struct auth *auth, const char *scope);
+int auth_lacks_scope(struct auth *auth, struct bytes scope);
+int auth_lacks_time(struct auth *auth);
 
 /* Appends what the latest ERR_DENIED lacked, for people:
  *   needs "publish" on cache "a", topic "b"
  *   needs the scope "admin:read"
+ *   needs a token that holds as long
  * The names are those that were asked for: valid UTF-8 without control
- * characters. Again: any number of times, up to the next check; not before the
- * first refusal. */
+ * characters. Again: any number of times, up to the next check. Nothing before
+ * the first refusal. */
 void auth_missing(const struct auth *auth, struct buf *out);
 
 /* Appends what doors say of an error: err_text(), and after that of ERR_DENIED

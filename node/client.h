@@ -195,6 +195,8 @@ void client_deadline(struct client *client, uint64_t at_ms);
 /* The barrier rose, or gave up: releases what waited for <= version. */
 void clients_release(struct core *core, enum cluster_scope scope,
                      uint64_t version, bool partial);
+/* The token of that id was revoked: what its clients are subscribed to ends. */
+void clients_revoke(struct core *core, struct bytes id);
 /* Cuts the client whose output keeps most memory, then further ones, larger
  * before smaller, until all of the core is `enough`. Who cannot be cut is
  * closed at once. */

@@ -94,6 +94,20 @@ void client_recheck(struct client *client)
     }
 }
 
+void clients_revoke(struct core *core, struct bytes id)
+{
+    struct client *next;
+
+    for (struct client *client = core->clients; client != NULL; client = next) {
+        next = client->next;
+        if (!bytes_eq(client->who->token.id, id)) {
+            continue;
+        }
+        client->who->revoked = true;
+        client_recheck(client);
+    }
+}
+
 /* --- publish --- */
 
 /* Looks at the value once, however long, and at names that it aimed at before

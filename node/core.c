@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "node/client.h"
+#include "node/revoked.h"
 #include "proto/err.h"
 
 static void copy_text(char *to, size_t cap, const char *from)
@@ -44,6 +45,7 @@ int core_init(struct core *core, const struct core_options *options)
     if (rc != 0) {
         goto fail;
     }
+    revoked_init(core);
     rc = hub_init(&core->hub, core, &core->hash_key, core->node_u64,
                   &options->outside);
     if (rc != 0) {

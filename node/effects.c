@@ -9,6 +9,7 @@
 #include "node/conns.h"
 #include "node/membership.h"
 #include "node/question.h"
+#include "node/revoked.h"
 #include "proto/err.h"
 #include "proto/gossip.h"
 
@@ -186,6 +187,9 @@ static void carry_out(struct node *node, const struct cluster_effect *effect)
         tell_gap(node, effect->bytes);
         break;
     case CLUSTER_REGISTER:
+        if (effect->reg->kind == CLUSTER_REGISTER_REVOKED) {
+            revoked_arrived(&node->core, effect->reg->key);
+        }
         break;
     case CLUSTER_MARK:
     case CLUSTER_FENCE:

@@ -52,7 +52,11 @@
     X(refused, counter, "starling_requests_refused_total",                 \
       "Client requests answered with an error")                            \
     X(auth_failures, counter, "starling_auth_failures_total",              \
-      "Missing, wrong or expired credentials")                             \
+      "Missing, wrong, expired or revoked credentials")                    \
+    X(revocations, counter, "starling_token_revocations_total",            \
+      "Revocations of tokens that this node learned of")                   \
+    X(tokens_minted, counter, "starling_tokens_minted_total",              \
+      "Tokens signed by this node")                                        \
     X(resumed, counter, "starling_resumed_total",                          \
       "Subscriptions continued without loss")                              \
     X(topics, gauge, "starling_topics", "Topics with a subscription here") \

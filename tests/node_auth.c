@@ -216,12 +216,14 @@ static void a_refusal_names_what_is_missing(void **state)
     (void)auth_lacks(&auth, &(struct token_grant){.topic = BYTES("room."),
                                                   .prefix = true,
                                                   .role = TOKEN_BOTH});
-    missing_is(&auth, "the token does not grant this: needs \"both\" on every "
+    missing_is(&auth, "the token does not grant this: needs \"publish\" and "
+                      "\"subscribe\" on every "
                       "cache, topics that begin with \"room.\"");
     memset(longest, 'x', sizeof longest - 1);
     (void)auth_lacks(&auth, &(struct token_grant){.topic = bytes_str(longest),
                                                   .role = TOKEN_BOTH});
-    missing_is(&auth, "the token does not grant this: needs \"both\" on every "
+    missing_is(&auth, "the token does not grant this: needs \"publish\" and "
+                      "\"subscribe\" on every "
                       "cache, topic \"\"");
     identity_unref(who);
     auth_fini(&auth);

@@ -10,6 +10,7 @@
 #include "node/keyring.h"
 #include "node/rotation.h"
 #include "tests/ask.h"
+#include "tests/no_registers.h"
 
 /* --- stands in for cluster/cluster.c: one peer, that never answers --- */
 

@@ -7,6 +7,7 @@
 #include "cluster/cluster.h"
 #include "node/board.h"
 #include "tests/ask.h"
+#include "tests/no_registers.h"
 
 /* --- stands in for cluster/cluster.c ----------------------------------------
  */

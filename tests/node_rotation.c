@@ -11,6 +11,7 @@
 #include "node/rotation.h"
 #include "proto/err.h"
 #include "tests/fake_conn.h"
+#include "tests/no_registers.h"
 
 enum {
     NODES = 4,

@@ -339,5 +339,8 @@ int cli_token(int argc, char **argv)
     if (argc == 2 && strcmp(argv[0], "show") == 0) {
         return show(argv[1]);
     }
+    if (argc >= 1 && strcmp(argv[0], "revoke") == 0) {
+        return cli_token_revoke(argc - 1, argv + 1);
+    }
     return usage();
 }

@@ -6,7 +6,7 @@
 #include "node/door/door.h"
 
 static const struct door *const doors[] = {
-    &door_resp,    &door_native, &door_status, &door_keys,
+    &door_resp,    &door_native, &door_status, &door_keys,    &door_tokens,
     &door_console, &door_sse,    &door_poll,   &door_publish, &door_grpc,
 };
 

@@ -2,7 +2,8 @@
  *
  * Tokens: the bytes as a whole token; as the claims of one with a valid
  * signature; and as its head. What is taken, signed anew, is taken as the same.
- * And as an id, and as the JSON and the base64 of a v1 key.
+ * And as an id, as the JSON and the base64 of a v1 key, and as what is asked
+ * for over HTTP.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -13,6 +14,7 @@
 #include "proto/json.h"
 #include "proto/token.h"
 #include "proto/token_id.h"
+#include "proto/token_wish.h"
 #include "proto/v1key.h"
 
 enum {
@@ -112,6 +114,29 @@ static void read_v1key(struct bytes text)
     buf_fini(&token);
 }
 
+static void read_wish(struct bytes text)
+{
+    struct token_wish wish;
+    struct token_revocation what;
+    struct buf memory = {0};
+    int rc = token_wish_read(text, &wish);
+
+    assert(rc == 0 || rc == ERR_SYNTAX || rc == ERR_ARGUMENT);
+    if (rc == 0) {
+        assert(wish.token.grants_len <= TOKEN_GRANTS_MAX);
+        assert(wish.token.scopes_len <= TOKEN_SCOPES_MAX);
+        wish.token.expires_at = NOW_S + 1;
+        if (claims_are_valid(&wish.token)) {
+            check_token(&wish.token);
+        }
+        token_fini(&wish.token);
+    }
+    rc = token_revocation_read(text, &memory, &what);
+    assert(rc == 0 || rc == ERR_SYNTAX || rc == ERR_ARGUMENT);
+    assert(rc != 0 || (what.id.len > 0) != (what.token.len > 0));
+    buf_fini(&memory);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct bytes in = bytes_of(data, len);
@@ -125,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     json_base64(&base64, in);
     read_v1key(buf_bytes(&base64));
     buf_fini(&base64);
+    read_wish(in);
     if (claims_read_head(in, &head) == 0) {
         assert(memchr(head.kid, 0, sizeof head.kid) != NULL);
         assert(memchr(head.alg, 0, sizeof head.alg) != NULL);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * starling token revoke ID|TOKEN|-: ends a token on all nodes before it
+ * expires. A token on the command line can be read by others of this machine,
+ * which is no loss any more; "-" reads it from standard input.
+ */
+#include <jansson.h>
+#include <stdio.h>
+
+#include "node/cli/args.h"
+#include "node/cli/cli.h"
+#include "node/cli/fetch.h"
+#include "proto/err.h"
+#include "proto/json.h"
+#include "proto/topic.h"
+#include "proto/v1key.h"
+
+static const char name[] = "token revoke";
+
+/* Two dots, or Momento's first form; ids have neither. */
+static bool is_token(struct bytes word)
+{
+    struct buf inner = {0};
+    size_t dots = 0;
+    bool is_v1 = v1key_read(word, &inner) == 0;
+
+    for (size_t i = 0; i < word.len; i++) {
+        dots += word.p[i] == '.';
+    }
+    buf_fini(&inner);
+    return is_v1 || dots == 2;
+}
+
+/* An answer that is none of ours: its own words, if it has any. */
+static int refused(const struct args *args, int status, const json_t *root)
+{
+    const char *message = json_string_value(json_object_get(root, "message"));
+
+    if (status < 0 || message == NULL) {
+        return args_fail(name, args->url.authority,
+                         status < 0 ? status : ERR_SYNTAX);
+    }
+    fprintf(stderr, "starling %s: %s: %s\n", name, args->url.authority,
+            message);
+    return status == 401 || status == 403 ? CLI_NOT_PERMITTED : CLI_REFUSED;
+}
+
+static int revoke(const struct args *args, struct bytes word)
+{
+    struct buf content = {0};
+    struct buf body = {0};
+    int exit_code = CLI_OK;
+
+    buf_add_str(&content, is_token(word) ? "{\"token\":" : "{\"id\":");
+    json_add_string(&content, word);
+    buf_add_u8(&content, '}');
+    int status = content.failed
+                     ? ERR_NOMEM
+                     : fetch(&args->url, "POST", "/v1/tokens/revoke",
+                             args->token, buf_bytes(&content), &body);
+    json_t *root = json_loadb((char *)body.p, body.len, 0, NULL);
+    if (status != 200) {
+        exit_code = refused(args, status, root);
+    } else if (args->json) {
+        json_dumpf(root, stdout, JSON_COMPACT);
+        puts("");
+    } else {
+        printf("revoked on all nodes: %s\n",
+               json_string_value(json_object_get(root, "id")));
+    }
+    json_decref(root);
+    buf_fini(&body);
+    buf_fini(&content);
+    return exit_code;
+}
+
+int cli_token_revoke(int argc, char **argv)
+{
+    char line[V1KEY_LEN_MAX + 2];
+    struct args args;
+    int exit_code = args_read(&args, name, ARGS_JSON, argc, argv);
+
+    if (exit_code != CLI_OK) {
+        return exit_code;
+    }
+    if (args.words_len != 1) {
+        fputs("usage: starling token revoke ID|TOKEN|- [--json]\n", stderr);
+        return CLI_USAGE;
+    }
+    const char *word = args.words[0];
+    if (strcmp(word, "-") == 0) {
+        if (fgets(line, sizeof line, stdin) == NULL) {
+            return CLI_BAD_DATA;
+        }
+        line[strcspn(line, "\r\n")] = '\0';
+        word = line;
+    }
+    if (!topic_text_is_valid(bytes_str(word))) {
+        fprintf(stderr, "starling %s: this is no id and no token\n", name);
+        return CLI_BAD_DATA;
+    }
+    return revoke(&args, bytes_str(word));
+}

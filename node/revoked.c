@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/revoked.h"
+
+#include "node/client.h"
+#include "node/core.h"
+#include "proto/token.h"
+#include "proto/topic.h"
+
+static bool is_revoked(const void *data, struct bytes id)
+{
+    const struct core *core = data;
+    struct cluster_register reg;
+
+    return core->cluster != NULL &&
+           cluster_get(core->cluster, CLUSTER_REGISTER_REVOKED, id, &reg);
+}
+
+void revoked_init(struct core *core)
+{
+    core->auth.is_revoked = is_revoked;
+    core->auth.revocations = core;
+}
+
+int revoked_add(struct core *core, struct bytes id, uint64_t until_s)
+{
+    const struct cluster_register reg = {
+        .kind = CLUSTER_REGISTER_REVOKED, .key = id, .until_s = until_s};
+
+    if (core->auth.insecure) {
+        return ERR_STATE;
+    }
+    if (id.len > TOKEN_ID_LEN_MAX || !topic_is_valid(id)) {
+        return ERR_ARGUMENT;
+    }
+    if ((until_s != 0 && until_s <= core->wall_ms / 1000) ||
+        is_revoked(core, id)) {
+        return 0;
+    }
+    return cluster_set(core->cluster, &reg, core->wall_ms);
+}
+
+void revoked_arrived(struct core *core, struct bytes id)
+{
+    core->stats.revocations++;
+    clients_revoke(core, id);
+}
