@@ -64,6 +64,7 @@ void core_fini(struct core *core)
         hub_free(core->hub);
     }
     meters_fini(&core->meters);
+    cuts_fini(&core->cuts);
     auth_fini(&core->auth);
     chunk_pool_fini(&core->chunks);
     deadlines_fini(&core->deadlines);

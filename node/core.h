@@ -12,6 +12,7 @@
 
 #include "cluster/cluster.h"
 #include "node/auth.h"
+#include "node/cut.h"
 #include "node/deadline.h"
 #include "node/hub.h"
 #include "node/limits.h"
@@ -60,6 +61,7 @@ struct core {
     struct client *clients; /* all, newest first */
     struct client *dirty;   /* to flush at the end of the turn */
     struct corks *corked;   /* of clients that wait for the barrier */
+    struct cuts cuts;       /* door/grpc_pubsub.c: who comes back */
     uint64_t census_ms;     /* the second that census_work is of */
     size_t census_work;     /* node/census.c */
     uint64_t clients_made;  /* gives ids */

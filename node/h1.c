@@ -145,7 +145,7 @@ static size_t body_max(const struct conn *conn)
 {
     const struct limits *limits = &conn->core->limits;
 
-    return (size_t)(conn_is_known(conn) ? limits->item_len
+    return (size_t)(conn_is_known(conn) ? limits_body(limits)
                                         : limits->hello_in_len / 2);
 }
 
@@ -157,7 +157,8 @@ static ptrdiff_t read_body(struct conn *conn, struct bytes in)
 
     if (len < 0) {
         bool is_stranger = len == ERR_TOO_BIG && !conn_is_known(conn) &&
-                           h1->reader.body_len <= conn->core->limits.item_len;
+                           h1->reader.body_len <=
+                               limits_body(&conn->core->limits);
         (void)http1_head(&h1->reader, in, &request);
         return refuse(conn, &request, is_stranger ? ERR_UNAUTH : (int)len);
     }

@@ -119,6 +119,11 @@ uint64_t limits_out_hard(const struct limits *limits)
     return limits->out_hard_len > one_item ? limits->out_hard_len : one_item;
 }
 
+uint64_t limits_body(const struct limits *limits)
+{
+    return (limits->item_len + FRAME_ROOM + 2) / 3 * 4;
+}
+
 /* 64k, 2m, 1g are bytes; 500ms, 10s, 2min are times; a plain number is the
  * field's own unit. */
 static int read_amount(const char *v, uint64_t *amount)

@@ -82,4 +82,8 @@ const char *limits_name(size_t i);
 /* max(out_hard_len, item_len + 64 KiB): the bound in force. */
 uint64_t limits_out_hard(const struct limits *limits);
 
+/* Of the body of an HTTP request: the largest item with its names in a frame,
+ * all of it in base64 (gRPC-web's text). */
+uint64_t limits_body(const struct limits *limits);
+
 #endif

@@ -222,7 +222,9 @@ bool request_preflight(struct client *client,
             BYTES("Authorization, Content-Type, "
                   "Last-Event-ID, Starling-Event, "
                   "Starling-Id, Starling-Reply-To, "
-                  "Starling-Correlation")};
+                  "Starling-Correlation, "
+                  "Agent, Runtime-Version, Cache, Read-Concern, "
+                  "X-Grpc-Web, X-User-Agent, Grpc-Timeout")};
         headers[len++] = (struct http_header){BYTES("Access-Control-Max-Age"),
                                               BYTES("600")};
     }

@@ -50,6 +50,7 @@ static void end_web(struct client *client, struct grpc *grpc,
 static size_t add_trailers(const struct ending *ending,
                            uint8_t digits[STATUS_DIGITS],
                            struct http_header out[TRAILERS_MAX]);
+static void on_ended(struct client *client, struct sub *sub, int err);
 static void say_error(struct client *client, int err);
 static void on_close(struct client *client);
 static void fini(struct grpc *grpc);
@@ -57,6 +58,7 @@ static void fini(struct grpc *grpc);
 static const struct grpc_method methods[] = {
     {"/cache_client.Ping/Ping", true, grpc_ping},
     {"/cache_client.pubsub.Pubsub/Publish", false, grpc_publish},
+    {"/cache_client.pubsub.Pubsub/Subscribe", false, grpc_subscribe},
 };
 
 /* What else is below these paths does not exist yet, and says so. */
@@ -68,12 +70,19 @@ static const struct bytes services[] = {
 const struct door door_grpc = {
     .name = "grpc",
     .shape = DOOR_REQUEST,
+    .tells_gaps = true,
+    .resumable = true,
     .state_len = sizeof(struct grpc),
     .takes = takes,
     .refuse = refuse,
     .on_request = on_request,
+    .on_deadline = grpc_on_deadline,
+    .on_barrier = grpc_on_barrier,
+    .on_ended = on_ended,
     .say_error = say_error,
     .on_close = on_close,
+    .render = grpc_render,
+    .render_gap = grpc_render_gap,
 };
 
 static bool takes(const struct http_request *request)
@@ -375,13 +384,29 @@ static size_t add_trailers(const struct ending *ending,
 
 /* --- ends --- */
 
+static void on_ended(struct client *client, struct sub *sub, int err)
+{
+    (void)sub; /* the only one */
+    client_close(client, err);
+}
+
+/* The SDK for browsers takes UNAVAILABLE for the end of its subscription, and
+ * a clean end for a reason to subscribe again: elsewhere, since this node
+ * takes no new connection any more. */
 static void say_error(struct client *client, int err)
 {
-    grpc_refuse(client, err);
+    struct grpc *grpc = client->state;
+
+    if (err == ERR_CLOSING && grpc->streaming && grpc->kind != GRPC_HTTP2) {
+        end(client, grpc, (struct bytes){0}, &(struct ending){GRPC_OK});
+    } else {
+        grpc_refuse(client, err);
+    }
 }
 
 static void on_close(struct client *client)
 {
+    grpc_on_over(client);
     fini(client->state);
 }
 

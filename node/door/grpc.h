@@ -14,6 +14,7 @@
 #define NODE_DOOR_GRPC_H
 
 #include "node/client.h"
+#include "node/cut.h"
 #include "node/door/web.h"
 #include "proto/grpc.h"
 #include "proto/http.h"
@@ -25,6 +26,11 @@ struct grpc {
     bool ended;
     struct bytes type;           /* of the answer */
     struct web_headers *headers; /* of a web answer that is owed, or NULL */
+
+    /* Of Subscribe. */
+    uint64_t beat_ms; /* the next heartbeat */
+    uint64_t ends_ms; /* the time that the call was given is over */
+    struct cut begin; /* where it began; key 0: that is of no use */
 };
 
 struct grpc_call {
@@ -62,5 +68,16 @@ void grpc_add_frame(struct buf *out, enum grpc_kind kind, struct bytes message);
 
 int grpc_ping(struct client *client, const struct grpc_call *call);
 int grpc_publish(struct client *client, const struct grpc_call *call);
+int grpc_subscribe(struct client *client, const struct grpc_call *call);
+
+/* --- of grpc_subscribe(), for the door --- */
+
+void grpc_on_deadline(struct client *client);
+void grpc_on_barrier(struct client *client, uint64_t tag, bool partial,
+                     struct buf *ack);
+/* The client goes, whoever ended it and whatever it asked. */
+void grpc_on_over(struct client *client);
+void grpc_render(const struct rendering *what, struct buf *out);
+void grpc_render_gap(const struct hub_gap *gap, struct buf *out);
 
 #endif
