@@ -247,6 +247,35 @@ void client_dirty(struct client *client)
     }
 }
 
+struct client *clients_next_dirty(struct core *core)
+{
+    struct client *client;
+
+    while ((client = core->dirty) != NULL) {
+        struct conn *conn = client->conn;
+        core->dirty = client->dirty_next;
+        client->dirty = false;
+        if (conn->carrier == NULL || conn->carrier->pump == NULL) {
+            return client;
+        }
+        if (client != conn->client) {
+            conn->carrier->on_output(client);
+        }
+        if (!conn->pumping) {
+            conn->pumping = true;
+            conn->pumping_next = core->pumping;
+            core->pumping = conn;
+        }
+    }
+    if (core->pumping == NULL) {
+        return NULL;
+    }
+    struct conn *conn = core->pumping;
+    core->pumping = conn->pumping_next;
+    conn->pumping = false;
+    return conn->client;
+}
+
 void client_deliver(struct client *client, struct chunk *chunk, uint32_t off,
                     uint32_t len, uint64_t seq, uint64_t items)
 {

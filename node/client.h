@@ -59,6 +59,7 @@ struct client {
 
     struct conn *conn;
     void *state;        /* door->state_len zeroed bytes, freed with it */
+    void *carried;      /* the carrier's, for one of many clients of a conn */
     uint64_t opened_ms; /* core->now_ms when the door got it */
     struct identity *who;
     struct aim aim;   /* what it published to last */
@@ -174,6 +175,9 @@ void client_end_with(struct client *client, const struct http_header *trailers,
 
 /* Marks for the flush at the end of the turn; the verbs above do it. */
 void client_dirty(struct client *client);
+/* Takes the next client to flush, or NULL. Of a carrier of many clients it is
+ * the conn's own one, after all others of the turn. */
+struct client *clients_next_dirty(struct core *core);
 
 /* Appends a run of a fan, of a replay, or (items == 0) a discontinuity; or
  * gives it to door->on_items(). The only way of the hub into a client. */

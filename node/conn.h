@@ -52,6 +52,14 @@ struct carrier {
                 size_t len);
     /* Last words of the carrier itself (a WebSocket close frame). */
     void (*say_close)(struct client *client, int err);
+    /* Carriers of many clients, whose output goes through conn->client. One has
+     * output: its conn will be pumped. */
+    void (*on_output)(struct client *client);
+    /* Puts what may go now into conn->client->out; false: nothing may. */
+    bool (*pump)(struct conn *conn);
+    /* What the socket took is written. */
+    void (*on_flushed)(struct conn *conn);
+
     /* Ends a closing client when its output is written, or at once. NULL: the
      * whole conn, by conn_finish() or conn_close(). */
     void (*finish)(struct client *client);
@@ -66,6 +74,8 @@ struct conn {
      * NULL: none yet. */
     struct client *client;
     struct addr remote;
+    struct conn *pumping_next; /* of core->pumping */
+    bool pumping;
     bool bounds_hello_out; /* limits.hello_out_len holds for a stranger */
     bool paused;
     bool closing;
@@ -117,6 +127,11 @@ extern const struct carrier carrier_byte; /* byte doors own the bytes */
 /* node/h1.c; the conn has a client without a door. Errors: ERR_NOMEM. */
 int h1_begin(struct conn *conn);
 extern const struct carrier carrier_h1;
+
+/* node/h2.c; the conn has a client without a door, which becomes the one that
+ * all streams are written through. Errors: ERR_NOMEM. */
+int h2_begin(struct conn *conn);
+extern const struct carrier carrier_h2;
 
 /* node/ws.c, after the 101 was written: gives the client to the door. Errors:
  * ERR_NOMEM, then nothing has changed. */

@@ -26,10 +26,9 @@ bool conns_have_more(const struct conns *conns)
 
 void conns_write(struct core *core)
 {
-    while (core->dirty != NULL) {
-        struct client *client = core->dirty;
-        core->dirty = client->dirty_next;
-        client->dirty = false;
+    struct client *client;
+
+    while ((client = clients_next_dirty(core)) != NULL) {
         flush_client(client);
     }
 }
@@ -99,6 +98,11 @@ static ssize_t send_plain(struct tcp *tcp, const struct bytes *iov, size_t len)
     return sent;
 }
 
+static bool pump(struct conn *conn)
+{
+    return conn->carrier->pump != NULL && conn->carrier->pump(conn);
+}
+
 /* Writes until the queue is empty or the socket full. */
 static void write_out(struct tcp *tcp, struct client *client)
 {
@@ -107,6 +111,9 @@ static void write_out(struct tcp *tcp, struct client *client)
 
     while (!tcp->full) {
         size_t len = outq_peek(&client->out, iov, OUTQ_IOV_MAX);
+        if (len == 0 && pump(&tcp->conn)) {
+            continue;
+        }
         if (len == 0) {
             break;
         }
@@ -142,7 +149,9 @@ static void flush_client(struct client *client)
         conn_close(conn);
         return;
     }
-    if (!client_check_slow(client, client->core->now_ms)) {
+    if (conn->carrier->on_flushed != NULL) {
+        conn->carrier->on_flushed(conn);
+    } else if (!client_check_slow(client, client->core->now_ms)) {
         client_close(client, ERR_SLOW);
     }
     if (tcp->backlogged && !tcp_is_backlogged(tcp)) {

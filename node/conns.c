@@ -222,8 +222,9 @@ size_t conns_drain(struct conns *conns, size_t most)
         conns->drained = conns->drained->next;
         if (conn->client != NULL) {
             client_close(conn->client, ERR_CLOSING);
+        } else {
+            conn_finish(conn);
         }
-        conn_finish(conn);
     }
     return conns->len;
 }

@@ -26,6 +26,7 @@ struct asking;
 struct board;
 struct calls;
 struct client;
+struct conn;
 struct corks;
 struct keyring;
 
@@ -60,6 +61,7 @@ struct core {
 
     struct client *clients; /* all, newest first */
     struct client *dirty;   /* to flush at the end of the turn */
+    struct conn *pumping;   /* of many clients: flushed after all of them */
     struct corks *corked;   /* of clients that wait for the barrier */
     struct cuts cuts;       /* door/grpc_pubsub.c: who comes back */
     uint64_t census_ms;     /* the second that census_work is of */

@@ -196,23 +196,6 @@ static ptrdiff_t refuse(struct conn *conn, const struct http_request *request,
     return err;
 }
 
-static void ask_door(struct conn *conn, const struct http_request *request)
-{
-    struct client *client = conn->client;
-    const struct door *door = door_for_request(request);
-    int rc = ERR_NOT_FOUND;
-
-    if (door != NULL) {
-        rc = client_open(client, door, request, 0);
-    }
-    if (rc == 0) {
-        rc = door->on_request(client, request);
-    }
-    if (rc < 0) {
-        request_error(client, request, rc);
-    }
-}
-
 static void ask(struct conn *conn, struct http_request *request)
 {
     struct h1 *h1 = h1_of(conn);
@@ -229,8 +212,8 @@ static void ask(struct conn *conn, struct http_request *request)
         if (upgrade(conn, request)) {
             return; /* it is a WebSocket now */
         }
-    } else if (!request_preflight(conn->client, request)) {
-        ask_door(conn, request);
+    } else {
+        request_serve(conn->client, request);
     }
     if (conn->closing) {
         return;

@@ -18,6 +18,10 @@
       "further ones are closed at accept")                                     \
     X(conns_per_ip, 16384, 1, 1 << 20, "connections",                          \
       "further ones from that address are closed at accept")                   \
+    X(streams_per_conn, 256, 100, 4096, "streams",                             \
+      "requests at a time on one HTTP/2 connection; further ones are refused") \
+    X(streams, 1 << 18, 100, 1 << 24, "streams",                               \
+      "the same of all connections of a node")                                 \
     X(hello_ms, 5000, 100, 60000, "ms",                                        \
       "from accept to an accepted login or first request; then closed")        \
     X(hello_in_len, 16 << 10, 8192, 1 << 20, "bytes",                          \

@@ -12,6 +12,7 @@ enum {
 #else
     SPARE_RUNS_MAX = 4096, /* arrays that the pool keeps */
 #endif
+    MOVED_LEN_MIN = 1024, /* below this a copy costs less than a run */
 };
 
 static_assert((OUTQ_INLINE_RUNS & (OUTQ_INLINE_RUNS - 1)) == 0,
@@ -178,6 +179,27 @@ void outq_taken(struct outq *q, struct chunk_pool *pool, size_t n)
     if (q->len == 0) {
         release(q, pool);
     }
+}
+
+int outq_move(struct outq *from, struct outq *to, struct chunk_pool *pool,
+              size_t n)
+{
+    assert(n <= from->queued);
+    while (n > 0) {
+        const struct run *run = run_of(from, 0);
+        assert(run->chunk != NULL);
+        uint32_t len = n < run->len ? (uint32_t)n : run->len;
+        int rc = len < MOVED_LEN_MIN
+                     ? outq_write(to, pool,
+                                  bytes_of(run->chunk->p + run->off, len))
+                     : outq_add(to, pool, run->chunk, run->off, len, 0);
+        if (rc != 0) {
+            return rc;
+        }
+        outq_taken(from, pool, len);
+        n -= len;
+    }
+    return 0;
 }
 
 void outq_drop_items(struct outq *q, struct chunk_pool *pool,

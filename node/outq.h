@@ -86,6 +86,13 @@ uint64_t outq_writable(const struct outq *q);
 /* Removes n written bytes from the front. */
 void outq_taken(struct outq *q, struct chunk_pool *pool, size_t n);
 
+/* Moves the first n bytes, which may be written now, to the end of another
+ * queue, where they are a reply that is on its way: short runs are copied side
+ * by side, longer ones go as they lie. Errors: ERR_NOMEM, part of them may have
+ * gone: close. */
+int outq_move(struct outq *from, struct outq *to, struct chunk_pool *pool,
+              size_t n);
+
 /* Removes every whole run of items (seq != 0) but a begun one. Calls `lost`
  * for each, first to last, before it goes. Replies and corks stay. */
 void outq_drop_items(struct outq *q, struct chunk_pool *pool,

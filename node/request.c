@@ -202,8 +202,8 @@ size_t request_cors(const struct client *client,
     return 2;
 }
 
-bool request_preflight(struct client *client,
-                       const struct http_request *request)
+/* Answers an OPTIONS preflight; false when it is none. */
+static bool preflight(struct client *client, const struct http_request *request)
 {
     struct http_header headers[REQUEST_CORS_HEADERS_MAX + 3];
     struct http_response response = {.status = 204, .headers = headers};
@@ -231,6 +231,26 @@ bool request_preflight(struct client *client,
     response.headers_len = len;
     client_respond(client, &response);
     return true;
+}
+
+void request_serve(struct client *client, const struct http_request *request)
+{
+    const struct door *door;
+    int rc = ERR_NOT_FOUND;
+
+    if (preflight(client, request)) {
+        return;
+    }
+    door = door_for_request(request);
+    if (door != NULL) {
+        rc = client_open(client, door, request, 0);
+    }
+    if (rc == 0) {
+        rc = door->on_request(client, request);
+    }
+    if (rc < 0) {
+        request_error(client, request, rc);
+    }
 }
 
 /* --- credentials

@@ -25,9 +25,9 @@ enum {
  * client in when there are credentials. */
 int request_admit(struct client *client, const struct http_request *request);
 
-/* Answers an OPTIONS preflight; false when it is none. */
-bool request_preflight(struct client *client,
-                       const struct http_request *request);
+/* Gives an admitted request to its door, or answers it: a preflight, or the
+ * error of who would not take it. */
+void request_serve(struct client *client, const struct http_request *request);
 
 /* CORS headers for an answer to an allowed origin; returns how many. Slices
  * borrow from the request and from static text. */

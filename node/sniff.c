@@ -7,7 +7,7 @@
  *                           not spoken, with one it never comes here
  *                           (node/secure.h)
  *   0x10 .. MQTT  MQTT      refused with a CONNACK: not spoken yet
- *   PRI * HTTP/2  HTTP/2    refused with a GOAWAY: not spoken yet
+ *   PRI * HTTP/2  HTTP/2
  *   METHOD /      HTTP/1
  *   else          what a byte door says is its own; or closed without a word
  *
@@ -18,6 +18,7 @@
 #include "node/core.h"
 #include "node/door/door.h"
 #include "proto/err.h"
+#include "proto/h2.h"
 
 enum {
     SNIFF_LEN_MAX = 64, /* of the first bytes, enough for every decision */
@@ -32,9 +33,10 @@ struct guess {
     struct bytes refusal;
 };
 
+static enum door_sniff starts_like(struct bytes first, struct bytes whole);
 static struct guess guess_refused(struct bytes first);
 static enum door_sniff guess_http(struct bytes first);
-static ptrdiff_t begin_http(struct conn *conn);
+static ptrdiff_t begin_http(struct conn *conn, int (*begin)(struct conn *conn));
 static ptrdiff_t begin_byte(struct conn *conn, const struct door *door);
 static ptrdiff_t refuse(struct conn *conn, struct bytes words);
 static ptrdiff_t refuse_plain(struct conn *conn, struct bytes first);
@@ -98,9 +100,13 @@ static ptrdiff_t sniff_on_bytes(struct conn *conn, struct bytes in)
     if (guess.sniff == SNIFF_YES) {
         return refuse(conn, guess.refusal);
     }
+    enum door_sniff h2 = starts_like(first, H2_PREFACE);
+    if (h2 == SNIFF_YES) {
+        return begin_http(conn, h2_begin);
+    }
     enum door_sniff http = guess_http(first);
     if (http == SNIFF_YES) {
-        return begin_http(conn);
+        return begin_http(conn, h1_begin);
     }
     if (first.len > SNIFF_LEN_MAX) {
         first.len = SNIFF_LEN_MAX;
@@ -109,7 +115,8 @@ static ptrdiff_t sniff_on_bytes(struct conn *conn, struct bytes in)
     if (byte == SNIFF_YES) {
         return begin_byte(conn, door);
     }
-    if (guess.sniff == SNIFF_MORE || http == SNIFF_MORE || byte == SNIFF_MORE) {
+    if (guess.sniff == SNIFF_MORE || h2 == SNIFF_MORE || http == SNIFF_MORE ||
+        byte == SNIFF_MORE) {
         return in.len < LINE_LEN_MAX ? 0 : ERR_SYNTAX;
     }
     conn_close(conn);
@@ -177,10 +184,6 @@ static struct guess guess_refused(struct bytes first)
     } all[] = {
         /* TLS: fatal alert, protocol_version */
         {BYTES("\x16\3"), BYTES("\x15\3\1\0\2\2\x46")},
-        /* HTTP/2: empty SETTINGS; GOAWAY with HTTP_1_1_REQUIRED (0xd) */
-        {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-         BYTES("\0\0\0\4\0\0\0\0\0"
-               "\0\0\x8\7\0\0\0\0\0\0\0\0\0\0\0\0\xd")},
         /* PROXY headers come only from configured proxies: none yet */
         {BYTES("PROXY "), BYTES("")},
         {BYTES("\r\n\r\n\0\r\nQUIT\n"), BYTES("")},
@@ -271,9 +274,9 @@ static ptrdiff_t refuse_plain(struct conn *conn, struct bytes first)
                                 : BYTES("-ERR this node takes TLS only\r\n"));
 }
 
-static ptrdiff_t begin_http(struct conn *conn)
+static ptrdiff_t begin_http(struct conn *conn, int (*begin)(struct conn *conn))
 {
-    if (!make_client(conn) || h1_begin(conn) != 0) {
+    if (!make_client(conn) || begin(conn) != 0) {
         conn_close(conn);
     }
     return 0;

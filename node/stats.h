@@ -31,6 +31,19 @@
       "TLS handshakes that ended before")                                  \
     X(tls_until_s, gauge, "starling_tls_cert_expiry_timestamp_seconds",    \
       "When the certificate ends, in seconds of 1970; 0: none")            \
+    X(h2_conns, gauge, "starling_http2_connections",                       \
+      "Of them, those that speak HTTP/2")                                  \
+    X(streams, gauge, "starling_http2_streams", "Open streams of HTTP/2")  \
+    X(streams_opened, counter, "starling_http2_streams_opened_total",      \
+      "Streams of HTTP/2 taken")                                           \
+    X(streams_refused, counter, "starling_http2_streams_refused_total",    \
+      "Streams of HTTP/2 refused by a limit")                              \
+    X(streams_cut, counter, "starling_http2_streams_cut_total",            \
+      "Streams of HTTP/2 that their client cancelled")                     \
+    X(h2_floods, counter, "starling_http2_floods_total",                   \
+      "Connections of HTTP/2 ended because they kept us busy for nothing") \
+    X(h2_errors, counter, "starling_http2_errors_total",                   \
+      "Connections of HTTP/2 ended because they broke the protocol")       \
     X(hello_timeouts, counter, "starling_hello_timeouts_total",            \
       "Connections closed before they said who they are")                  \
     X(bytes_in, counter, "starling_bytes_received_total",                  \

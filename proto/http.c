@@ -15,6 +15,26 @@ static struct bytes header_after(const struct http_request *request,
     return (struct bytes){0};
 }
 
+/* Origin form or the asterisk (RFC 9112 section 3.2); a fragment never comes
+ * over the wire. */
+int http_target(struct http_request *request, struct bytes target)
+{
+    bool is_star = bytes_eq(target, BYTES("*")) &&
+                   bytes_eq(request->method, BYTES("OPTIONS"));
+
+    if (target.len == 0 || (target.p[0] != '/' && !is_star) ||
+        bytes_find(target, '#') >= 0) {
+        return ERR_SYNTAX;
+    }
+    ptrdiff_t mark = bytes_find(target, '?');
+    request->path = target;
+    if (mark >= 0) {
+        request->path.len = (size_t)mark;
+        request->query = bytes_skip(target, (size_t)mark + 1);
+    }
+    return 0;
+}
+
 struct bytes http_header(const struct http_request *request, const char *name)
 {
     size_t at = 0;

@@ -40,6 +40,10 @@ struct http_response {
     size_t headers_len;
 };
 
+/* Sets path and query from a target: a path or, of OPTIONS, an asterisk.
+ * Errors: ERR_SYNTAX. */
+int http_target(struct http_request *request, struct bytes target);
+
 /* The value of the first header of that name, trimmed; p == NULL if absent. */
 struct bytes http_header(const struct http_request *request, const char *name);
 /* How many headers have that name. */

@@ -192,26 +192,6 @@ static bool is_token(struct bytes s)
     return s.len > 0;
 }
 
-/* Origin form or the asterisk (RFC 9112 section 3.2); a fragment never comes
- * over the wire. */
-static int split_target(struct http_request *request, struct bytes target)
-{
-    bool is_star = bytes_eq(target, BYTES("*")) &&
-                   bytes_eq(request->method, BYTES("OPTIONS"));
-
-    if (target.len == 0 || (target.p[0] != '/' && !is_star) ||
-        bytes_find(target, '#') >= 0) {
-        return ERR_SYNTAX;
-    }
-    ptrdiff_t mark = bytes_find(target, '?');
-    request->path = target;
-    if (mark >= 0) {
-        request->path.len = (size_t)mark;
-        request->query = bytes_skip(target, (size_t)mark + 1);
-    }
-    return 0;
-}
-
 static int parse_head(struct bytes head, struct http_request *request)
 {
     static const llhttp_settings_t settings = {
@@ -248,7 +228,7 @@ static int parse_head(struct bytes head, struct http_request *request)
     request->keep_alive = request->minor == 1
                               ? !http_has_token(connection, "close")
                               : http_has_token(connection, "keep-alive");
-    return split_target(request, parse.target);
+    return http_target(request, parse.target);
 }
 
 /* Digits only, at most one blank before them: what other readers may take

@@ -296,11 +296,16 @@ static void flush_client(struct client *client)
 {
     struct fake_conn *fake = fake_of(client->conn);
     struct bytes iov[OUTQ_IOV_MAX];
+    const struct carrier *carrier = fake->conn.carrier;
     size_t room = fake->window;
     size_t len = 1;
 
     while (room > 0 && len > 0 && !fake->closed) {
         len = outq_peek(&client->out, iov, ARRAY_LEN(iov));
+        if (len == 0 && carrier->pump != NULL && carrier->pump(&fake->conn)) {
+            len = 1;
+            continue;
+        }
         size_t taken = 0;
         for (size_t i = 0; i < len && taken < room; i++) {
             size_t n = iov[i].len < room - taken ? iov[i].len : room - taken;
@@ -310,7 +315,11 @@ static void flush_client(struct client *client)
         outq_taken(&client->out, &client->core->chunks, taken);
         room -= taken;
     }
-    (void)client_check_slow(client, client->core->now_ms);
+    if (carrier->on_flushed != NULL) {
+        carrier->on_flushed(&fake->conn);
+    } else {
+        (void)client_check_slow(client, client->core->now_ms);
+    }
     if (fake->finishing && outq_is_empty(&client->out)) {
         fake->closed = true;
     }
@@ -324,10 +333,8 @@ void fake_flush(struct core *core)
             client_dirty(c); /* the socket takes more */
         }
     }
-    while (core->dirty != NULL) {
-        struct client *client = core->dirty;
-        core->dirty = client->dirty_next;
-        client->dirty = false;
+    struct client *client;
+    while ((client = clients_next_dirty(core)) != NULL) {
         flush_client(client);
     }
 }

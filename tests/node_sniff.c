@@ -71,10 +71,9 @@ static void the_first_bytes_choose_however_they_are_cut(void **state)
         {BYTES("\x10\x80\1\0\4MQTT\4\2"), "closed 20020003"},
         {BYTES("\x10\xd\0\4MQTT\5\2"), "closed 2003008800"},
         {BYTES("\x10\x10\0\6MQIsdp\3"), "closed 20020003"},
-        {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-         "closed 000000040000000000"
-         "0000080700000000000000000000"
-         "00000d"},
+        {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "h2"},
+        {BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r"), "open"},
+        {BYTES("PRI * HTTP/2.1\r\n\r\nSM\r\n\r\n"), "closed "},
         {BYTES("PROXY TCP4 "), "closed "},
         {BYTES("\r\n\r\n\0\r\nQUIT\n!"), "closed "},
         {BYTES("\0SP\0\0\x50\0\0"), "closed "},

@@ -24,7 +24,7 @@ grep -nE '#include <(uv|time|stdio|unistd|pthread|signal|sys/[a-z]+)\.h>' \
 grep -nwE 'float|double|rand|random' cluster/*.[ch] proto/*.[ch] |
     grep -vE '^[^:]+:[0-9]+: *(/?\*|//)' | say 'not deterministic'
 grep -n '#include <uv.h>' node/door/*.[ch] node/hub*.[ch] node/client*.[ch] \
-    node/core.[ch] node/outq.[ch] node/ring.[ch] node/h1.[ch] node/ws.[ch] \
+    node/core.[ch] node/outq.[ch] node/ring.[ch] node/h1.[ch] node/h2*.[ch] node/ws.[ch] \
     node/sniff.[ch] node/request.[ch] 2>/dev/null | say 'uv.h where no loop belongs'
 
 # One doorway a library.
@@ -35,6 +35,7 @@ doorway() { # header, allowed files as a regular expression
 doorway 'nng/' 'node/(push|pull)\.c'
 doorway 'wslay/' 'proto/ws\.c'
 doorway 'llhttp' 'proto/http1\.c'
+doorway 'nghttp2/' 'proto/h2_private\.h'
 doorway 'yaml\.h' 'node/yaml\.c'
 doorway '[a-z-]*protobuf-c' 'proto/momento_wire\.h'
 grep -nE '#include .*\.pb-c\.h' proto/*.[ch] cluster/*.[ch] node/*.[ch] node/*/*.[ch] |
