@@ -34,6 +34,7 @@ enum {
 enum call_kind {
     CALL_PUBSUB = 1, /* who is subscribed there to what */
     CALL_KEYS = 2,   /* node/rotation.h */
+    CALL_USAGE = 3,  /* node/usage.h */
 };
 
 enum call_outcome {

@@ -77,6 +77,7 @@ void core_turn(struct core *core, uint64_t now_ms, uint64_t wall_ms)
     assert(now_ms >= core->now_ms);
     if (core->boot_ms == 0) {
         core->boot_ms = now_ms;
+        core->since_ms = wall_ms;
     }
     core->now_ms = now_ms;
     core->wall_ms = wall_ms;

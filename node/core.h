@@ -52,10 +52,11 @@ struct core {
     void (*flush)(struct core *core);
     bool pressed; /* a client crossed it in this turn: flush after the item */
 
-    uint64_t now_ms;  /* monotonic; set at the start of each turn */
-    uint64_t wall_ms; /* wall clock of the same moment */
-    uint64_t boot_ms; /* now_ms at the start */
-    bool ready;       /* the gate: publishes are taken */
+    uint64_t now_ms;   /* monotonic; set at the start of each turn */
+    uint64_t wall_ms;  /* wall clock of the same moment */
+    uint64_t boot_ms;  /* now_ms at the start */
+    uint64_t since_ms; /* wall_ms then */
+    bool ready;        /* the gate: publishes are taken */
     bool draining;
     bool require_tls; /* who speaks plainly must be on this host */
 

@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"sub", cli_sub, "CACHE TOPIC... [--exec CMD|--post URL]", "subscribe"},
     {"cluster", cli_cluster, "[--json]", "the nodes, as one sees them"},
     {"regions", cli_regions, "[--json]", "the regions and their endpoints"},
+    {"usage", cli_usage, "[--json]", "what went through the caches"},
     {"verify", cli_verify, "[URL...] [--seconds N] [--rate N] ...",
      "check a cluster against its promises"},
     {"bench", cli_bench, "MODE [--url URL] [--json] ...",

@@ -16,6 +16,7 @@
 #include "node/ports.h"
 #include "node/question.h"
 #include "node/rotation.h"
+#include "node/usage.h"
 #include "proto/err.h"
 
 enum {
@@ -181,6 +182,7 @@ static int open_core(struct node *node, const struct config *config,
     node->core.keyring = &node->keyring;
     node->keyring.ring.aead = aead_new(); /* without it, slower */
     rotation_serve(&node->core);
+    usage_serve(&node->core);
     node->core.origins = node->origins;
     node->core.origins_len = config->origins_len;
     node->core.require_tls = config->require_tls;

@@ -289,12 +289,18 @@ static int login(struct client *client, const struct http_request *request)
 /* --- answers
  * ----------------------------------------------------------------------- */
 
-/* What the client may do about it, as a header. */
-static const char *advice_name(unsigned status)
+/* What the client may do about it, as a header. An item does not get smaller.
+ */
+static const char *advice_name(int err)
 {
-    return status == 401                    ? "WWW-Authenticate"
-           : status == 429 || status == 503 ? "Retry-After"
-                                            : NULL;
+    unsigned status = err_status(err);
+
+    if (status == 401) {
+        return "WWW-Authenticate";
+    }
+    return status == 503 || (status == 429 && err != ERR_QUOTA_ITEM)
+               ? "Retry-After"
+               : NULL;
 }
 
 void request_add_error(const struct client *client, struct buf *out, int err)
@@ -331,7 +337,7 @@ void request_error(struct client *client, const struct http_request *request,
     client->core->stats.refused++;
     request_add_error(client, &body, err);
     response.body = buf_bytes(&body);
-    respond(client, request, &response, advice_name(status),
+    respond(client, request, &response, advice_name(err),
             status == 401 ? "Bearer" : "1");
     buf_fini(&body);
 }

@@ -7,6 +7,7 @@
 #include "node/calls.h"
 #include "node/core.h"
 #include "node/keyring.h"
+#include "node/member.h"
 #include "proto/err.h"
 
 struct rotation {
@@ -298,22 +299,6 @@ static void put_text(char *to, size_t max, struct bytes text)
     to[text.len] = '\0';
 }
 
-static void put_name(struct rotation_node *node,
-                     const struct cluster_member *member)
-{
-    struct buf name = {0};
-
-    buf_add_bytes(&name, member->node.name);
-    if (member->duplicate) {
-        buf_add_u8(&name, '#');
-        buf_add_hex(&name, member->node.id.b, 2);
-    }
-    if (!name.failed) {
-        put_text(node->name, sizeof node->name, buf_bytes(&name));
-    }
-    buf_fini(&name);
-}
-
 /* NULL: memory is short. */
 static struct rotation_node *add_node(struct rotation *rotation)
 {
@@ -341,30 +326,6 @@ static int by_name(const void *left, const void *right)
     return order != 0 ? order : memcmp(&a->id, &b->id, sizeof a->id);
 }
 
-/* A restart at the same address ended the old life for good. */
-static bool has_successor(const struct core *core,
-                          const struct cluster_member *dead)
-{
-    struct cluster_member member;
-
-    for (size_t i = 0; cluster_member_at(core->cluster, i, &member); i++) {
-        if (member.state != CLUSTER_STATE_DEAD &&
-            member.state != CLUSTER_STATE_LEFT &&
-            addr_eq(&member.node.cluster, &dead->node.cluster)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool may_hold_keys(const struct core *core,
-                          const struct cluster_member *member)
-{
-    return member->state != CLUSTER_STATE_LEFT &&
-           (member->state != CLUSTER_STATE_DEAD ||
-            !has_successor(core, member));
-}
-
 static int gather(struct rotation *rotation, const struct call_answer *answers,
                   size_t len)
 {
@@ -373,7 +334,7 @@ static int gather(struct rotation *rotation, const struct call_answer *answers,
 
     rotation->len = 0;
     for (size_t i = 0; cluster_member_at(core->cluster, i, &member); i++) {
-        if (!may_hold_keys(core, &member)) {
+        if (!member_may_run(core->cluster, &member)) {
             continue;
         }
         struct rotation_node *node = add_node(rotation);
@@ -383,7 +344,7 @@ static int gather(struct rotation *rotation, const struct call_answer *answers,
         node->id = member.node.id;
         node->self = member.self;
         node->dead = member.state == CLUSTER_STATE_DEAD;
-        put_name(node, &member);
+        member_name(&member, node->name);
         put_text(node->region, sizeof node->region, member.node.region);
         take_answer(rotation, node, answer_of(answers, len, &node->id));
     }

@@ -20,6 +20,7 @@
 #ifndef NODE_ROTATION_H
 #define NODE_ROTATION_H
 
+#include "node/member.h"
 #include "proto/keys.h"
 #include "proto/token.h"
 
@@ -32,7 +33,7 @@ enum {
 
 struct rotation_node {
     struct node_id id;
-    char name[NODE_NAME_LEN_MAX + sizeof "#0000"];
+    char name[MEMBER_NAME_MAX];
     char region[REGION_LEN_MAX + 1];
     bool self;
     bool dead;         /* believed so */

@@ -27,6 +27,7 @@ void view_of(const struct core *core, struct view *view)
     memcpy(view->name, core->name, sizeof view->name);
     snprintf(view->why, sizeof view->why, "%s", why_not_ready(core));
     count_links(core, view);
+    tally_of(&core->meters, &view->tally);
 }
 
 static const char *why_not_ready(const struct core *core)
@@ -66,12 +67,14 @@ void view_sum(const struct view *all, size_t len, size_t self, struct view *sum)
         return;
     }
     sum->stats = all[0].stats;
+    sum->tally = all[0].tally;
     sum->ready = true;
     sum->why[0] = '\0';
     for (size_t i = 0; i < len; i++) {
         add(sum, &all[i], i + 1);
         if (i > 0) {
             stats_add(&sum->stats, &all[i].stats);
+            tally_add(&sum->tally, &all[i].tally);
         }
     }
 }

@@ -7,6 +7,7 @@
 #define NODE_VIEW_H
 
 #include "node/core.h"
+#include "node/tally.h"
 
 enum {
     VIEW_WHY_MAX = 160,
@@ -25,6 +26,7 @@ struct view {
     uint64_t links_up;
     uint64_t links_of; /* living peers */
     struct stats stats;
+    struct tally tally;
 };
 
 void view_of(const struct core *core, struct view *view);

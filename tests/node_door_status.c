@@ -357,6 +357,9 @@ static void other_shows(struct core *core, bool ready)
     strcpy(view.why, ready ? "" : "starting");
     view.stats.conns = 40;
     view.stats.published = 400;
+    view.tally.len = 1;
+    view.tally.rows[0] = (struct tally_row){
+        .usage.in.items = 30, .len = 3, .name = "red"};
     board_show(core->board, OTHER, board_wanted(core->board, OTHER), &view);
     status_on_board(core);
     fake_flush(core);
@@ -369,6 +372,7 @@ static void a_worker_answers_for_all_when_all_have_shown(void **state)
     (void)state;
     two_workers_init(&core, &board);
     core.stats.conns = 2;
+    meters_of(&core.meters, BYTES("red"))->usage.in.items = 4;
 
     struct fake_conn *ready = ask_new(&core,
                                       &(struct ask){.target = "/readyz"});
@@ -384,6 +388,8 @@ static void a_worker_answers_for_all_when_all_have_shown(void **state)
     assert_int_equal(ready->status, 200);
     assert_int_equal(metrics->status, 200);
     assert_true(ask_out_has(metrics, "\nstarling_connections 42\n"));
+    assert_true(ask_out_has(metrics, "\nstarling_usage_items_total{cache="
+                                     "\"red\",direction=\"in\"} 34\n"));
     assert_true(ask_out_has(metrics, "\nstarling_worker_up{worker=\"2\"} 1\n"));
     assert_true(ask_out_has(metrics,
                             "\nstarling_worker_connections{worker=\"1\"} 2\n"));

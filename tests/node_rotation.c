@@ -5,62 +5,14 @@
  */
 #include "tests/test.h"
 
-#include "cluster/cluster.h"
-#include "node/calls.h"
 #include "node/keyring.h"
 #include "node/rotation.h"
 #include "proto/err.h"
-#include "tests/fake_conn.h"
-#include "tests/no_registers.h"
-
-enum {
-    NODES = 4,
-    LETTERS_MAX = 64,
-};
-
-/* --- stands in for cluster/cluster.c --- */
-
-struct cluster {
-    struct cluster_member members[8];
-    size_t len;
-};
-
-bool cluster_member_at(const struct cluster *cluster, size_t index,
-                       struct cluster_member *member)
-{
-    if (index >= cluster->len) {
-        return false;
-    }
-    *member = cluster->members[index];
-    return true;
-}
-
-/* --- the world --- */
-
-struct world;
-
-struct end {
-    struct world *world;
-    uint16_t at;
-    struct core core;
-    struct log log;
-    struct calls *calls;
-    struct keyring keyring;
-    struct cluster cluster;
-    bool deaf; /* what it is told waits */
-};
-
-struct letter {
-    uint16_t from;
-    uint16_t to;
-    struct peer_message message;
-    struct buf body;
-};
+#include "tests/ends.h"
 
 struct world {
-    struct end ends[NODES];
-    struct letter letters[LETTERS_MAX];
-    size_t letters_len;
+    struct ends ends;
+    struct keyring keyrings[ENDS];
     uint64_t old; /* the key they all begin with */
 
     /* The last report. */
@@ -86,64 +38,6 @@ static uint64_t print_of(uint8_t n)
     return key.print;
 }
 
-static struct node_id id_of(size_t i)
-{
-    return (struct node_id){.b = {0xa0, (uint8_t)i}};
-}
-
-static struct cluster_member member_of(size_t i)
-{
-    static const char *const names[] = {"n0", "n1", "n2", "n3"};
-    struct cluster_member member = {
-        .node = {.id = id_of(i),
-                 .name = bytes_str(names[i]),
-                 .region = BYTES("eu"),
-                 .cluster = {.port = (uint16_t)(7000 + i)}},
-        .state = CLUSTER_ALIVE,
-    };
-    return member;
-}
-
-static const struct peer_node *fake_linked(void *data, uint16_t *slot)
-{
-    const struct end *end = data;
-
-    for (; *slot < NODES; (*slot)++) {
-        const struct cluster_member *m = &end->cluster.members[*slot];
-        if (*slot != end->at && m->state == CLUSTER_ALIVE) {
-            return &m->node;
-        }
-    }
-    return NULL;
-}
-
-static bool fake_tell(void *data, uint16_t slot,
-                      const struct peer_message *message)
-{
-    struct end *end = data;
-    struct world *w = end->world;
-
-    assert_true(w->letters_len < LETTERS_MAX);
-    struct letter *letter = &w->letters[w->letters_len++];
-    *letter = (struct letter){.from = end->at, .to = slot, .message = *message};
-    buf_add_bytes(&letter->body, message->body);
-    return true;
-}
-
-static void deliver(struct world *w)
-{
-    for (size_t i = 0; i < w->letters_len; i++) {
-        struct letter *letter = &w->letters[i];
-        if (!w->ends[letter->to].deaf) {
-            letter->message.body = buf_bytes(&letter->body);
-            calls_take(w->ends[letter->to].calls, letter->from,
-                       &letter->message);
-        }
-        buf_fini(&letter->body);
-    }
-    w->letters_len = 0;
-}
-
 static int setup(void **state)
 {
     static struct world w;
@@ -153,26 +47,11 @@ static int setup(void **state)
     w = (struct world){.old = print_of(1)};
     secret_of(1, secret);
     assert_int_equal(seal_key_init(&keys.keys[0], secret), 0);
-    for (uint16_t i = 0; i < NODES; i++) {
-        struct end *end = &w.ends[i];
-        const struct calls_world around = {
-            .data = end, .linked = fake_linked, .tell = fake_tell};
-        end->world = &w;
-        end->at = i;
-        fake_core_init(&end->core);
-        keyring_init(&end->keyring, &keys, BYTES("demo"));
-        end->calls = calls_new(&end->core, &around);
-        assert_non_null(end->calls);
-        for (size_t j = 0; j < NODES; j++) {
-            end->cluster.members[j] = member_of(j);
-            end->cluster.members[j].self = j == i;
-        }
-        end->cluster.len = NODES;
-        end->core.log = &end->log;
-        end->core.calls = end->calls;
-        end->core.keyring = &end->keyring;
-        end->core.cluster = &end->cluster;
-        rotation_serve(&end->core);
+    ends_init(&w.ends);
+    for (size_t i = 0; i < ENDS; i++) {
+        keyring_init(&w.keyrings[i], &keys, BYTES("demo"));
+        w.ends.at[i].core.keyring = &w.keyrings[i];
+        rotation_serve(&w.ends.at[i].core);
     }
     *state = &w;
     return 0;
@@ -182,11 +61,10 @@ static int teardown(void **state)
 {
     struct world *w = *state;
 
-    for (size_t i = 0; i < NODES; i++) {
-        keyring_check(&w->ends[i].keyring);
-        calls_free(w->ends[i].calls);
-        core_fini(&w->ends[i].core);
+    for (size_t i = 0; i < ENDS; i++) {
+        keyring_check(&w->keyrings[i]);
     }
+    ends_fini(&w->ends);
     return 0;
 }
 
@@ -209,7 +87,7 @@ static int start(struct world *w, const struct keys_wish *wish)
     const struct rotation_options options = {
         .wish = *wish, .by = BYTES("ops"), .data = w, .on_report = on_report};
 
-    return rotation_start(&rotation, &w->ends[0].core, &options);
+    return rotation_start(&rotation, &w->ends.at[0].core, &options);
 }
 
 /* Node 0 is asked; all that can answer does. */
@@ -220,10 +98,8 @@ static enum rotation_result wish(struct world *w, const struct keys_wish *wish)
     assert_int_equal(start(w, wish), 0);
     assert_int_equal(w->reports, before);
     for (int turn = 0; turn < 8 && w->reports == before; turn++) {
-        while (w->letters_len > 0) {
-            deliver(w);
-        }
-        fake_wait(&w->ends[0].core, ROTATION_WAIT_MS / 2 + 1);
+        ends_settle(&w->ends);
+        fake_wait(&w->ends.at[0].core, ROTATION_WAIT_MS / 2 + 1);
     }
     assert_int_equal(w->reports, before + 1);
     return w->result;
@@ -293,7 +169,7 @@ static void assert_fault(const struct world *w, const char *name,
 
 static uint64_t seals(const struct world *w, size_t i)
 {
-    return w->ends[i].keyring.ring.keys[0].print;
+    return w->keyrings[i].ring.keys[0].print;
 }
 
 /* --- tests --- */
@@ -304,13 +180,13 @@ static void a_rotation_changes_every_node(void **state)
 
     assert_int_equal(install(w, 2), ROTATION_DONE);
     assert_int_equal(list(w), ROTATION_DONE);
-    for (size_t i = 0; i < NODES; i++) {
+    for (size_t i = 0; i < ENDS; i++) {
         assert_true(seals(w, i) == w->old);
         assert_int_equal(w->nodes[i].state.len, 2);
         assert_true(w->nodes[i].state.prints[1] == print_of(2));
     }
     assert_int_equal(change(w, KEYS_USE, print_of(2)), ROTATION_DONE);
-    for (size_t i = 0; i < NODES; i++) {
+    for (size_t i = 0; i < ENDS; i++) {
         assert_true(seals(w, i) == print_of(2));
     }
     assert_int_equal(change(w, KEYS_REMOVE, w->old), ROTATION_DONE);
@@ -329,29 +205,29 @@ static void the_key_in_use_is_not_removed(void **state)
     assert_fault(w, "n0", "seals with it");
     assert_fault(w, "n3", "seals with it");
     assert_int_equal(install(w, 2), ROTATION_DONE);
-    assert_int_equal(keyring_use(&w->ends[0].keyring, print_of(2)), 0);
-    assert_int_equal(keyring_use(&w->ends[2].keyring, print_of(2)), 0);
+    assert_int_equal(keyring_use(&w->keyrings[0], print_of(2)), 0);
+    assert_int_equal(keyring_use(&w->keyrings[2], print_of(2)), 0);
     assert_int_equal(change(w, KEYS_REMOVE, w->old), ROTATION_REFUSED);
     assert_fault(w, "n0", NULL);
     assert_fault(w, "n1", "seals with it");
     const struct keys_wish forced = {
         .op = KEYS_REMOVE, .print = w->old, .force = true};
     assert_int_equal(wish(w, &forced), ROTATION_REFUSED);
-    assert_int_equal(w->ends[2].keyring.ring.keys_len, 2);
+    assert_int_equal(w->keyrings[2].ring.keys_len, 2);
 }
 
 static void who_missed_the_key_is_named_and_repaired_by_a_repeat(void **state)
 {
     struct world *w = *state;
 
-    w->ends[2].deaf = true;
+    w->ends.at[2].deaf = true;
     assert_int_equal(install(w, 2), ROTATION_PARTIAL);
     assert_fault(w, "n1", NULL);
     assert_fault(w, "n2", "no answer");
     assert_int_equal(list(w), ROTATION_PARTIAL);
     assert_string_equal(w->why, "not every node answers");
 
-    w->ends[2].deaf = false;
+    w->ends.at[2].deaf = false;
     assert_int_equal(list(w), ROTATION_PARTIAL);
     assert_string_equal(w->why, "the nodes have different keys");
     assert_false(keys_state_has(&node(w, "n2")->state, print_of(2)));
@@ -373,7 +249,7 @@ static void who_does_not_answer_stops_a_step_unless_forced(void **state)
         .op = KEYS_USE, .print = print_of(2), .force = true};
 
     assert_int_equal(install(w, 2), ROTATION_DONE);
-    w->ends[1].deaf = true;
+    w->ends.at[1].deaf = true;
     assert_int_equal(change(w, KEYS_USE, print_of(2)), ROTATION_REFUSED);
     assert_fault(w, "n1", "no answer");
     assert_true(seals(w, 0) == w->old);
@@ -388,15 +264,15 @@ static void who_does_not_answer_stops_a_step_unless_forced(void **state)
     assert_int_equal(change(w, KEYS_REMOVE, w->old), ROTATION_REFUSED);
     assert_fault(w, "n1", "no answer");
     assert_int_equal(wish(w, &forced), ROTATION_DONE);
-    assert_int_equal(w->ends[3].keyring.ring.keys_len, 1);
-    assert_int_equal(w->ends[1].keyring.ring.keys_len, 2);
+    assert_int_equal(w->keyrings[3].ring.keys_len, 1);
+    assert_int_equal(w->keyrings[1].ring.keys_len, 2);
 }
 
 /* Its machine may be cut off, and come back with the keys it had. */
 static void a_dead_node_counts_until_it_has_left_or_a_successor(void **state)
 {
     struct world *w = *state;
-    struct cluster *cluster = &w->ends[0].cluster;
+    struct cluster *cluster = &w->ends.at[0].cluster;
 
     assert_int_equal(install(w, 2), ROTATION_DONE);
     cluster->members[3].state = CLUSTER_STATE_DEAD;
@@ -418,7 +294,7 @@ static void a_dead_node_counts_until_it_has_left_or_a_successor(void **state)
 static void two_nodes_of_one_name_are_told_apart(void **state)
 {
     struct world *w = *state;
-    struct cluster_member *member = &w->ends[0].cluster.members[1];
+    struct cluster_member *member = &w->ends.at[0].cluster.members[1];
 
     member->duplicate = true;
     assert_int_equal(list(w), ROTATION_DONE);
@@ -442,8 +318,8 @@ static void what_is_no_key_of_ours_is_refused_at_once(void **state)
     const struct keys_wish zeros = install_wish(0, 1);
     assert_int_equal(start(w, &zeros), ERR_ARGUMENT);
     assert_int_equal(w->reports, 0);
-    assert_int_equal(w->letters_len, 0);
-    assert_int_equal(w->ends[0].keyring.ring.keys_len, 1);
+    assert_int_equal(w->ends.letters_len, 0);
+    assert_int_equal(w->keyrings[0].ring.keys_len, 1);
 }
 
 static void a_full_ring_is_named(void **state)
@@ -454,8 +330,7 @@ static void a_full_ring_is_named(void **state)
 
     for (uint8_t n = 10; n < 10 + SEAL_KEYS_MAX - 1; n++) {
         secret_of(n, secret);
-        assert_int_equal(keyring_install(&w->ends[2].keyring, secret, &print),
-                         0);
+        assert_int_equal(keyring_install(&w->keyrings[2], secret, &print), 0);
     }
     assert_int_equal(install(w, 2), ROTATION_PARTIAL);
     assert_fault(w, "n1", NULL);
@@ -467,9 +342,9 @@ static void a_cluster_without_keys_refuses(void **state)
     struct world *w = *state;
     const struct keys_wish look = {.op = KEYS_LIST};
 
-    w->ends[0].keyring.insecure = true;
+    w->keyrings[0].insecure = true;
     assert_int_equal(start(w, &look), ERR_STATE);
-    w->ends[0].core.keyring = NULL;
+    w->ends.at[0].core.keyring = NULL;
     assert_int_equal(start(w, &look), ERR_STATE);
 }
 
@@ -482,14 +357,13 @@ static void a_cancelled_rotation_reports_nothing(void **state)
     const struct rotation_options options = {
         .wish = install_wish(2, 1), .data = w, .on_report = on_report};
 
-    assert_int_equal(rotation_start(&rotation, &w->ends[0].core, &options), 0);
+    assert_int_equal(rotation_start(&rotation, &w->ends.at[0].core, &options),
+                     0);
     rotation_cancel(rotation);
-    while (w->letters_len > 0) {
-        deliver(w);
-    }
-    fake_wait(&w->ends[0].core, ROTATION_WAIT_MS + 1);
+    ends_settle(&w->ends);
+    fake_wait(&w->ends.at[0].core, ROTATION_WAIT_MS + 1);
     assert_int_equal(w->reports, 0);
-    assert_int_equal(w->ends[2].keyring.ring.keys_len, 2);
+    assert_int_equal(w->keyrings[2].ring.keys_len, 2);
 }
 
 /* What a peer says is not believed to make sense. */
@@ -505,11 +379,11 @@ static void nonsense_between_nodes_changes_nothing(void **state)
             .number = 1,
             .body = bytes_of(bodies[i], sizeof bodies[i]),
         };
-        calls_take(w->ends[1].calls, 0, &message);
+        calls_take(w->ends.at[1].calls, 0, &message);
     }
-    assert_int_equal(w->ends[1].keyring.ring.keys_len, 1);
+    assert_int_equal(w->keyrings[1].ring.keys_len, 1);
     assert_true(seals(w, 1) == w->old);
-    deliver(w);
+    ends_deliver(&w->ends);
 }
 
 int main(void)

@@ -32,6 +32,7 @@ int cli_regions(int argc, char **argv);
 int cli_sub(int argc, char **argv);
 int cli_token(int argc, char **argv);
 int cli_token_revoke(int argc, char **argv);
+int cli_usage(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 
 #endif

@@ -177,6 +177,12 @@ void resp_flush(struct client *client)
     buf_fini(&out);
 }
 
+static bool is_quota(int err)
+{
+    return err == ERR_QUOTA_RATE || err == ERR_QUOTA_ITEM ||
+           err == ERR_QUOTA_SUBS;
+}
+
 /* Most errors speak Redis' words, which clients look at; the others take the
  * sentence of the error table. */
 static void add_error(const struct client *client, struct buf *out, int err)
@@ -208,7 +214,7 @@ static void add_error(const struct client *client, struct buf *out, int err)
         }
     }
     resp_begin_error(out);
-    buf_add_str(out, "ERR ");
+    buf_add_str(out, is_quota(err) ? "QUOTA " : "ERR ");
     buf_add_str(out, err_text(err));
     resp_end_error(out);
 }

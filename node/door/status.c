@@ -11,11 +11,10 @@
  * it asks the others (node/board.h) and answers when all have shown, or after
  * ASK_MS with what they showed before.
  */
-#include <assert.h>
+#include <stdlib.h>
 
 #include "node/auth.h"
 #include "node/board.h"
-#include "node/config.h"
 #include "node/conn.h"
 #include "node/door/door.h"
 #include "node/door/members.h"
@@ -286,21 +285,30 @@ static void on_close(struct client *client)
 static unsigned write_page(struct buf *out, const struct core *core,
                            const struct page *page, const struct asking *asking)
 {
-    struct view all[CONFIG_WORKERS_MAX];
+    struct view one; /* a lone one needs no memory */
+    size_t len = asking != NULL ? board_len(core->board) : 1;
     size_t self = asking != NULL ? core->worker : 0;
-    struct said said = {.views = all,
-                        .len = asking != NULL ? board_len(core->board) : 1};
+    struct view *all = len == 1 ? &one : calloc(len, sizeof *all);
+    unsigned status = err_status(ERR_NOMEM);
 
-    assert(said.len <= ARRAY_LEN(all));
-    for (size_t i = 0; i < said.len; i++) {
+    if (all == NULL) {
+        out->failed = true;
+        return status;
+    }
+    for (size_t i = 0; i < len; i++) {
         if (i == self) {
             view_of(core, &all[i]);
         } else {
             board_read(core->board, i, asking->number, &all[i]);
         }
     }
-    view_sum(all, said.len, self, &said.sum);
-    return page->write(out, core, &said);
+    struct said said = {.views = all, .len = len};
+    view_sum(all, len, self, &said.sum);
+    status = page->write(out, core, &said);
+    if (all != &one) {
+        free(all);
+    }
+    return status;
 }
 
 /* That it is written at all says that the loop turns. */
@@ -337,6 +345,7 @@ static unsigned write_metrics(struct buf *out, const struct core *core,
 {
     (void)core;
     stats_write(&said->sum.stats, out);
+    tally_write(&said->sum.tally, out);
     buf_add_str(out, "# HELP starling_build_info What is running\n"
                      "# TYPE starling_build_info gauge\n"
                      "starling_build_info{version=\"" STARLING_VERSION "\"} 1\n"

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Commands that show one JSON document of a node: as it came with --json, else
+ * printed for people.
+ */
+#ifndef NODE_CLI_SHOW_H
+#define NODE_CLI_SHOW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Fetches `path` and prints it. Returns the exit code. */
+int show(const char *command, const char *path,
+         void (*print)(const json_t *root), int argc, char **argv);
+
+/* What is not there is "", 0 or false. */
+const char *show_text(const json_t *o, const char *name);
+long long show_number(const json_t *o, const char *name);
+bool show_truth(const json_t *o, const char *name);
+
+#endif
