@@ -95,6 +95,23 @@ static struct bytes authority_of(struct bytes url)
     return url;
 }
 
+/* The endpoint's host, or a name under it: Momento's clients put one in front
+ * (cache., web.cache.). */
+static bool is_own_name(const struct client *client, struct bytes name)
+{
+    struct bytes own;
+
+    if (!split_host(authority_of(bytes_str(client->core->endpoint)), &own)) {
+        return false;
+    }
+    if (name.len > own.len) {
+        size_t front = name.len - own.len;
+        return name.p[front - 1] == '.' &&
+               bytes_eq_nocase(bytes_skip(name, front), own);
+    }
+    return bytes_eq_nocase(own, name);
+}
+
 /* A page of a stranger whose name was made to mean 127.0.0.1 still says that
  * name here (DNS rebinding). */
 static int check_host(const struct client *client,
@@ -102,7 +119,6 @@ static int check_host(const struct client *client,
 {
     size_t count = http_header_count(request, "host");
     struct bytes name;
-    struct bytes own;
 
     if (count == 0 && request->major == 1 && request->minor == 0) {
         return 0;
@@ -113,10 +129,7 @@ static int check_host(const struct client *client,
     if (!client->conn->loopback || is_loopback_name(name)) {
         return 0;
     }
-    bool is_own = split_host(authority_of(bytes_str(client->core->endpoint)),
-                             &own) &&
-                  bytes_eq_nocase(own, name);
-    return is_own ? 0 : ERR_ORIGIN;
+    return is_own_name(client, name) ? 0 : ERR_ORIGIN;
 }
 
 /* --- origin

@@ -4,7 +4,8 @@
  * host, origin, credentials. And the small answers that all doors share.
  *
  * - Host: exactly one for HTTP/1.1, well formed; on a loopback listener it must
- *   name loopback or the configured endpoint (DNS rebinding, D11).
+ *   name loopback, the configured endpoint or a name under it (DNS rebinding,
+ *   D11).
  * - Origin: absent, the same host, a page of loopback on a loopback listener,
  *   the endpoint of a node of this cluster, or on the list; else 403 for
  *   upgrades and state changes, and no CORS headers (D9, D10).

@@ -210,11 +210,40 @@ static void a_long_head_is_431(void **state)
     assert_true(fake->closed);
 }
 
+static void names_of_others_are_not(void **state)
+{
+    static const char *const hosts[] = {
+        "evil.example", "xbroker.example", "broker.example.evil",
+        ".example",     "roker.example",   "broker.example.",
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct buf text = {0};
+        strcpy(core.endpoint, "https://broker.example/x");
+        buf_add_str(&text, "GET /now HTTP/1.1\r\nHost: ");
+        buf_add_str(&text, hosts[i]);
+        buf_add_str(&text, "\r\n\r\n");
+        carry_say(fake, buf_bytes(&text));
+        assert_int_equal(table_seen.requests, 0);
+        assert_true(out_starts("HTTP/1.1 403 "));
+        buf_fini(&text);
+        again();
+    }
+}
+
 static void names_of_this_host_are_taken(void **state)
 {
     static const char *const hosts[] = {
-        "localhost",  "LOCALHOST:7400", "127.0.0.1:1",       "127.8.0.1",
-        "[::1]:7400", "app.localhost",  "broker.example:80",
+        "localhost",
+        "LOCALHOST:7400",
+        "127.0.0.1:1",
+        "127.8.0.1",
+        "[::1]:7400",
+        "app.localhost",
+        "broker.example:80",
+        "web.cache.broker.example",
+        "cache.Broker.example:443",
     };
     (void)state;
 
@@ -512,6 +541,7 @@ int main(void)
         TEST(what_a_door_refuses_leaves_the_connection_open),
         TEST(after_an_error_nothing_more_is_executed),
         TEST(a_long_head_is_431),
+        TEST(names_of_others_are_not),
         TEST(names_of_this_host_are_taken),
         TEST(pages_of_allowed_origins_may_ask),
         TEST(a_slow_head_has_one_deadline),
