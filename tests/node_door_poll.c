@@ -129,6 +129,50 @@ static void an_idle_poll_is_answered_with_its_position_in_time(void **state)
     core_fini(&core);
 }
 
+/* As a client does that reads nothing but the items. */
+static void who_asks_anew_after_an_idle_answer_misses_nothing(void **state)
+{
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+    struct fake_conn *fake = ask_new(&core,
+                                     &(struct ask){.target = "/topics/demo/a"});
+    idle(fake);
+    ask_say(&core, "/topics/demo/a", "between");
+    fake_wait(&core, CUT_FOR_MS);
+    ask_again(fake, &(struct ask){.target = "/topics/demo/a"});
+    next_turn(&core);
+    struct answer answer = answer_of(fake);
+    assert_int_equal(answer.len, 1);
+    assert_string_equal(text_of(&answer, 0), "between");
+    json_decref(answer.root);
+    fake_conn_free(fake);
+    core_fini(&core);
+}
+
+static void who_asks_anew_later_or_for_another_topic_is_new(void **state)
+{
+    static const struct {
+        const char *target;
+        uint64_t wait_ms;
+    } cases[] = {{"/topics/demo/a", CUT_FOR_MS + 1}, {"/topics/demo/b", 0}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct core core;
+        fake_core_init(&core);
+        struct fake_conn *fake = ask_new(
+            &core, &(struct ask){.target = "/topics/demo/a"});
+        idle(fake);
+        ask_say(&core, cases[i].target, "between");
+        fake_wait(&core, cases[i].wait_ms);
+        ask_again(fake, &(struct ask){.target = cases[i].target});
+        next_turn(&core);
+        assert_int_equal(fake->status, 0);
+        fake_conn_free(fake);
+        core_fini(&core);
+    }
+}
+
 /* The whole point of the idle answer's position. */
 static void nothing_is_lost_between_two_polls(void **state)
 {
@@ -531,6 +575,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fresh_poll_waits_for_the_first_item),
         cmocka_unit_test(an_idle_poll_is_answered_with_its_position_in_time),
+        cmocka_unit_test(who_asks_anew_after_an_idle_answer_misses_nothing),
+        cmocka_unit_test(who_asks_anew_later_or_for_another_topic_is_new),
         cmocka_unit_test(nothing_is_lost_between_two_polls),
         cmocka_unit_test(a_poll_begins_where_it_asks_to),
         cmocka_unit_test(all_items_of_a_turn_make_one_answer_for_every_poller),

@@ -18,8 +18,6 @@ enum {
 
 static int read_times(struct client *client, const struct http_request *request,
                       struct grpc *grpc);
-static uint64_t key_of(const struct client *client,
-                       const struct momento_subscribe *subscribe);
 static int subscribe(struct client *client, const struct momento_subscribe *to);
 static void find_begin(struct client *client,
                        const struct momento_subscribe *to,
@@ -144,7 +142,7 @@ static void find_begin(struct client *client,
     if (want->resume) {
         return;
     }
-    uint64_t key = key_of(client, to);
+    uint64_t key = web_cut_key(client, to->cache, to->topic);
     if (cuts_find(&core->cuts, key, core->now_ms, &cut)) {
         want->resume = true;
         want->page = cut.page;
@@ -160,27 +158,6 @@ static void keep_begin(struct grpc *grpc, const struct hub_want *want,
 
     grpc->begin.page = goes_on ? want->page : position->page;
     grpc->begin.seq = goes_on ? want->seq : position->seq;
-}
-
-static uint64_t key_of(const struct client *client,
-                       const struct momento_subscribe *subscribe)
-{
-    const struct core *core = client->core;
-    const struct token *token = &client->who->token;
-    const struct bytes parts[] = {
-        token->subject,
-        token->id,
-        bytes_of(client->conn->remote.ip, sizeof client->conn->remote.ip),
-        subscribe->cache,
-        subscribe->topic,
-    };
-    uint64_t hashes[ARRAY_LEN(parts)];
-
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        hashes[i] = hash_bytes(&core->hash_key, parts[i]);
-    }
-    uint64_t key = hash_bytes(&core->hash_key, bytes_of(hashes, sizeof hashes));
-    return key == 0 ? 1 : key;
 }
 
 void grpc_on_barrier(struct client *client, uint64_t tag, bool partial,

@@ -11,8 +11,11 @@
  * may be unsubscribed; so the answer is given by the deadline, set to now. All
  * items of one turn make one answer.
  *
- * What came between two polls is in the ring of the lingering topic.
+ * What came between two polls is in the ring of the lingering topic. Who knows
+ * the vendor's form only, where an answer without items says nothing, asks anew
+ * after one: a mark says where that begins (node/cut.h).
  */
+#include "node/core.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
 #include "proto/err.h"
@@ -23,6 +26,7 @@ struct poll {
     uint64_t page;
     uint64_t last;      /* everything up to here is said */
     uint64_t lost_from; /* first sequence that did not fit, 0 none */
+    uint64_t fresh_key; /* of its mark; 0: it asked for a position */
     struct buf elements;
     struct web_headers headers;
     bool waiting; /* the answer is owed */
@@ -37,6 +41,7 @@ static int read_want(const struct http_request *request,
                      struct request_topic *name, struct hub_want *want);
 static int subscribe(struct client *client, const struct hub_want *wanted,
                      enum cluster_scope scope);
+static void find_begin(struct client *client, struct hub_want *want);
 static void on_items(struct client *client, struct bytes frames, uint64_t seq,
                      uint64_t items);
 static void on_barrier(struct client *client, uint64_t tag, bool partial,
@@ -124,6 +129,7 @@ static int subscribe(struct client *client, const struct hub_want *wanted,
     struct poll *poll = client->state;
     struct hub_want want = *wanted;
     struct hub_position position;
+    find_begin(client, &want);
     int err = client_subscribe(client, &want, &poll->sub, &position);
     if (err < 0) {
         return err;
@@ -145,6 +151,22 @@ static int subscribe(struct client *client, const struct hub_want *wanted,
                     client->core->now_ms + client->core->limits.ping_ms);
     hub_replay(client->core->hub, poll->sub, &want, &position);
     return 0;
+}
+
+static void find_begin(struct client *client, struct hub_want *want)
+{
+    struct poll *poll = client->state;
+    struct core *core = client->core;
+    struct cut cut;
+    if (want->resume) {
+        return;
+    }
+    poll->fresh_key = web_cut_key(client, want->cache, want->topic);
+    if (cuts_find(&core->cuts, poll->fresh_key, core->now_ms, &cut)) {
+        want->resume = true;
+        want->page = cut.page;
+        want->seq = cut.seq;
+    }
 }
 
 /* What does not fit is told, like to any slow reader; one item always fits. */
@@ -212,6 +234,11 @@ static void answer(struct client *client)
         take_position(client);
         client_unsubscribe(client, poll->sub);
         poll->sub = NULL;
+    }
+    if (poll->fresh_key != 0 && poll->elements.len == 0) {
+        struct core *core = client->core;
+        cuts_leave(&core->cuts, poll->fresh_key, poll->page, poll->last,
+                   core->now_ms);
     }
     struct buf body = {0};
     add_body(poll, &body);

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "node/conn.h"
 #include "node/core.h"
 #include "proto/err.h"
 
@@ -60,6 +61,27 @@ int web_number(const struct http_request *request, const char *name,
     }
     buf_fini(&text);
     return err;
+}
+
+uint64_t web_cut_key(const struct client *client, struct bytes cache,
+                     struct bytes topic)
+{
+    const struct core *core = client->core;
+    const struct token *token = &client->who->token;
+    const struct bytes parts[] = {
+        token->subject,
+        token->id,
+        bytes_of(client->conn->remote.ip, sizeof client->conn->remote.ip),
+        cache,
+        topic,
+    };
+    uint64_t hashes[ARRAY_LEN(parts)];
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        hashes[i] = hash_bytes(&core->hash_key, parts[i]);
+    }
+    uint64_t key = hash_bytes(&core->hash_key, bytes_of(hashes, sizeof hashes));
+    return key == 0 ? 1 : key;
 }
 
 int web_headers_init(struct web_headers *headers, const struct client *client,

@@ -33,6 +33,10 @@ int web_scope(const struct http_request *request, enum cluster_scope *scope);
 int web_number(const struct http_request *request, const char *name,
                uint64_t *value);
 
+/* Who asks again for the same: the name of a mark (node/cut.h). Never 0. */
+uint64_t web_cut_key(const struct client *client, struct bytes cache,
+                     struct bytes topic);
+
 /* The headers of an answer in memory of their own: CORS as the request deserves
  * it, and no caching. Zero is empty. */
 struct web_headers {
