@@ -314,6 +314,7 @@ static int follow_jobs(struct subscribing *s)
         keyfile_read_text(s->args->secret_file, &secret, why, sizeof why) !=
             0) {
         fprintf(stderr, "starling sub: %s\n", why);
+        buf_fini(&secret);
         return CLI_CONFIG;
     }
     to.secret = buf_bytes(&secret);

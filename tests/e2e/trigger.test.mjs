@@ -91,6 +91,7 @@ test('what overflows is dropped and counted, and the subscription goes on', asyn
   const gate = path.join(folder, 'gate');
   const running = await sub('busy', '--count', '20', '--at-once', '2', '--queue', '3', '--timeout', '60',
     '--exec', `while [ ! -e ${gate} ]; do sleep 0.05; done; cat >> ${folder}/all`);
+  const start = Date.now();
   for (let i = 0; i < 20; i += 1) await publish('busy', `${i},`);
   await until('drops are said', 10000, () => running.stderr.includes('dropped, too many wait'));
   fs.writeFileSync(gate, '');
@@ -99,7 +100,8 @@ test('what overflows is dropped and counted, and the subscription goes on', asyn
   assert.deepEqual(totals(stderr), { done: 5, failed: 0, late: 0, dropped: 15 });
   const all = fs.readFileSync(path.join(folder, 'all'), 'utf8').split(',').filter(Boolean).map(Number);
   assert.deepEqual(all.sort(), [0, 1, 2, 3, 4]);
-  assert.ok(stderr.split('\n').filter((line) => line.includes('so far')).length <= 3, 'said once a second');
+  const said = stderr.split('\n').filter((line) => line.includes('so far')).length;
+  assert.ok(said <= 1 + (Date.now() - start) / 1000, `said once a second, not ${said} times`);
 });
 
 test('a command that hangs is ended with all that it began', async () => {
@@ -196,8 +198,10 @@ test('a stop lets what runs end, and drops what waits', async () => {
 });
 
 test('a lost node is come back to, with jobs as without', async () => {
-  const running = await sub('back', '--count', '2', '--at-once', '1', '--exec', 'cat');
+  const came = path.join(temporaryFolder(), 'came');
+  const running = await sub('back', '--count', '2', '--at-once', '1', '--exec', `cat; echo > ${came}`);
   await publish('back', 'one,');
+  await until('the first came', 10000, () => fs.existsSync(came));
   const url = `${nodes[0].url}/topics/jobs/back`;
   await nodes[0].kill();
   nodes[0].spawn();
