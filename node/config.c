@@ -7,59 +7,11 @@
 #include <string.h>
 
 #include "node/nearest.h"
+#include "node/option.h"
 #include "node/worker.h"
 #include "node/yaml.h"
 #include "proto/err.h"
 #include "proto/topic.h"
-
-/* One option for all readers: --cluster-name, STARLING_CLUSTER_NAME and
- * `cluster_name:` are the same row. A setter returns NULL or what is wrong. */
-struct option {
-    const char *name; /* with underscores, as in the file */
-    const char *(*set)(struct config *config, const char *value);
-    bool is_list; /* comma-separated in flags and environment */
-    bool is_flag; /* takes no value on the command line */
-};
-
-static const char *set_name(struct config *c, const char *v);
-static const char *set_region(struct config *c, const char *v);
-static const char *set_cluster_name(struct config *c, const char *v);
-static const char *set_listen(struct config *c, const char *v);
-static const char *set_cluster(struct config *c, const char *v);
-static const char *set_advertise(struct config *c, const char *v);
-static const char *set_endpoint(struct config *c, const char *v);
-static const char *set_keys(struct config *c, const char *v);
-static const char *set_tls_cert(struct config *c, const char *v);
-static const char *set_tls_key(struct config *c, const char *v);
-static const char *set_require_tls(struct config *c, const char *v);
-static const char *set_join(struct config *c, const char *v);
-static const char *set_origin(struct config *c, const char *v);
-static const char *set_log_level(struct config *c, const char *v);
-static const char *set_log_format(struct config *c, const char *v);
-static const char *set_insecure(struct config *c, const char *v);
-static const char *set_workers(struct config *c, const char *v);
-static const char *set_limit(struct config *c, const char *v);
-
-static const struct option options[] = {
-    {"name", set_name, false, false},
-    {"region", set_region, false, false},
-    {"listen", set_listen, false, false},
-    {"cluster", set_cluster, false, false},
-    {"advertise", set_advertise, false, false},
-    {"endpoint", set_endpoint, false, false},
-    {"cluster_name", set_cluster_name, false, false},
-    {"keys", set_keys, false, false},
-    {"tls_cert", set_tls_cert, false, false},
-    {"tls_key", set_tls_key, false, false},
-    {"require_tls", set_require_tls, false, true},
-    {"join", set_join, true, false},
-    {"origins", set_origin, true, false},
-    {"log_level", set_log_level, false, false},
-    {"log_format", set_log_format, false, false},
-    {"insecure", set_insecure, false, true},
-    {"workers", set_workers, false, false},
-    {"limits", set_limit, true, false},
-};
 
 /* Reading the command line. */
 struct flags {
@@ -69,7 +21,7 @@ struct flags {
     int at;
     const char *file; /* of --config */
     char *why;
-    bool seen[ARRAY_LEN(options)];
+    bool seen[OPTIONS_MAX];
 };
 
 /* Where a value came from, for the sentence about what is wrong with it. */
@@ -88,46 +40,6 @@ void config_default(struct config *config)
     (void)addr_read(BYTES("127.0.0.1"), CONFIG_PORT, &config->listen);
     config->cluster = config->listen;
     config->cluster.port = 0; /* follows the client port until named */
-}
-
-static const struct option *option_find(const char *name)
-{
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        if (strcmp(options[i].name, name) == 0) {
-            return &options[i];
-        }
-    }
-    return NULL;
-}
-
-static const char *option_name(size_t i)
-{
-    return i < ARRAY_LEN(options) ? options[i].name : NULL;
-}
-
-/* Applies one value, a list piece by piece. */
-static const char *option_set(struct config *config,
-                              const struct option *option, const char *value)
-{
-    char piece[CONFIG_TEXT_MAX];
-
-    if (!option->is_list) {
-        return option->set(config, value);
-    }
-    while (*value != '\0') {
-        size_t len = strcspn(value, ",");
-        if (len == 0 || len >= sizeof piece) {
-            return "an empty or too long piece of the list";
-        }
-        memcpy(piece, value, len);
-        piece[len] = '\0';
-        const char *wrong = option->set(config, piece);
-        if (wrong != NULL) {
-            return wrong;
-        }
-        value += len + (value[len] == ',');
-    }
-    return NULL;
 }
 
 /* --- the file ----------------------------------------------------------- */
@@ -164,7 +76,7 @@ static int visit_limit(struct source *s, const struct yaml_entry *e)
         return unknown_key(s, e, e->key, nearest(e->key, limits_name));
     }
     snprintf(pair, sizeof pair, "%s=%s", e->key, e->value);
-    const char *wrong = set_limit(s->config, pair);
+    const char *wrong = limits_read(&s->config->limits, pair);
     return wrong == NULL ? 0 : entry_wrong(s, e, e->key, wrong);
 }
 
@@ -201,25 +113,16 @@ int config_read_file(struct config *config, const char *path,
     return rc;
 }
 
-/* --- environment and flags -------------------------------------------------
- */
-
-/* A list of a higher source replaces that of a lower one. */
-static void option_clear(struct config *config, const struct option *option)
-{
-    if (option->set == set_join) {
-        config->join_len = 0;
-    } else if (option->set == set_origin) {
-        config->origins_len = 0;
-    }
-}
+/* --- environment and flags --- */
 
 static int read_environment(struct config *config, char *why)
 {
-    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+    const struct option *option;
+
+    for (size_t i = 0; (option = option_at(i)) != NULL; i++) {
         char name[64] = "STARLING_";
         size_t at = strlen(name);
-        for (const char *c = options[i].name; *c != '\0'; c++) {
+        for (const char *c = option->name; *c != '\0'; c++) {
             name[at++] = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
         }
         name[at] = '\0';
@@ -227,8 +130,8 @@ static int read_environment(struct config *config, char *why)
         if (value == NULL) {
             continue;
         }
-        option_clear(config, &options[i]);
-        const char *wrong = option_set(config, &options[i], value);
+        option_clear(config, option);
+        const char *wrong = option_set(config, option, value);
         if (wrong != NULL) {
             snprintf(why, CONFIG_WHY_MAX, "%s: %s", name, wrong);
             return ERR_CONFIG;
@@ -302,8 +205,8 @@ static int read_flag(struct flags *flags)
         flags->file = value;
         return 0;
     }
-    if (!flags->seen[option - options]) {
-        flags->seen[option - options] = true;
+    if (!flags->seen[option_index(option)]) {
+        flags->seen[option_index(option)] = true;
         option_clear(flags->config, option);
     }
     const char *wrong = option_set(flags->config, option, value);
@@ -405,188 +308,4 @@ int config_check(const struct config *config, char why[CONFIG_WHY_MAX])
         snprintf(why, CONFIG_WHY_MAX, "%s", wrong);
     }
     return rc;
-}
-
-/* --- setters
- * ------------------------------------------------------------------ */
-
-static const char *set_label(char *to, size_t cap, const char *v)
-{
-    if (strlen(v) >= cap || !topic_cache_is_valid(bytes_str(v))) {
-        return "expected 1 to 64 characters of A-Za-z0-9._-";
-    }
-    strcpy(to, v);
-    return NULL;
-}
-
-static const char *set_text(char to[CONFIG_TEXT_MAX], const char *v)
-{
-    if (v[0] == '\0' || strlen(v) >= CONFIG_TEXT_MAX ||
-        !topic_is_valid(bytes_str(v))) {
-        return "expected 1 to 255 characters of text";
-    }
-    strcpy(to, v);
-    return NULL;
-}
-
-static const char *set_bool(bool *to, const char *v)
-{
-    if (strcmp(v, "true") != 0 && strcmp(v, "false") != 0) {
-        return "expected true or false";
-    }
-    *to = strcmp(v, "true") == 0;
-    return NULL;
-}
-
-static const char *set_name(struct config *c, const char *v)
-{
-    return set_label(c->name, sizeof c->name, v);
-}
-
-static const char *set_region(struct config *c, const char *v)
-{
-    return set_label(c->region, sizeof c->region, v);
-}
-
-static const char *set_cluster_name(struct config *c, const char *v)
-{
-    return set_label(c->cluster_name, sizeof c->cluster_name, v);
-}
-
-/* "7400", ":7400", "127.0.0.1" and "127.0.0.1:7400" are all addresses. */
-static const char *set_addr(struct addr *addr, uint16_t port, bool *named,
-                            const char *v)
-{
-    uint64_t number;
-    const char *digits = v[0] == ':' ? v + 1 : v;
-    struct addr a = *addr;
-
-    if (bytes_u64(bytes_str(digits), &number) == 0 && number <= UINT16_MAX) {
-        addr->port = (uint16_t)number;
-        *named = true;
-        return NULL;
-    }
-    if (addr_read(bytes_str(v), port, &a) != 0) {
-        return "expected ADDRESS:PORT with a numeric address, such as "
-               "127.0.0.1:7400 or [::1]:7400";
-    }
-    *named = addr_read(bytes_str(v), 0, addr) == 0;
-    *addr = a;
-    return NULL;
-}
-
-static const char *set_listen(struct config *c, const char *v)
-{
-    return set_addr(&c->listen, CONFIG_PORT, &c->listen_named, v);
-}
-
-static const char *set_cluster(struct config *c, const char *v)
-{
-    return set_addr(&c->cluster, CONFIG_PORT + 1, &c->cluster_named, v);
-}
-
-static const char *set_advertise(struct config *c, const char *v)
-{
-    return set_text(c->advertise, v);
-}
-
-static const char *set_endpoint(struct config *c, const char *v)
-{
-    if (strncmp(v, "http://", 7) != 0 && strncmp(v, "https://", 8) != 0) {
-        return "expected a URL that starts with http:// or https://";
-    }
-    return set_text(c->endpoint, v);
-}
-
-static const char *set_keys(struct config *c, const char *v)
-{
-    return set_text(c->keys, v);
-}
-
-static const char *set_tls_cert(struct config *c, const char *v)
-{
-    return set_text(c->tls_cert, v);
-}
-
-static const char *set_tls_key(struct config *c, const char *v)
-{
-    return set_text(c->tls_key, v);
-}
-
-static const char *set_require_tls(struct config *c, const char *v)
-{
-    return set_bool(&c->require_tls, v);
-}
-
-static const char *set_join(struct config *c, const char *v)
-{
-    if (c->join_len == CONFIG_SEEDS_MAX) {
-        return "more than 16 seeds";
-    }
-    const char *colon = strrchr(v, ':');
-    uint64_t port;
-    if (colon == NULL || colon == v ||
-        bytes_u64(bytes_str(colon + 1), &port) != 0 || port == 0 ||
-        port > UINT16_MAX) {
-        return "expected HOST:PORT of another node's cluster port, such as "
-               "10.0.0.1:7401";
-    }
-    const char *wrong = set_text(c->join[c->join_len], v);
-    c->join_len += wrong == NULL;
-    return wrong;
-}
-
-static const char *set_origin(struct config *c, const char *v)
-{
-    if (c->origins_len == CONFIG_ORIGINS_MAX) {
-        return "more than 32 origins";
-    }
-    if (strcmp(v, "*") != 0 && strstr(v, "://") == NULL) {
-        return "expected an origin such as https://app.example, or *";
-    }
-    const char *wrong = set_text(c->origins[c->origins_len], v);
-    c->origins_len += wrong == NULL;
-    return wrong;
-}
-
-static const char *set_log_level(struct config *c, const char *v)
-{
-    int level = log_level_read(v);
-
-    if (level < 0) {
-        return "expected error, warn, info or debug";
-    }
-    c->log_level = (enum log_level)level;
-    return NULL;
-}
-
-static const char *set_log_format(struct config *c, const char *v)
-{
-    if (strcmp(v, "text") != 0 && strcmp(v, "json") != 0) {
-        return "expected text or json";
-    }
-    c->log_json = strcmp(v, "json") == 0;
-    return NULL;
-}
-
-static const char *set_insecure(struct config *c, const char *v)
-{
-    return set_bool(&c->insecure, v);
-}
-
-static const char *set_workers(struct config *c, const char *v)
-{
-    uint64_t number;
-
-    if (bytes_u64(bytes_str(v), &number) != 0 || number == 0 ||
-        number > CONFIG_WORKERS_MAX) {
-        return "expected a number from 1 to 64";
-    }
-    c->workers = (unsigned)number;
-    return NULL;
-}
-
-static const char *set_limit(struct config *c, const char *v)
-{
-    return limits_read(&c->limits, v);
 }

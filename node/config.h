@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What an operator decides: flags over STARLING_* over the YAML file over the
- * defaults. One table of options feeds the three readers, `starling check`, the
- * usage text and the documentation.
+ * defaults. One table of options (node/option.h) feeds the three readers and
+ * `starling check`.
  *
  * An error says file, line, column and, for an unknown key, the nearest name;
  * nothing is half applied. Secrets come by file only, never by argv.

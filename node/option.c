@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/option.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "proto/err.h"
+#include "proto/topic.h"
+
+static const char *set_name(struct config *c, const char *v);
+static const char *set_region(struct config *c, const char *v);
+static const char *set_cluster_name(struct config *c, const char *v);
+static const char *set_listen(struct config *c, const char *v);
+static const char *set_cluster(struct config *c, const char *v);
+static const char *set_advertise(struct config *c, const char *v);
+static const char *set_endpoint(struct config *c, const char *v);
+static const char *set_keys(struct config *c, const char *v);
+static const char *set_tls_cert(struct config *c, const char *v);
+static const char *set_tls_key(struct config *c, const char *v);
+static const char *set_require_tls(struct config *c, const char *v);
+static const char *set_join(struct config *c, const char *v);
+static const char *set_origin(struct config *c, const char *v);
+static const char *set_log_level(struct config *c, const char *v);
+static const char *set_log_format(struct config *c, const char *v);
+static const char *set_insecure(struct config *c, const char *v);
+static const char *set_workers(struct config *c, const char *v);
+static const char *set_limit(struct config *c, const char *v);
+
+static const struct option options[] = {
+    {"name", set_name, false, false},
+    {"region", set_region, false, false},
+    {"listen", set_listen, false, false},
+    {"cluster", set_cluster, false, false},
+    {"advertise", set_advertise, false, false},
+    {"endpoint", set_endpoint, false, false},
+    {"cluster_name", set_cluster_name, false, false},
+    {"keys", set_keys, false, false},
+    {"tls_cert", set_tls_cert, false, false},
+    {"tls_key", set_tls_key, false, false},
+    {"require_tls", set_require_tls, false, true},
+    {"join", set_join, true, false},
+    {"origins", set_origin, true, false},
+    {"log_level", set_log_level, false, false},
+    {"log_format", set_log_format, false, false},
+    {"insecure", set_insecure, false, true},
+    {"workers", set_workers, false, false},
+    {"limits", set_limit, true, false},
+};
+
+static_assert(ARRAY_LEN(options) <= OPTIONS_MAX, "one flag for each");
+
+const struct option *option_at(size_t i)
+{
+    return i < ARRAY_LEN(options) ? &options[i] : NULL;
+}
+
+size_t option_index(const struct option *option)
+{
+    return (size_t)(option - options);
+}
+
+const struct option *option_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        if (strcmp(options[i].name, name) == 0) {
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+const char *option_name(size_t i)
+{
+    return i < ARRAY_LEN(options) ? options[i].name : NULL;
+}
+
+const char *option_set(struct config *config, const struct option *option,
+                       const char *value)
+{
+    char piece[CONFIG_TEXT_MAX];
+
+    if (!option->is_list) {
+        return option->set(config, value);
+    }
+    while (*value != '\0') {
+        size_t len = strcspn(value, ",");
+        if (len == 0 || len >= sizeof piece) {
+            return "an empty or too long piece of the list";
+        }
+        memcpy(piece, value, len);
+        piece[len] = '\0';
+        const char *wrong = option->set(config, piece);
+        if (wrong != NULL) {
+            return wrong;
+        }
+        value += len + (value[len] == ',');
+    }
+    return NULL;
+}
+
+void option_clear(struct config *config, const struct option *option)
+{
+    if (option->set == set_join) {
+        config->join_len = 0;
+    } else if (option->set == set_origin) {
+        config->origins_len = 0;
+    }
+}
+
+/* --- setters --- */
+
+static const char *set_label(char *to, size_t cap, const char *v)
+{
+    if (strlen(v) >= cap || !topic_cache_is_valid(bytes_str(v))) {
+        return "expected 1 to 64 characters of A-Za-z0-9._-";
+    }
+    strcpy(to, v);
+    return NULL;
+}
+
+static const char *set_text(char to[CONFIG_TEXT_MAX], const char *v)
+{
+    if (v[0] == '\0' || strlen(v) >= CONFIG_TEXT_MAX ||
+        !topic_is_valid(bytes_str(v))) {
+        return "expected 1 to 255 characters of text";
+    }
+    strcpy(to, v);
+    return NULL;
+}
+
+static const char *set_bool(bool *to, const char *v)
+{
+    if (strcmp(v, "true") != 0 && strcmp(v, "false") != 0) {
+        return "expected true or false";
+    }
+    *to = strcmp(v, "true") == 0;
+    return NULL;
+}
+
+static const char *set_name(struct config *c, const char *v)
+{
+    return set_label(c->name, sizeof c->name, v);
+}
+
+static const char *set_region(struct config *c, const char *v)
+{
+    return set_label(c->region, sizeof c->region, v);
+}
+
+static const char *set_cluster_name(struct config *c, const char *v)
+{
+    return set_label(c->cluster_name, sizeof c->cluster_name, v);
+}
+
+/* "7400", ":7400", "127.0.0.1" and "127.0.0.1:7400" are all addresses. */
+static const char *set_addr(struct addr *addr, uint16_t port, bool *named,
+                            const char *v)
+{
+    uint64_t number;
+    const char *digits = v[0] == ':' ? v + 1 : v;
+    struct addr a = *addr;
+
+    if (bytes_u64(bytes_str(digits), &number) == 0 && number <= UINT16_MAX) {
+        addr->port = (uint16_t)number;
+        *named = true;
+        return NULL;
+    }
+    if (addr_read(bytes_str(v), port, &a) != 0) {
+        return "expected ADDRESS:PORT with a numeric address, such as "
+               "127.0.0.1:7400 or [::1]:7400";
+    }
+    *named = addr_read(bytes_str(v), 0, addr) == 0;
+    *addr = a;
+    return NULL;
+}
+
+static const char *set_listen(struct config *c, const char *v)
+{
+    return set_addr(&c->listen, CONFIG_PORT, &c->listen_named, v);
+}
+
+static const char *set_cluster(struct config *c, const char *v)
+{
+    return set_addr(&c->cluster, CONFIG_PORT + 1, &c->cluster_named, v);
+}
+
+static const char *set_advertise(struct config *c, const char *v)
+{
+    return set_text(c->advertise, v);
+}
+
+static const char *set_endpoint(struct config *c, const char *v)
+{
+    if (strncmp(v, "http://", 7) != 0 && strncmp(v, "https://", 8) != 0) {
+        return "expected a URL that starts with http:// or https://";
+    }
+    return set_text(c->endpoint, v);
+}
+
+static const char *set_keys(struct config *c, const char *v)
+{
+    return set_text(c->keys, v);
+}
+
+static const char *set_tls_cert(struct config *c, const char *v)
+{
+    return set_text(c->tls_cert, v);
+}
+
+static const char *set_tls_key(struct config *c, const char *v)
+{
+    return set_text(c->tls_key, v);
+}
+
+static const char *set_require_tls(struct config *c, const char *v)
+{
+    return set_bool(&c->require_tls, v);
+}
+
+static const char *set_join(struct config *c, const char *v)
+{
+    if (c->join_len == CONFIG_SEEDS_MAX) {
+        return "more than 16 seeds";
+    }
+    const char *colon = strrchr(v, ':');
+    uint64_t port;
+    if (colon == NULL || colon == v ||
+        bytes_u64(bytes_str(colon + 1), &port) != 0 || port == 0 ||
+        port > UINT16_MAX) {
+        return "expected HOST:PORT of another node's cluster port, such as "
+               "10.0.0.1:7401";
+    }
+    const char *wrong = set_text(c->join[c->join_len], v);
+    c->join_len += wrong == NULL;
+    return wrong;
+}
+
+static const char *set_origin(struct config *c, const char *v)
+{
+    if (c->origins_len == CONFIG_ORIGINS_MAX) {
+        return "more than 32 origins";
+    }
+    if (strcmp(v, "*") != 0 && strstr(v, "://") == NULL) {
+        return "expected an origin such as https://app.example, or *";
+    }
+    const char *wrong = set_text(c->origins[c->origins_len], v);
+    c->origins_len += wrong == NULL;
+    return wrong;
+}
+
+static const char *set_log_level(struct config *c, const char *v)
+{
+    int level = log_level_read(v);
+
+    if (level < 0) {
+        return "expected error, warn, info or debug";
+    }
+    c->log_level = (enum log_level)level;
+    return NULL;
+}
+
+static const char *set_log_format(struct config *c, const char *v)
+{
+    if (strcmp(v, "text") != 0 && strcmp(v, "json") != 0) {
+        return "expected text or json";
+    }
+    c->log_json = strcmp(v, "json") == 0;
+    return NULL;
+}
+
+static const char *set_insecure(struct config *c, const char *v)
+{
+    return set_bool(&c->insecure, v);
+}
+
+static const char *set_workers(struct config *c, const char *v)
+{
+    uint64_t number;
+
+    if (bytes_u64(bytes_str(v), &number) != 0 || number == 0 ||
+        number > CONFIG_WORKERS_MAX) {
+        return "expected a number from 1 to 64";
+    }
+    c->workers = (unsigned)number;
+    return NULL;
+}
+
+static const char *set_limit(struct config *c, const char *v)
+{
+    return limits_read(&c->limits, v);
+}
