@@ -32,7 +32,8 @@ static struct identity *anonymous_new(bool insecure)
                                                     .role = TOKEN_BOTH};
         who->token.grants_len = 1;
         who->token.scopes[0] = BYTES("admin:read");
-        who->token.scopes_len = 1;
+        who->token.scopes[1] = BYTES("admin:caches");
+        who->token.scopes_len = 2;
     }
     return who;
 }

@@ -122,13 +122,14 @@ void client_logout(struct client *client);
 
 /* Checks, in this order: gate (ERR_NOT_READY), names (ERR_NAME), size
  * (ERR_TOO_BIG), text (ERR_UTF8; not for from->bytes), attributes (ERR_SYNTAX),
- * grant (ERR_DENIED, ERR_UNAUTH, ERR_EXPIRED), the cache's quota
- * (ERR_QUOTA_ITEM, ERR_QUOTA_RATE). Then it is counted, and on its way. */
+ * grant (ERR_DENIED, ERR_UNAUTH, ERR_EXPIRED), cache (ERR_NO_CACHE) and its
+ * quota (ERR_QUOTA_ITEM, ERR_QUOTA_RATE). Then it is counted, and on its way.
+ */
 int client_publish(struct client *client, const struct client_item *from,
                    struct hub_receipt *receipt);
 
-/* Checks names, grant, per-client bounds (ERR_LIMIT), the cache's quota
- * (ERR_QUOTA_SUBS), then hub_subscribe().
+/* Checks names, grant, cache (ERR_NO_CACHE), per-client bounds (ERR_LIMIT), the
+ * cache's quota (ERR_QUOTA_SUBS), then hub_subscribe().
  * want->variant is filled in from the client's door and framing, its `version`
  * as given. */
 int client_subscribe(struct client *client, struct hub_want *want,
@@ -201,6 +202,9 @@ void clients_release(struct core *core, enum cluster_scope scope,
                      uint64_t version, bool partial);
 /* The token of that id was revoked: what its clients are subscribed to ends. */
 void clients_revoke(struct core *core, struct bytes id);
+/* Ends all subscriptions in a cache that was deleted, by ERR_NO_CACHE; NULL: in
+ * all that may not be used (caches_use()). */
+void clients_end_cache(struct core *core, const struct bytes *cache);
 /* Cuts the client whose output keeps most memory, then further ones, larger
  * before smaller, until all of the core is `enough`. Who cannot be cut is
  * closed at once. */

@@ -72,6 +72,19 @@ static int may_read(const struct client *client, enum topic_dialect dialect,
     return auth_allows_pattern(auth, client->who, cache, topic, now_s(client));
 }
 
+/* Ends it in its door's words. false: all of the client ended with it. */
+static bool end_sub(struct client *client, struct sub *sub, int err)
+{
+    if (!client->closing && client->door->on_ended != NULL) {
+        client->door->on_ended(client, sub, err);
+        if (client->closing) {
+            return false;
+        }
+    }
+    hub_unsubscribe(client->core->hub, sub);
+    return true;
+}
+
 void client_recheck(struct client *client)
 {
     struct sub *next;
@@ -81,16 +94,33 @@ void client_recheck(struct client *client)
         int rc = may_read(client, hub_sub_dialect(sub), hub_sub_cache(sub),
                           hub_sub_topic(sub));
         next = sub->next;
-        if (rc == 0) {
-            continue;
+        if (rc != 0 && !end_sub(client, sub, rc)) {
+            return;
         }
-        if (!client->closing && client->door->on_ended != NULL) {
-            client->door->on_ended(client, sub, rc);
-            if (client->closing) {
-                return; /* they all ended with it */
-            }
+    }
+}
+
+static void end_cache(struct client *client, const struct bytes *cache)
+{
+    struct sub *next;
+
+    for (struct sub *sub = client->subs; sub != NULL; sub = next) {
+        struct bytes name = hub_sub_cache(sub);
+        bool gone = cache != NULL ? bytes_eq(name, *cache)
+                                  : caches_use(client->core, name) != 0;
+        next = sub->next;
+        if (gone && !end_sub(client, sub, ERR_NO_CACHE)) {
+            return;
         }
-        hub_unsubscribe(client->core->hub, sub);
+    }
+}
+
+/* Aims are found anew: each is of a cache that was there. */
+void clients_end_cache(struct core *core, const struct bytes *cache)
+{
+    for (struct client *c = core->clients; c != NULL; c = c->next) {
+        aim_fini(&c->aim);
+        end_cache(c, cache);
     }
 }
 
@@ -148,8 +178,9 @@ static int check_item(const struct client *client,
     if (item->hash != 0) {
         return identity_check(client->who, now_s(client));
     }
-    return auth_allows(&core->auth, client->who, AUTH_PUBLISH, from->cache,
-                       from->topic, now_s(client));
+    rc = auth_allows(&core->auth, client->who, AUTH_PUBLISH, from->cache,
+                     from->topic, now_s(client));
+    return rc != 0 ? rc : caches_use(core, from->cache);
 }
 
 int client_publish(struct client *client, const struct client_item *from,
@@ -242,6 +273,9 @@ int client_may_subscribe(struct client *client, const struct hub_want *want)
     rc = check_names(want);
     if (rc == 0) {
         rc = may_read(client, want->dialect, want->cache, want->topic);
+    }
+    if (rc == 0) {
+        rc = caches_use(client->core, want->cache);
     }
     if (rc == 0 && is_full(client, want)) {
         rc = ERR_LIMIT;

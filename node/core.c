@@ -33,6 +33,7 @@ int core_init(struct core *core, const struct core_options *options)
     core->hash_key = options->hash_key;
     core->meters.key = &core->hash_key;
     core->cluster = options->cluster;
+    core->caches.only_known = options->only_known_caches;
     core->id = options->id;
     core->workers = options->workers;
     core->worker = options->worker;

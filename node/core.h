@@ -12,6 +12,7 @@
 
 #include "cluster/cluster.h"
 #include "node/auth.h"
+#include "node/caches.h"
 #include "node/cut.h"
 #include "node/deadline.h"
 #include "node/hub.h"
@@ -36,6 +37,7 @@ struct core {
     struct log *log; /* borrowed */
     struct auth auth;
     struct hash_key hash_key;
+    struct caches caches;
     struct meters meters; /* of caches */
     struct chunk_pool chunks;
     uint64_t sealed_len; /* TLS: bytes that sockets did not take yet */
@@ -92,6 +94,7 @@ struct core_options {
     unsigned worker;            /* which of them, from 0 */
     struct board *board;        /* of several */
     struct hub_outside outside; /* zero = a lone node */
+    bool only_known_caches;     /* auto_create_caches is off */
     struct cluster *cluster;
     const char *name;
     const char *region;

@@ -126,6 +126,7 @@ static void become_ready(struct node *node, bool alone)
         core->stats.ready = 1;
         log_line(&node->log, LOG_INFO, "node-ready", "alone=%d ms=%llu", alone,
                  (unsigned long long)(core->now_ms - core->boot_ms));
+        caches_known(core);
     }
 }
 
@@ -154,6 +155,15 @@ static void tell_gap(struct node *node, struct bytes hashes)
              hashes.len == 0 ? "all" : "some", node->gaps_unlogged);
     node->gaps_unlogged = 0;
     node->gap_log_ms = now_ms + GAP_LOG_MS;
+}
+
+static void take_register(struct node *node, const struct cluster_register *reg)
+{
+    if (reg->kind == CLUSTER_REGISTER_CACHE) {
+        caches_changed(&node->core, reg);
+    } else if (reg->kind == CLUSTER_REGISTER_REVOKED) {
+        revoked_arrived(&node->core, reg->key);
+    }
 }
 
 static void carry_out(struct node *node, const struct cluster_effect *effect)
@@ -187,9 +197,7 @@ static void carry_out(struct node *node, const struct cluster_effect *effect)
         tell_gap(node, effect->bytes);
         break;
     case CLUSTER_REGISTER:
-        if (effect->reg->kind == CLUSTER_REGISTER_REVOKED) {
-            revoked_arrived(&node->core, effect->reg->key);
-        }
+        take_register(node, effect->reg);
         break;
     case CLUSTER_MARK:
     case CLUSTER_FENCE:

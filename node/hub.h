@@ -254,6 +254,8 @@ void hub_answer(struct hub *hub, const struct peer_message *question,
                 struct peer_message *answer, struct buf *memory);
 /* Another node's answer. Anything may be in it. */
 void hub_take_answer(struct hub *hub, const struct peer_message *answer);
+/* Forgets the items that are kept of a cache: nobody resumes across it. */
+void hub_forget(struct hub *hub, struct bytes cache);
 /* Whether a topic lingers whose subscribers may come back elsewhere. */
 bool hub_lingers(const struct hub *hub);
 

@@ -76,6 +76,19 @@ void resume_cut(struct hub *hub, struct topic *topic)
     }
 }
 
+void hub_forget(struct hub *hub, struct bytes cache)
+{
+    struct queued *next;
+
+    for (struct queued *at = hub->rings.first; at != NULL; at = next) {
+        struct resume *resume = QUEUE_OWNER(at, struct resume, kept);
+        next = at->next;
+        if (bytes_eq(cache_name(resume->topic->cache), cache)) {
+            forget_ring(hub, resume);
+        }
+    }
+}
+
 /* --- the window --- */
 
 int resume_join(struct hub *hub, struct topic *topic)

@@ -30,6 +30,8 @@ static const struct command commands[] = {
      "how fast is it here?"},
     {"token", cli_token, "mint ... | show TOKEN | revoke ID",
      "tokens for clients"},
+    {"cache", cli_cache, "create | delete | list ...",
+     "the caches of a cluster"},
     {"keygen", cli_keygen, "FILE", "make the keys of a cluster"},
     {"keys", cli_keys, "list | install | use | remove ...",
      "change the keys of a running cluster"},

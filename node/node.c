@@ -144,6 +144,9 @@ static int open_core(struct node *node, const struct config *config,
         .worker = config->worker,
         .board = board,
         .outside = membership_outside(node),
+        .only_known_caches = !(config->auto_create_named
+                                   ? config->auto_create_caches
+                                   : config->keys[0] == '\0'),
     };
     struct keyfile keys = {0};
     int rc = read_keys(node, &keys);
@@ -178,6 +181,11 @@ static int open_core(struct node *node, const struct config *config,
     for (size_t i = 0; i < config->origins_len; i++) {
         node->origins[i] = bytes_str(node->config.origins[i]);
     }
+    for (size_t i = 0; i < config->caches_len; i++) {
+        node->caches[i] = bytes_str(node->config.caches[i]);
+    }
+    node->core.caches.fixed = node->caches;
+    node->core.caches.fixed_len = config->caches_len;
     node->core.calls = node->calls;
     node->core.keyring = &node->keyring;
     node->keyring.ring.aead = aead_new(); /* without it, slower */

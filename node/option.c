@@ -23,6 +23,8 @@ static const char *set_origin(struct config *c, const char *v);
 static const char *set_log_level(struct config *c, const char *v);
 static const char *set_log_format(struct config *c, const char *v);
 static const char *set_insecure(struct config *c, const char *v);
+static const char *set_auto_create(struct config *c, const char *v);
+static const char *set_cache(struct config *c, const char *v);
 static const char *set_workers(struct config *c, const char *v);
 static const char *set_limit(struct config *c, const char *v);
 
@@ -44,6 +46,8 @@ static const struct option options[] = {
     {"log_format", set_log_format, false, false},
     {"insecure", set_insecure, false, true},
     {"workers", set_workers, false, false},
+    {"auto_create_caches", set_auto_create, false, false},
+    {"caches", set_cache, true, false},
     {"limits", set_limit, true, false},
 };
 
@@ -104,6 +108,8 @@ void option_clear(struct config *config, const struct option *option)
         config->join_len = 0;
     } else if (option->set == set_origin) {
         config->origins_len = 0;
+    } else if (option->set == set_cache) {
+        config->caches_len = 0;
     }
 }
 
@@ -271,6 +277,23 @@ static const char *set_log_format(struct config *c, const char *v)
 static const char *set_insecure(struct config *c, const char *v)
 {
     return set_bool(&c->insecure, v);
+}
+
+static const char *set_auto_create(struct config *c, const char *v)
+{
+    c->auto_create_named = true;
+    return set_bool(&c->auto_create_caches, v);
+}
+
+static const char *set_cache(struct config *c, const char *v)
+{
+    if (c->caches_len == CONFIG_CACHES_MAX) {
+        return "more than 64 caches: create the others (starling cache)";
+    }
+    const char *wrong = set_label(c->caches[c->caches_len], sizeof c->caches[0],
+                                  v);
+    c->caches_len += wrong == NULL;
+    return wrong;
 }
 
 static const char *set_workers(struct config *c, const char *v)

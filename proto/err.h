@@ -26,6 +26,8 @@
     X(DENIED, 4030, 403, "the token does not grant this")                \
     X(ORIGIN, 4031, 403, "origin or host not allowed")                   \
     X(NOT_FOUND, 4040, 404, "no such thing here")                        \
+    X(NO_CACHE, 4041, 404,                                               \
+      "A cache with the specified name does not exist")                  \
     X(METHOD, 4050, 405, "method not allowed here")                      \
     X(TIMEOUT, 4080, 408, "took too long")                               \
     X(CONFLICT, 4090, 409, "conflicts with what exists")                 \

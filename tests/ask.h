@@ -60,9 +60,9 @@ static inline struct http_request ask_request(const struct ask *ask)
 /* The door of a request, in the order of the table. NULL: none. */
 static inline const struct door *ask_door(const struct http_request *request)
 {
-    const struct door *const doors[] = {&door_sse,    &door_poll, &door_publish,
-                                        &door_status, &door_keys, &door_tokens,
-                                        &door_usage,  &door_grpc};
+    const struct door *const doors[] = {
+        &door_sse,    &door_poll,  &door_publish, &door_status, &door_keys,
+        &door_tokens, &door_usage, &door_caches,  &door_grpc};
     for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
         if (doors[i]->takes(request)) {
             return doors[i];

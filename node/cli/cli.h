@@ -21,6 +21,7 @@ enum cli_exit {
 };
 
 int cli_bench(int argc, char **argv);
+int cli_cache(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_cluster(int argc, char **argv);
 int cli_dev(int argc, char **argv);

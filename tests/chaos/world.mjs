@@ -59,7 +59,7 @@ export class Member extends Node {
     const enter = hasWire ? ['nsenter', `--net=${world.wire.namespaceOf(place)}`, '--'] : [];
     return [...enter, ...(this.options.before || []), own, 'node', '--name', this.name, '--region', region,
       '--listen', `${this.host}:${port}`, '--cluster', `${this.host}:${port + 1}`,
-      '--endpoint', this.url, '--keys', world.keys, ...seeds, ...args];
+      '--endpoint', this.url, '--keys', world.keys, '--auto-create-caches', 'true', ...seeds, ...args];
   }
 
   spawn() {

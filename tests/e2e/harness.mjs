@@ -83,9 +83,12 @@ export class Node {
     return node;
   }
 
-  // The words that start it.
+  // The words that start it. With keys caches have to be created, unless the
+  // test says nothing of them.
   words() {
-    const { name, region = 'eu', port, join = [], args = [] } = this.options;
+    const { name, region = 'eu', port, join = [], args: given = [] } = this.options;
+    const silent = given.includes('--keys') && !given.some((word) => word.includes('caches'));
+    const args = silent ? [...given, '--auto-create-caches', 'true'] : given;
     const seeds = join.flatMap((node) => ['--join', `127.0.0.1:${node.port + 1}`]);
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;

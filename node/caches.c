@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/caches.h"
+
+#include "cluster/cluster.h"
+#include "node/client.h"
+#include "node/core.h"
+#include "proto/err.h"
+#include "proto/topic.h"
+
+static int may_change(const struct core *core, struct bytes cache);
+static int set(struct core *core, struct bytes cache, struct bytes value,
+               uint64_t until_s);
+static void bound(struct core *core, const struct cluster_register *reg);
+static void say(const struct core *core, const char *event, struct bytes cache,
+                const struct identity *by);
+static bool find_register(const struct core *core, struct bytes cache,
+                          struct cluster_register *reg);
+static bool exists(const struct cluster_register *reg);
+static bool is_fixed(const struct core *core, struct bytes cache);
+static bool is_system(struct bytes cache);
+static void show(const struct cluster_register *reg,
+                 struct caches_entry *entry);
+
+int caches_use(const struct core *core, struct bytes cache)
+{
+    struct cluster_register reg;
+
+    if (!core->caches.only_known || !core->ready || is_system(cache) ||
+        is_fixed(core, cache) || find_register(core, cache, &reg)) {
+        return 0;
+    }
+    return ERR_NO_CACHE;
+}
+
+/* --- changes --- */
+
+int caches_put(struct core *core, struct bytes cache, const struct quota *quota,
+               const struct identity *by, bool *created)
+{
+    struct cluster_register reg;
+    struct buf value = {0};
+    int rc = may_change(core, cache);
+
+    if (rc != 0) {
+        return rc;
+    }
+    *created = !find_register(core, cache, &reg);
+    quota_write(quota, &value);
+    rc = value.failed ? ERR_NOMEM : set(core, cache, buf_bytes(&value), 0);
+    buf_fini(&value);
+    if (rc == 0) {
+        say(core, *created ? "cache-created" : "cache-changed", cache, by);
+    }
+    return rc;
+}
+
+int caches_create(struct core *core, struct bytes cache,
+                  const struct identity *by)
+{
+    const struct quota none = {0};
+    struct caches_entry entry;
+    bool created;
+
+    if (caches_find(core, cache, &entry)) {
+        return ERR_CONFLICT;
+    }
+    return caches_put(core, cache, &none, by, &created);
+}
+
+int caches_delete(struct core *core, struct bytes cache,
+                  const struct identity *by)
+{
+    struct cluster_register reg;
+    int rc = may_change(core, cache);
+
+    if (rc != 0) {
+        return rc;
+    }
+    if (!find_register(core, cache, &reg)) {
+        return ERR_NO_CACHE;
+    }
+    rc = set(core, cache, (struct bytes){0},
+             core->wall_ms / 1000 + CACHES_DELETED_S);
+    if (rc == 0) {
+        say(core, "cache-deleted", cache, by);
+    }
+    return rc;
+}
+
+uint64_t caches_version(const struct core *core)
+{
+    return core->cluster == NULL ? 0 : cluster_version(core->cluster);
+}
+
+/* --- questions --- */
+
+bool caches_find(const struct core *core, struct bytes cache,
+                 struct caches_entry *entry)
+{
+    struct cluster_register reg;
+
+    if (is_fixed(core, cache)) {
+        *entry = (struct caches_entry){.name = cache};
+        return true;
+    }
+    if (!find_register(core, cache, &reg)) {
+        return false;
+    }
+    show(&reg, entry);
+    return true;
+}
+
+bool caches_next(const struct core *core, size_t *at,
+                 struct caches_entry *entry)
+{
+    struct cluster_register reg;
+
+    if (*at < core->caches.fixed_len) {
+        *entry = (struct caches_entry){.name = core->caches.fixed[*at]};
+        ++*at;
+        return true;
+    }
+    while (core->cluster != NULL &&
+           cluster_register_at(core->cluster, CLUSTER_REGISTER_CACHE,
+                               *at - core->caches.fixed_len, &reg)) {
+        ++*at;
+        if (exists(&reg) && !is_fixed(core, reg.key)) {
+            show(&reg, entry);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool caches_shows(const struct identity *who, struct bytes cache)
+{
+    const struct token *token = &who->token;
+
+    return token_has_scope(token, BYTES("admin:read")) ||
+           token_has_scope(token, BYTES("admin:caches")) ||
+           token_reaches(token, TOKEN_PUBLISH, cache) ||
+           token_reaches(token, TOKEN_SUBSCRIBE, cache);
+}
+
+const struct quota *caches_quota(struct core *core, struct bytes cache)
+{
+    struct caches_entry entry;
+
+    if (!caches_find(core, cache, &entry) || quota_is_none(&entry.quota)) {
+        return NULL;
+    }
+    core->caches.quota = entry.quota;
+    return &core->caches.quota;
+}
+
+/* --- news --- */
+
+void caches_changed(struct core *core, const struct cluster_register *reg)
+{
+    if (!topic_cache_is_valid(reg->key) || is_fixed(core, reg->key)) {
+        return;
+    }
+    bound(core, reg);
+    if (exists(reg)) {
+        return;
+    }
+    clients_end_cache(core, &reg->key);
+    hub_forget(core->hub, reg->key);
+}
+
+void caches_known(struct core *core)
+{
+    if (core->caches.only_known) {
+        clients_end_cache(core, NULL);
+    }
+}
+
+/* What bounded nothing so far and shall not, needs no meter. The meter without
+ * a name is of many caches. */
+static void bound(struct core *core, const struct cluster_register *reg)
+{
+    struct caches_entry entry;
+
+    show(reg, &entry);
+    struct meter *meter = quota_is_none(&entry.quota)
+                              ? meters_find(&core->meters, reg->key)
+                              : meters_of(&core->meters, reg->key);
+    if (meter != NULL && meter->len > 0) {
+        meter_bound(meter, &entry.quota);
+    }
+}
+
+/* --- helpers --- */
+
+/* A node that has not joined yet does not know what there is. */
+static int may_change(const struct core *core, struct bytes cache)
+{
+    if (!topic_cache_is_valid(cache) || is_system(cache)) {
+        return ERR_NAME;
+    }
+    if (is_fixed(core, cache)) {
+        return ERR_STATE;
+    }
+    return core->ready && core->cluster != NULL ? 0 : ERR_NOT_READY;
+}
+
+static int set(struct core *core, struct bytes cache, struct bytes value,
+               uint64_t until_s)
+{
+    return cluster_set(
+        core->cluster,
+        &(struct cluster_register){.kind = CLUSTER_REGISTER_CACHE,
+                                   .key = cache,
+                                   .value = value,
+                                   .until_s = until_s},
+        core->wall_ms);
+}
+
+static void say(const struct core *core, const char *event, struct bytes cache,
+                const struct identity *by)
+{
+    struct bytes who = by->token.subject;
+
+    log_line(core->log, LOG_INFO, event, "cache=%.*s by=%.*s", (int)cache.len,
+             (const char *)cache.p, (int)who.len, (const char *)who.p);
+}
+
+static bool find_register(const struct core *core, struct bytes cache,
+                          struct cluster_register *reg)
+{
+    return core->cluster != NULL &&
+           cluster_get(core->cluster, CLUSTER_REGISTER_CACHE, cache, reg) &&
+           exists(reg);
+}
+
+/* A member could say any key: what is no name is no cache. */
+static bool exists(const struct cluster_register *reg)
+{
+    return reg->value.len > 0 && topic_cache_is_valid(reg->key);
+}
+
+static bool is_fixed(const struct core *core, struct bytes cache)
+{
+    for (size_t i = 0; i < core->caches.fixed_len; i++) {
+        if (bytes_eq(core->caches.fixed[i], cache)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_system(struct bytes cache)
+{
+    return bytes_eq(cache, BYTES("_sys"));
+}
+
+/* A value that a newer node wrote in another form bounds nothing here. */
+static void show(const struct cluster_register *reg, struct caches_entry *entry)
+{
+    *entry = (struct caches_entry){.name = reg->key, .changed_ms = reg->stamp};
+    if (quota_read(reg->value, &entry->quota) != 0) {
+        entry->quota = (struct quota){0};
+    }
+}
