@@ -59,6 +59,9 @@ static const struct grpc_method methods[] = {
     {"/cache_client.Ping/Ping", true, grpc_ping},
     {"/cache_client.pubsub.Pubsub/Publish", false, grpc_publish},
     {"/cache_client.pubsub.Pubsub/Subscribe", false, grpc_subscribe},
+    {"/token.Token/GenerateDisposableToken", true, grpc_disposable_token},
+    {"/auth.Auth/GenerateApiToken", true, grpc_api_token},
+    {"/auth.Auth/RefreshApiToken", true, grpc_refresh_token},
 };
 
 /* What else is below these paths does not exist yet, and says so. */

@@ -6,6 +6,7 @@
  *
  *   grpc.c          requests to calls, answers, statuses; the table of methods
  *   grpc_pubsub.c   Ping, Publish, Subscribe
+ *   grpc_token.c    tokens
  *
  * To add a method: its messages in proto/momento/ and proto/momento_*.c, a
  * function here, a row in grpc.c.
@@ -69,6 +70,9 @@ void grpc_add_frame(struct buf *out, enum grpc_kind kind, struct bytes message);
 int grpc_ping(struct client *client, const struct grpc_call *call);
 int grpc_publish(struct client *client, const struct grpc_call *call);
 int grpc_subscribe(struct client *client, const struct grpc_call *call);
+int grpc_disposable_token(struct client *client, const struct grpc_call *call);
+int grpc_api_token(struct client *client, const struct grpc_call *call);
+int grpc_refresh_token(struct client *client, const struct grpc_call *call);
 
 /* --- of grpc_subscribe(), for the door --- */
 
