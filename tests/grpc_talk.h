@@ -138,6 +138,14 @@ struct grpc_heard {
     char publisher[64];
 };
 
+static inline void grpc_add_varint(struct buf *out, uint64_t v)
+{
+    for (; v >= 0x80; v >>= 7) {
+        buf_add_u8(out, (uint8_t)(v | 0x80));
+    }
+    buf_add_u8(out, (uint8_t)v);
+}
+
 static inline uint64_t grpc_varint(struct bytes *in)
 {
     uint64_t value = 0;

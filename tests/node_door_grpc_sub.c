@@ -11,14 +11,6 @@
 
 static const char subscribe_path[] = "/cache_client.pubsub.Pubsub/Subscribe";
 
-static void add_varint(struct buf *out, uint64_t v)
-{
-    for (; v >= 0x80; v >>= 7) {
-        buf_add_u8(out, (uint8_t)(v | 0x80));
-    }
-    buf_add_u8(out, (uint8_t)v);
-}
-
 /* To topic "t" of cache "c". */
 static struct fake_conn *subscribe_from(struct core *core, const char *type,
                                         uint64_t resume_at, uint64_t page,
@@ -31,9 +23,9 @@ static struct fake_conn *subscribe_from(struct core *core, const char *type,
             6);
     if (resume_at > 0) {
         buf_add_u8(&message, 0x18);
-        add_varint(&message, resume_at);
+        grpc_add_varint(&message, resume_at);
         buf_add_u8(&message, 0x20);
-        add_varint(&message, page);
+        grpc_add_varint(&message, page);
     }
     struct fake_conn *fake = grpc_call_new(
         core, &(struct grpc_ask){.path = subscribe_path,

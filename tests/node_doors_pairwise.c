@@ -61,7 +61,8 @@ static void compare(const struct publisher *from, const struct subscriber *to,
 {
     bool binary = from->is_raw ? !topic_text_is_valid(said->value)
                                : said->binary;
-    const char *event = from->is_raw || said->event == NULL ? "" : said->event;
+    const char *event = !from->has_event || said->event == NULL ? ""
+                                                                : said->event;
     struct buf value = {0};
 
     if (to->is_lines && !binary) {

@@ -241,6 +241,81 @@ static void hear_pattern(struct fake_conn *fake, struct heard *heard)
     hear_resp(fake, heard, "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n");
 }
 
+static void take_grpc_item(struct bytes in, struct heard *heard)
+{
+    while (in.len > 0) {
+        uint64_t number;
+        struct bytes inner = {0};
+        struct bytes value = {0};
+        switch (grpc_field(&in, &number, &inner)) {
+        case 1:
+            heard->seq = number;
+            break;
+        case 2:
+            heard->binary = grpc_field(&inner, &number, &value) == 2;
+            buf_add_bytes(&heard->value, value);
+            break;
+        case 3:
+            memcpy(heard->publisher, inner.p, inner.len);
+            break;
+        case 4:
+            heard->page = number;
+            break;
+        default:
+            fail_msg("an item has no such field");
+        }
+    }
+}
+
+static void hear_grpc_frame(struct bytes in, struct heard *heard)
+{
+    struct grpc_frame frame = {0};
+    uint64_t number;
+    struct bytes inner = {0};
+    assert_int_equal(grpc_read_frame(in, in.len, &frame), in.len);
+    assert_int_equal(grpc_field(&frame.message, &number, &inner), 1);
+    assert_int_equal(frame.message.len, 0);
+    take_grpc_item(inner, heard);
+}
+
+static void hear_grpc(struct fake_conn *fake, struct heard *heard)
+{
+    hear_grpc_frame(fake_conn_out(fake), heard);
+}
+
+static void hear_grpc_text(struct fake_conn *fake, struct heard *heard)
+{
+    struct buf frame = {0};
+    assert_int_equal(grpc_read_text(fake_conn_out(fake), &frame), 0);
+    hear_grpc_frame(buf_bytes(&frame), heard);
+    buf_fini(&frame);
+}
+
+static struct fake_conn *listen_grpc_as(const char *type)
+{
+    struct buf message = {0};
+    add_grpc(&message, 1, BYTES(CACHE));
+    add_grpc(&message, 2, BYTES(TOPIC));
+    struct fake_conn *fake = grpc_call_new(
+        &core, &(struct grpc_ask){.path = "/cache_client.pubsub.Pubsub/"
+                                          "Subscribe",
+                                  .type = type,
+                                  .message = buf_bytes(&message)});
+    fake_conn_reset(fake);
+    buf_fini(&message);
+    return fake;
+}
+
+static struct fake_conn *listen_grpc(void)
+{
+    return listen_grpc_as("application/grpc");
+}
+
+static struct fake_conn *listen_grpc_text(void)
+{
+    return listen_grpc_as("application/grpc-web-text");
+}
+
 /* Subscribes, and forgets what was said so far. */
 static struct fake_conn *listen_http(const char *header)
 {
@@ -341,6 +416,9 @@ static const struct subscriber {
     {"resp2", listen_resp2, hear_resp2, true, false, false, false},
     {"resp3", listen_resp3, hear_resp3, true, false, false, false},
     {"resp pattern", listen_pattern, hear_pattern, true, false, false, false},
+    {"grpc", listen_grpc, hear_grpc, false, false, false, true},
+    {"grpc-web-text", listen_grpc_text, hear_grpc_text, false, false, false,
+     true},
 };
 
 #endif

@@ -10,6 +10,7 @@
 #include "proto/mp.h"
 #include "proto/native.h"
 #include "tests/ask.h"
+#include "tests/grpc_talk.h"
 #include "tests/resp_talk.h"
 
 #define CACHE "demo"
@@ -114,6 +115,35 @@ static void say_resp(struct fake_conn *fake, const struct said *said)
     buf_fini(&out);
 }
 
+static void add_grpc(struct buf *out, uint8_t field, struct bytes s)
+{
+    buf_add_u8(out, (uint8_t)(field << 3 | 2));
+    grpc_add_varint(out, s.len);
+    buf_add_bytes(out, s);
+}
+
+static void say_grpc(struct fake_conn *fake, const struct said *said)
+{
+    struct buf value = {0};
+    struct buf message = {0};
+    struct buf body = {0};
+    add_grpc(&value, said->binary ? 2 : 1, said->value);
+    add_grpc(&message, 1, BYTES(CACHE));
+    add_grpc(&message, 2, BYTES(TOPIC));
+    add_grpc(&message, 3, buf_bytes(&value));
+    struct http_request request = grpc_request(
+        &(struct grpc_ask){.path = "/cache_client.pubsub.Pubsub/"
+                                   "Publish",
+                           .message = buf_bytes(&message)},
+        &body);
+    fake_conn_reset(fake);
+    ask_door_of(fake, &request);
+    assert_int_equal(grpc_status_of(fake), GRPC_OK);
+    buf_fini(&value);
+    buf_fini(&message);
+    buf_fini(&body);
+}
+
 static struct fake_conn *open_http(void)
 {
     return fake_conn_new(&core);
@@ -148,12 +178,14 @@ static const struct publisher {
     const char *name;
     struct fake_conn *(*open)(void);
     void (*say)(struct fake_conn *fake, const struct said *said);
-    bool is_raw; /* bytes only: text is what is valid UTF-8, no event name */
+    bool is_raw; /* bytes only: text is what is valid UTF-8 */
+    bool has_event;
 } publishers[] = {
-    {"http", open_http, say_http, false},
-    {"native json", open_json, say_json, false},
-    {"native msgpack", open_msgpack, say_msgpack, false},
-    {"resp", open_resp, say_resp, true},
+    {"http", open_http, say_http, false, true},
+    {"native json", open_json, say_json, false, true},
+    {"native msgpack", open_msgpack, say_msgpack, false, true},
+    {"resp", open_resp, say_resp, true, false},
+    {"grpc", open_http, say_grpc, false, false},
 };
 
 #endif
