@@ -13,8 +13,7 @@ enum {
      * the first window holds. So a conn keeps at most this many whole bodies,
      * and a window for each stream. */
     UPLOADS_MAX = 4,
-    BODY_EXTRA_LEN = 64 << 10, /* around the largest value */
-    LINGER_MS = 2000,          /* for the last words of a closed one */
+    LINGER_MS = 2000, /* for the last words of a closed one */
 };
 
 static struct h2_request *open_request(struct h2_conn *h2c,
@@ -178,7 +177,7 @@ static size_t body_max(const struct conn *conn)
 {
     const struct limits *limits = &conn->core->limits;
 
-    return (size_t)(conn_is_known(conn) ? limits->item_len + BODY_EXTRA_LEN
+    return (size_t)(conn_is_known(conn) ? limits_body(limits)
                                         : limits->hello_in_len / 2);
 }
 
@@ -241,7 +240,7 @@ void h2_on_body(void *owner, struct h2_stream *stream, struct bytes part)
     size_t len = request->body.len + part.len;
     if (len > max) {
         bool is_stranger = !conn_is_known(conn_of(request)) &&
-                           len <= conn_of(request)->core->limits.item_len;
+                           len <= limits_body(&conn_of(request)->core->limits);
         refuse(request, is_stranger ? ERR_UNAUTH : ERR_TOO_BIG);
         return;
     }
