@@ -1,115 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Caches on one node that stands alone, with a real cluster machine: what may
- * be used, what ends when one is deleted, and /v1/caches.
+ * Caches on one node: what may be used, and what ends when one is deleted.
  */
 #include "tests/test.h"
 
 #include <stdio.h>
 
-#include "proto/token.h"
-#include "tests/ask.h"
-
-static const struct token_keys keys = {
-    .len = 1,
-    .keys = {{.alg = TOKEN_HS256,
-              .kid = "k1",
-              .can_sign = true,
-              .secret = {1, 2, 3}}},
-};
-
-static struct log quiet;
-static struct core core;
-
-static void open_core(bool only_known, bool keyed)
-{
-    struct core_options options = fake_core_options();
-    struct cluster_options machine = {
-        .self = {.id = options.id,
-                 .cluster = {.ip = {[15] = 1}, .port = 7401},
-                 .data_port = 7402,
-                 .name = BYTES("n1"),
-                 .region = BYTES("eu"),
-                 .version = BYTES("0.1.0")},
-        .seed = 1,
-    };
-
-    options.log = &quiet;
-    options.token_keys = keyed ? &keys : NULL;
-    options.only_known_caches = only_known;
-    options.cluster = cluster_new(&machine, 1000);
-    assert_non_null(options.cluster);
-    assert_int_equal(core_init(&core, &options), 0);
-    core_turn(&core, 1000, 1795305600000);
-    core.ready = true;
-}
-
-static void close_core(void)
-{
-    struct cluster *cluster = core.cluster;
-
-    while (core.clients != NULL) {
-        fake_conn_free((struct fake_conn *)core.clients->conn);
-    }
-    core_fini(&core);
-    cluster_free(cluster);
-}
-
-/* The end of a turn, as node/effects.c has it. */
-static void end_turn(void)
-{
-    struct cluster_effect effect;
-
-    cluster_flush(core.cluster, core.now_ms);
-    while (cluster_next(core.cluster, &effect)) {
-        if (effect.type == CLUSTER_REGISTER) {
-            caches_changed(&core, effect.reg);
-        }
-    }
-    fake_wait(&core, 1);
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    open_core(true, false);
-    return 0;
-}
-
-static int setup_auto(void **state)
-{
-    (void)state;
-    open_core(false, false);
-    return 0;
-}
-
-static int setup_keyed(void **state)
-{
-    (void)state;
-    open_core(true, true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    close_core();
-    return 0;
-}
-
-static void create(const char *name)
-{
-    assert_int_equal(caches_create(&core, bytes_str(name), core.auth.anonymous),
-                     0);
-    end_turn();
-}
-
-static void del(const char *name)
-{
-    assert_int_equal(caches_delete(&core, bytes_str(name), core.auth.anonymous),
-                     0);
-    end_turn();
-}
+#include "tests/caches_core.h"
 
 /* --- what may be used --- */
 
@@ -332,151 +229,19 @@ static void nobody_resumes_across_a_deletion(void **state)
     assert_true(ask_out_has(events, "event: discontinuity"));
 }
 
-/* --- over HTTP --- */
-
-/* "Authorization: ..." of a token with one grant (none without a cache) and one
- * scope. */
-static const char *bearer(const char *cache, const char *scope)
+static void a_streaming_call_ends_with_its_cache(void **state)
 {
-    static char header[1024];
-    struct token token = {
-        .subject = BYTES("ann"),
-        .expires_at = core.wall_ms / 1000 + 60,
-        .grants_len = cache == NULL ? 0 : 1,
-        .grants = {{.all = true, .role = TOKEN_SUBSCRIBE}},
-        .scopes_len = scope == NULL ? 0 : 1,
-    };
-    struct buf text = {0};
-
-    if (cache != NULL) {
-        token.grants[0].cache = bytes_str(cache);
-    }
-    if (scope != NULL) {
-        token.scopes[0] = bytes_str(scope);
-    }
-    buf_add_str(&text, "Authorization: Bearer ");
-    assert_int_equal(token_write(&core.auth.keys, &token, &text), 0);
-    assert_true(text.len < sizeof header);
-    memcpy(header, text.p, text.len);
-    header[text.len] = '\0';
-    buf_fini(&text);
-    return header;
-}
-
-static unsigned ask_as(struct fake_conn *fake, const char *header,
-                       const char *method, const char *target, const char *body)
-{
-    struct http_request request = ask_request(
-        &(struct ask){method, target, header, NULL, body});
-
-    fake_conn_reset(fake);
-    if (fake->conn.client->door != NULL) {
-        client_leave_door(fake->conn.client);
-    }
-    assert_int_equal(request_admit(fake->conn.client, &request), 0);
-    ask_door_of(fake, &request);
-    end_turn();
-    return fake->status;
-}
-
-static void http_creates_shows_lists_and_deletes(void **state)
-{
-    static const struct {
-        const char *method;
-        const char *target;
-        const char *body;
-        unsigned status;
-        const char *says;
-    } rows[] = {
-        {"GET", "/v1/caches", "", 200,
-         "{\"auto_create_caches\":false,\"caches\":[]}"},
-        {"GET", "/v1/caches/a", "", 404, "NO_CACHE"},
-        {"DELETE", "/v1/caches/a", "", 404, "NO_CACHE"},
-        {"PUT", "/v1/caches/a", "", 201, "{\"name\":\"a\","},
-        {"PUT", "/v1/caches/a", "", 200, "{\"name\":\"a\","},
-        {"PUT", "/v1/caches/b", "{\"subs\":5}", 201,
-         "\"quota\":{\"publish_rate\":0,\"item_len\":0,\"subs\":5}"},
-        {"PUT", "/v1/caches/b", "", 200, "\"subs\":5"},
-        {"PUT", "/v1/caches/b", "{\"item_len\":7}", 200,
-         "{\"publish_rate\":0,\"item_len\":7,\"subs\":0}"},
-        {"PUT", "/v1/caches/b", "{\"item_length\":7}", 400, "ARGUMENT"},
-        {"PUT", "/v1/caches/b", "{\"subs\":-1}", 400, "ARGUMENT"},
-        {"PUT", "/v1/caches/b", "{\"subs\":4294967296}", 400, "ARGUMENT"},
-        {"PUT", "/v1/caches/b", "{\"subs\":\"5\"}", 400, "ARGUMENT"},
-        {"PUT", "/v1/caches/b", "[]", 400, "SYNTAX"},
-        {"PUT", "/v1/caches/b", "{", 400, "SYNTAX"},
-        {"PUT", "/v1/caches/_sys", "", 400, "NAME"},
-        {"PUT", "/v1/caches/a/b", "", 400, "NAME"},
-        {"PUT", "/v1/caches/", "", 400, "NAME"},
-        {"GET", "/v1/caches", "", 200, "\"caches\":[{\"name\":\"a\","},
-        {"GET", "/v1/caches/b", "", 200, "{\"name\":\"b\","},
-        {"POST", "/v1/caches/b", "", 405, "METHOD"},
-        {"PUT", "/v1/caches", "", 405, "METHOD"},
-        {"DELETE", "/v1/caches/b", "", 204, ""},
-        {"GET", "/v1/caches/b", "", 404, "NO_CACHE"},
-    };
-    struct fake_conn *fake = fake_conn_new(&core);
     (void)state;
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        unsigned status = ask_as(fake, NULL, rows[i].method, rows[i].target,
-                                 rows[i].body);
-        bool says = rows[i].says[0] == '\0' || ask_out_has(fake, rows[i].says);
-        if (status != rows[i].status || !says) {
-            fail_msg("row %zu: %u %.*s", i, status,
-                     (int)fake_conn_out(fake).len,
-                     (const char *)fake_conn_out(fake).p);
-        }
-    }
-}
-
-static void
-changes_need_their_scope_and_lists_show_what_grants_reach(void **state)
-{
-    static const struct {
-        const char *cache;
-        const char *scope;
-        unsigned put;
-        bool sees_a;
-        bool sees_b;
-    } rows[] = {
-        {"a", NULL, 403, true, false},
-        {"", NULL, 403, true, true},
-        {"other", NULL, 403, false, false},
-        {NULL, "admin:read", 403, true, true},
-        {NULL, "admin:caches", 201, true, true},
-        {NULL, "admin:*", 200, true, true},
-    };
-    struct fake_conn *fake = fake_conn_new(&core);
-    (void)state;
-
     create("a");
-    create("b");
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        const char *who = bearer(rows[i].cache, rows[i].scope);
-        assert_int_equal(ask_as(fake, who, "PUT", "/v1/caches/c", ""),
-                         rows[i].put);
-        assert_int_equal(ask_as(fake, who, "GET", "/v1/caches", ""), 200);
-        assert_int_equal(ask_out_has(fake, "\"a\""), rows[i].sees_a);
-        assert_int_equal(ask_out_has(fake, "\"b\""), rows[i].sees_b);
-        assert_int_equal(ask_as(fake, who, "GET", "/v1/caches/b", ""),
-                         rows[i].sees_b ? 200 : 404);
-    }
-    assert_int_equal(ask_as(fake, NULL, "GET", "/v1/caches", ""), 401);
-    assert_int_equal(ask_as(fake, NULL, "PUT", "/v1/caches/d", ""), 401);
-    assert_int_equal(ask_as(fake, NULL, "DELETE", "/v1/caches/a", ""), 401);
-}
-
-/* Who may not use the cache does not learn whether there is one. */
-static void a_missing_grant_is_said_before_a_missing_cache(void **state)
-{
-    struct fake_conn *fake = fake_conn_new(&core);
-    (void)state;
-
-    assert_int_equal(ask_as(fake, bearer("a", NULL), "GET", "/topics/b/t", ""),
-                     403);
-    assert_int_equal(ask_as(fake, bearer("a", NULL), "GET", "/topics/a/t", ""),
-                     404);
+    struct fake_conn *fake = grpc_call_new(
+        &core,
+        &(struct grpc_ask){.path = "/cache_client.pubsub.Pubsub/Subscribe",
+                           .message = BYTES("\x0a\x01"
+                                            "a\x12\x01t")});
+    assert_int_equal(grpc_status_of(fake), -1);
+    assert_int_equal(fake->conn.client->subs_len, 1);
+    del("a");
+    assert_int_equal(grpc_status_of(fake), GRPC_NOT_FOUND);
 }
 
 int main(void)
@@ -492,11 +257,8 @@ int main(void)
         T(a_node_that_has_not_joined_changes_nothing, setup),
         T(a_quota_goes_with_the_cache_and_bounds_it, setup),
         T(deletion_ends_streams_in_their_own_words, setup),
+        T(a_streaming_call_ends_with_its_cache, setup),
         T(nobody_resumes_across_a_deletion, setup),
-        T(http_creates_shows_lists_and_deletes, setup),
-        T(changes_need_their_scope_and_lists_show_what_grants_reach,
-          setup_keyed),
-        T(a_missing_grant_is_said_before_a_missing_cache, setup_keyed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

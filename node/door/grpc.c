@@ -50,6 +50,9 @@ static void end_web(struct client *client, struct grpc *grpc,
 static size_t add_trailers(const struct ending *ending,
                            uint8_t digits[STATUS_DIGITS],
                            struct http_header out[TRAILERS_MAX]);
+static void on_barrier(struct client *client, uint64_t tag, bool partial,
+                       struct buf *ack);
+static void on_deadline(struct client *client);
 static void on_ended(struct client *client, struct sub *sub, int err);
 static void say_error(struct client *client, int err);
 static void on_close(struct client *client);
@@ -62,6 +65,10 @@ static const struct grpc_method methods[] = {
     {"/token.Token/GenerateDisposableToken", true, grpc_disposable_token},
     {"/auth.Auth/GenerateApiToken", true, grpc_api_token},
     {"/auth.Auth/RefreshApiToken", true, grpc_refresh_token},
+    {"/control_client.ScsControl/CreateCache", false, grpc_create_cache},
+    {"/control_client.ScsControl/DeleteCache", false, grpc_delete_cache},
+    {"/control_client.ScsControl/FlushCache", false, grpc_flush_cache},
+    {"/control_client.ScsControl/ListCaches", false, grpc_list_caches},
 };
 
 /* What else is below these paths does not exist yet, and says so. */
@@ -79,8 +86,8 @@ const struct door door_grpc = {
     .takes = takes,
     .refuse = refuse,
     .on_request = on_request,
-    .on_deadline = grpc_on_deadline,
-    .on_barrier = grpc_on_barrier,
+    .on_deadline = on_deadline,
+    .on_barrier = on_barrier,
     .on_ended = on_ended,
     .say_error = say_error,
     .on_close = on_close,
@@ -237,6 +244,39 @@ void grpc_reply(struct client *client, struct bytes message)
         end(client, grpc, buf_bytes(&frame), &(struct ending){GRPC_OK});
     }
     buf_fini(&frame);
+}
+
+int grpc_reply_when_known(struct client *client, uint64_t version)
+{
+    struct grpc *grpc = client->state;
+
+    grpc->owed = true;
+    return client_await(client, CLUSTER_SCOPE_ALL, version, 0);
+}
+
+/* Inside the client's output: what is owed follows at once. */
+static void on_barrier(struct client *client, uint64_t tag, bool partial,
+                       struct buf *ack)
+{
+    const struct grpc *grpc = client->state;
+
+    if (grpc->owed) {
+        client_deadline(client, client->core->now_ms);
+    } else {
+        grpc_on_barrier(client, tag, partial, ack);
+    }
+}
+
+static void on_deadline(struct client *client)
+{
+    struct grpc *grpc = client->state;
+
+    if (grpc->owed) {
+        grpc->owed = false;
+        grpc_reply(client, (struct bytes){0});
+    } else {
+        grpc_on_deadline(client);
+    }
 }
 
 void grpc_fail(struct client *client, enum grpc_status status,

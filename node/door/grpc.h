@@ -7,6 +7,7 @@
  *   grpc.c          requests to calls, answers, statuses; the table of methods
  *   grpc_pubsub.c   Ping, Publish, Subscribe
  *   grpc_token.c    tokens
+ *   grpc_control.c  caches
  *
  * To add a method: its messages in proto/momento/ and proto/momento_*.c, a
  * function here, a row in grpc.c.
@@ -25,6 +26,7 @@ struct grpc {
     enum grpc_kind kind;
     bool streaming; /* the head is written */
     bool ended;
+    bool owed;                   /* grpc_reply_when_known() */
     struct bytes type;           /* of the answer */
     struct web_headers *headers; /* of a web answer that is owed, or NULL */
 
@@ -52,6 +54,9 @@ struct grpc_method {
 
 /* The answer of a unary method; an empty message is one. */
 void grpc_reply(struct client *client, struct bytes message);
+/* Answers with an empty message when every linked node holds this version of
+ * the log, or after CLUSTER_BARRIER_MS. Errors: as client_await(). */
+int grpc_reply_when_known(struct client *client, uint64_t version);
 /* Ends the call. `message` is for people, any text; err: the trailer of that
  * name, or NULL. Again: later ends do nothing. */
 void grpc_fail(struct client *client, enum grpc_status status,
@@ -73,6 +78,10 @@ int grpc_subscribe(struct client *client, const struct grpc_call *call);
 int grpc_disposable_token(struct client *client, const struct grpc_call *call);
 int grpc_api_token(struct client *client, const struct grpc_call *call);
 int grpc_refresh_token(struct client *client, const struct grpc_call *call);
+int grpc_create_cache(struct client *client, const struct grpc_call *call);
+int grpc_delete_cache(struct client *client, const struct grpc_call *call);
+int grpc_flush_cache(struct client *client, const struct grpc_call *call);
+int grpc_list_caches(struct client *client, const struct grpc_call *call);
 
 /* --- of grpc_subscribe(), for the door --- */
 
