@@ -84,12 +84,12 @@ static int on_passphrase(char *to, int cap, int writes, void *data)
     return -1;
 }
 
-/* The browsers' own; who offers none of these is served all the same, since the
- * first bytes decide. */
+/* Ours in the order in which we would have them; who offers none of them is
+ * served all the same, since the first bytes decide. */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *in, unsigned in_len, void *data)
 {
-    static const unsigned char ours[] = "\x8http/1.1";
+    static const unsigned char ours[] = "\2h2\x8http/1.1";
     unsigned char *chosen;
 
     (void)ssl;

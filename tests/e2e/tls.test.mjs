@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
 import path from 'node:path';
@@ -130,7 +131,7 @@ test('of 1.2 only what is forward secret is spoken', { timeout: 30000 }, async (
 });
 
 test('ALPN is answered, and who offers something else is served', { timeout: 30000 }, async () => {
-  const offers = [[['http/1.1'], 'http/1.1'], [['x/1', 'http/1.1'], 'http/1.1'], [['x/1'], false], [undefined, false]];
+  const offers = [[['http/1.1'], 'http/1.1'], [['x/1', 'http/1.1'], 'http/1.1'], [['http/1.1', 'h2'], 'h2'], [['x/1'], false], [undefined, false]];
   for (const [ALPNProtocols, chosen] of offers) {
     const user = await connect(node, { ALPNProtocols });
     assert.equal(user.socket.alpnProtocol, chosen);
@@ -138,6 +139,30 @@ test('ALPN is answered, and who offers something else is served', { timeout: 300
     await until('PONG', DEADLINE_MS, () => user.text === '+PONG\r\n');
     user.socket.destroy();
   }
+});
+
+test('HTTP/2 over TLS: curl, and streams of Node beside each other', { timeout: 30000 }, async () => {
+  const answer = await curl(node, ['--http2', '-w', ' %{http_version} %{http_code}'], '/livez');
+  assert.match(answer.stdout, /live.* 2 200$/s, answer.stderr);
+  const session = http2.connect(`https://localhost:${node.port}`, { ca });
+  open.push(session);
+  const stream = session.request({ ':path': '/topics/default/h2', accept: 'text/event-stream' });
+  let heard = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (data) => { heard += data; });
+  await until('the stream begins', DEADLINE_MS, () => heard.includes('id: '));
+  const bodies = Array.from({ length: 20 }, (_, i) => `${i}-${'y'.repeat(50000)}`);
+  for (const body of bodies) {
+    const post = session.request({ ':path': '/topics/default/h2', ':method': 'POST' });
+    const status = await new Promise((done) => {
+      post.on('response', (headers) => done(headers[':status']));
+      post.end(body);
+    });
+    assert.equal(status, 204);
+  }
+  await until('all items', DEADLINE_MS, () => bodies.every((body) => heard.includes(`data: ${body}\n`)));
+  session.close();
+  stream.close();
 });
 
 test('no renegotiation', { timeout: 30000 }, async () => {
