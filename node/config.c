@@ -29,6 +29,10 @@ struct source {
     struct config *config;
     const char *path;
     char *why;
+    size_t row; /* of `caches` that is under way, from 1; 0 none */
+    size_t at;  /* where it is among the quotas */
+    size_t line;
+    size_t column;
 };
 
 void config_default(struct config *config)
@@ -80,6 +84,55 @@ static int visit_limit(struct source *s, const struct yaml_entry *e)
     return wrong == NULL ? 0 : entry_wrong(s, e, e->key, wrong);
 }
 
+/* The row that ends here must have said of which cache it is. */
+static int end_row(struct source *s)
+{
+    const struct quotas *quotas = &s->config->quotas;
+
+    if (s->row == 0 || quotas->rows[s->at].name[0] != '\0') {
+        return 0;
+    }
+    snprintf(s->why, CONFIG_WHY_MAX, "%s:%zu:%zu: caches: a cache without name",
+             s->path, s->line, s->column);
+    return ERR_CONFIG;
+}
+
+static int begin_row(struct source *s, const struct yaml_entry *e)
+{
+    int rc = end_row(s);
+
+    if (rc != 0) {
+        return rc;
+    }
+    const char *wrong = quotas_begin(&s->config->quotas);
+    if (wrong != NULL) {
+        return entry_wrong(s, e, "caches", wrong);
+    }
+    s->row = e->index + 1;
+    s->at = s->config->quotas.len - 1;
+    s->line = e->line;
+    s->column = e->column;
+    return 0;
+}
+
+static int visit_cache(struct source *s, const struct yaml_entry *e)
+{
+    size_t i = 0;
+
+    while (quotas_field(i) != NULL && strcmp(quotas_field(i), e->key) != 0) {
+        i++;
+    }
+    if (quotas_field(i) == NULL) {
+        return unknown_key(s, e, e->key, nearest(e->key, quotas_field));
+    }
+    int rc = s->row == e->index + 1 ? 0 : begin_row(s, e);
+    if (rc != 0) {
+        return rc;
+    }
+    const char *wrong = quotas_set(&s->config->quotas, e->key, e->value);
+    return wrong == NULL ? 0 : entry_wrong(s, e, e->key, wrong);
+}
+
 static int visit_entry(void *data, const struct yaml_entry *e)
 {
     struct source *s = data;
@@ -93,6 +146,9 @@ static int visit_entry(void *data, const struct yaml_entry *e)
     if (strcmp(name, "limits") == 0 && !at_root && e->key[0] != '\0') {
         return visit_limit(s, e);
     }
+    if (strcmp(name, "caches") == 0 && !at_root && e->key[0] != '\0') {
+        return visit_cache(s, e);
+    }
     if (!at_root && (!option->is_list || e->key[0] != '\0')) {
         return entry_wrong(s, e, name, "expected one value");
     }
@@ -104,9 +160,12 @@ int config_read_file(struct config *config, const char *path,
                      char why[CONFIG_WHY_MAX])
 {
     struct config c = *config;
-    struct source source = {&c, path, why};
+    struct source source = {.config = &c, .path = path, .why = why};
     int rc = yaml_read(path, visit_entry, &source, why, CONFIG_WHY_MAX);
 
+    if (rc == 0) {
+        rc = end_row(&source);
+    }
     if (rc == 0) {
         *config = c;
     }

@@ -15,6 +15,7 @@
 
 #include "node/limits.h"
 #include "node/log.h"
+#include "node/quotas.h"
 #include "proto/addr.h"
 
 enum {
@@ -22,7 +23,6 @@ enum {
     CONFIG_SEEDS_MAX = 16,
     CONFIG_JOIN_MAX = CONFIG_SEEDS_MAX + 1, /* and the first worker */
     CONFIG_ORIGINS_MAX = 32,
-    CONFIG_CACHES_MAX = 64,
     CONFIG_WHY_MAX = 512,
     CONFIG_PORT = 7400,    /* client port; cluster +1, data +2 */
     CONFIG_PORT_STEP = 10, /* a taken default port on loopback steps by this */
@@ -48,8 +48,7 @@ struct config {
     char origins[CONFIG_ORIGINS_MAX][CONFIG_TEXT_MAX];
     bool auto_create_caches; /* any cache may be used ... */
     bool auto_create_named;  /* ... else the default: if there are no keys */
-    size_t caches_len;
-    char caches[CONFIG_CACHES_MAX][65]; /* that are always there */
+    struct quotas quotas;    /* of the caches that are always there */
     enum log_level log_level;
     bool log_json;
     bool require_tls; /* but on loopback */

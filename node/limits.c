@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "node/amount.h"
 #include "proto/bytes.h"
 #include "proto/err.h"
 
@@ -124,30 +125,6 @@ uint64_t limits_body(const struct limits *limits)
     return (limits->item_len + FRAME_ROOM + 2) / 3 * 4;
 }
 
-/* 64k, 2m, 1g are bytes; 500ms, 10s, 2min are times; a plain number is the
- * field's own unit. */
-static int read_amount(const char *v, uint64_t *amount)
-{
-    static const struct {
-        const char *suffix;
-        uint64_t factor;
-    } units[] = {{"", 1},   {"k", 1 << 10}, {"m", 1 << 20},    {"g", 1 << 30},
-                 {"ms", 1}, {"s", 1000},    {"min", 60 * 1000}};
-    size_t digits = strspn(v, "0123456789");
-    uint64_t number;
-
-    if (bytes_u64(bytes_of(v, digits), &number) != 0) {
-        return ERR_SYNTAX;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        if (strcmp(v + digits, units[i].suffix) == 0) {
-            *amount = number * units[i].factor;
-            return number > UINT64_MAX / units[i].factor ? ERR_SYNTAX : 0;
-        }
-    }
-    return ERR_SYNTAX;
-}
-
 const char *limits_read(struct limits *limits, const char *v)
 {
     char name[64];
@@ -159,7 +136,7 @@ const char *limits_read(struct limits *limits, const char *v)
     }
     memcpy(name, v, len);
     name[len] = '\0';
-    if (read_amount(v + len + 1, &amount) != 0) {
+    if (amount_read(v + len + 1, &amount) != 0) {
         return "expected a number, with k, m, g or ms, s, min";
     }
     switch (limits_set(limits, name, amount)) {

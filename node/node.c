@@ -33,6 +33,7 @@ enum {
 
 static int open_core(struct node *node, const struct config *config,
                      struct board *board);
+static int bound_caches(struct core *core, const struct quotas *quotas);
 static void free_core(struct node *node);
 static int read_keys(struct node *node, struct keyfile *keys);
 static void derive_endpoint(struct node *node);
@@ -168,7 +169,8 @@ static int open_core(struct node *node, const struct config *config,
     rc = core_init(&node->core, &options);
     explicit_bzero(&keys, sizeof keys);
     if (rc == 0) {
-        rc = question_open(node);
+        rc = bound_caches(&node->core, &config->quotas);
+        rc = rc == 0 ? question_open(node) : rc;
         if (rc != 0) {
             core_fini(&node->core);
         }
@@ -181,11 +183,11 @@ static int open_core(struct node *node, const struct config *config,
     for (size_t i = 0; i < config->origins_len; i++) {
         node->origins[i] = bytes_str(node->config.origins[i]);
     }
-    for (size_t i = 0; i < config->caches_len; i++) {
-        node->caches[i] = bytes_str(node->config.caches[i]);
+    for (size_t i = 0; i < config->quotas.len; i++) {
+        node->caches[i] = bytes_str(node->config.quotas.rows[i].name);
     }
     node->core.caches.fixed = node->caches;
-    node->core.caches.fixed_len = config->caches_len;
+    node->core.caches.fixed_len = config->quotas.len;
     node->core.calls = node->calls;
     node->core.keyring = &node->keyring;
     node->keyring.ring.aead = aead_new(); /* without it, slower */
@@ -194,6 +196,19 @@ static int open_core(struct node *node, const struct config *config,
     node->core.origins = node->origins;
     node->core.origins_len = config->origins_len;
     node->core.require_tls = config->require_tls;
+    return 0;
+}
+
+static int bound_caches(struct core *core, const struct quotas *quotas)
+{
+    for (size_t i = 0; i < quotas->len; i++) {
+        struct meter *meter = meters_of(&core->meters,
+                                        bytes_str(quotas->rows[i].name));
+        if (meter->len == 0) {
+            return ERR_NOMEM; /* no cache is unbounded that should not be */
+        }
+        meter_bound(meter, &quotas->rows[i].quota);
+    }
     return 0;
 }
 

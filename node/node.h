@@ -67,7 +67,7 @@ struct node {
     struct tls_facts certificate; /* the one in use; zero: none */
     struct deadline certificate_day;
     struct bytes origins[CONFIG_ORIGINS_MAX];
-    struct bytes caches[CONFIG_CACHES_MAX];
+    struct bytes caches[QUOTAS_MAX];
     uint64_t armed_ms; /* what the timer waits for */
     uint64_t hub_ms;   /* when the hub has something to forget */
     uint64_t lag_ms;   /* longest turn since lag_from_ms */

@@ -109,7 +109,7 @@ void option_clear(struct config *config, const struct option *option)
     } else if (option->set == set_origin) {
         config->origins_len = 0;
     } else if (option->set == set_cache) {
-        config->caches_len = 0;
+        config->quotas.len = 0;
     }
 }
 
@@ -287,13 +287,7 @@ static const char *set_auto_create(struct config *c, const char *v)
 
 static const char *set_cache(struct config *c, const char *v)
 {
-    if (c->caches_len == CONFIG_CACHES_MAX) {
-        return "more than 64 caches: create the others (starling cache)";
-    }
-    const char *wrong = set_label(c->caches[c->caches_len], sizeof c->caches[0],
-                                  v);
-    c->caches_len += wrong == NULL;
-    return wrong;
+    return quotas_add(&c->quotas, v);
 }
 
 static const char *set_workers(struct config *c, const char *v)

@@ -79,6 +79,31 @@ static void a_wrong_file_is_refused_with_its_place(void **state)
         {"workers: 0\n", "expected a number from 1 to 64"},
         {"workers: 65\n", "expected a number from 1 to 64"},
         {"workers: two\n", "expected a number from 1 to 64"},
+        {"caches:\n  - name: a\n    rate: 5\n", ":3:5: unknown key 'rate'"},
+        {"caches:\n  - name: a\n    publish_rat: 5\n",
+         ":3:5: unknown key 'publish_rat' (did you mean 'publish_rate'?)"},
+        {"caches: {a: 5}\n", ":1:10: unknown key 'a'"},
+        {"caches:\n  - name: a/b\n", ":2:5: name: expected 1 to 64"},
+        {"caches:\n  - name: ''\n", ":2:5: name: expected 1 to 64"},
+        {"caches:\n  - {name: a, subs: 1}\n  - {subs: 2, name: a}\n",
+         ":3:15: name: the same cache twice"},
+        {"caches:\n  - subs: 1\n    item_len: 5\n  - name: a\n",
+         ":2:5: caches: a cache without name"},
+        {"caches:\n  - name: a\n  - subs: 1\n",
+         ":3:5: caches: a cache without name"},
+        {"caches:\n  - subs: 1\n  - plain\n",
+         ":2:5: caches: a cache without name"},
+        {"caches:\n  - {name: a, subs: many}\n",
+         ":2:15: subs: expected a number"},
+        {"caches:\n  - {name: a, publish_rate: 4k}\n",
+         ":2:15: publish_rate: expected a number"},
+        {"caches:\n  - {name: a, item_len: 4kb}\n",
+         ":2:15: item_len: expected a number of bytes"},
+        {"caches:\n  - {name: a, item_len: 4g}\n",
+         ":2:15: item_len: expected a number up to 4294967295"},
+        {"caches:\n  - {name: a, subs: [1]}\n", ":2:15: expected one"},
+        {"caches:\n  - {name: a, name: b}\n", ":2:15: the same key twice"},
+        {"caches: [a:subs=1, 'b:subs']\n", "expected NAME:bound=value"},
         {"zzzzzzzzz: 1\n", "unknown key 'zzzzzzzzz'"},
     };
     struct config c;
@@ -94,6 +119,100 @@ static void a_wrong_file_is_refused_with_its_place(void **state)
         assert_memory_equal(&c, &untouched, sizeof c);
     }
     assert_int_equal(config_read_file(&c, "/nonexistent", why), ERR_IO);
+}
+
+static void assert_quota(const struct config *c, size_t i, const char *name,
+                         const struct quota *quota)
+{
+    assert_in_range(i, 0, c->quotas.len - 1);
+    assert_string_equal(c->quotas.rows[i].name, name);
+    assert_memory_equal(&c->quotas.rows[i].quota, quota, sizeof *quota);
+}
+
+static void caches_have_quotas(void **state)
+{
+    const struct quota first = {
+        .publish_rate = 100, .item_len = 4096, .subs = 1000};
+    const struct quota second = {.subs = 3};
+    const struct quota none = {0};
+    struct config c;
+    (void)state;
+
+    assert_int_equal(read_text(&c, "caches:\n"
+                                   "  - name: chat\n    publish_rate: 100\n"
+                                   "    item_len: 4k\n    subs: 1000\n"
+                                   "  - {subs: 3, name: a.b-c_d}\n"
+                                   "  - name: free\n"),
+                     0);
+    assert_int_equal(c.quotas.len, 3);
+    assert_quota(&c, 0, "chat", &first);
+    assert_quota(&c, 1, "a.b-c_d", &second);
+    assert_quota(&c, 2, "free", &none);
+    assert_int_equal(read_text(&c, "caches: [chat:publish_rate=100:item_len=4k"
+                                   ":subs=1000, 'a:subs=3', free]\n"),
+                     0);
+    assert_int_equal(c.quotas.len, 3);
+    assert_quota(&c, 0, "chat", &first);
+    assert_quota(&c, 1, "a", &second);
+    assert_quota(&c, 2, "free", &none);
+}
+
+static void flags_replace_the_quotas_of_the_file(void **state)
+{
+    static const char *const wrong[] = {"a b",
+                                        "a:",
+                                        "a:subs",
+                                        "a:name=b",
+                                        "a:subs=1:",
+                                        "a:subs=x",
+                                        ":subs=1",
+                                        "a,a",
+                                        "a::subs=1",
+                                        "a:sub=1",
+                                        "a:subs=4294967296",
+                                        "a:subs=1=2",
+                                        "a:item_len=1s1"};
+    const char *path = file_of("caches: [{name: file, subs: 1}]\n");
+    char *argv[] = {"--config", (char *)(uintptr_t)path, "--caches=a:subs=3,b",
+                    "--caches", "c:item_len=1"};
+    const struct quota a = {.subs = 3};
+    const struct quota none = {0};
+    const struct quota last = {.item_len = 1};
+    struct config c;
+    (void)state;
+
+    config_default(&c);
+    assert_int_equal(config_load(&c, (int)ARRAY_LEN(argv), argv, why), 0);
+    unlink(path);
+    assert_int_equal(c.quotas.len, 3);
+    assert_quota(&c, 0, "a", &a);
+    assert_quota(&c, 1, "b", &none);
+    assert_quota(&c, 2, "c", &last);
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        char *one[] = {"--caches", (char *)(uintptr_t)wrong[i]};
+        config_default(&c);
+        if (config_load(&c, 2, one, why) == 0) {
+            fail_msg("taken: %s", wrong[i]);
+        }
+    }
+}
+
+static void only_so_many_caches_have_quotas(void **state)
+{
+    struct buf text = {0};
+    struct config c;
+    (void)state;
+
+    buf_add_str(&text, "caches:\n");
+    for (unsigned i = 0; i <= QUOTAS_MAX; i++) {
+        buf_add_str(&text, "  - name: c");
+        buf_add_u64(&text, i);
+        buf_add_u8(&text, '\n');
+    }
+    buf_add_u8(&text, '\0');
+    assert_int_equal(read_text(&c, (const char *)text.p), ERR_CONFIG);
+    assert_non_null(strstr(why, ":66:5: caches: more than 64 caches"));
+    buf_fini(&text);
 }
 
 static void flags_win_over_environment_over_file(void **state)
@@ -199,6 +318,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_sets_what_it_names),
         cmocka_unit_test(a_wrong_file_is_refused_with_its_place),
+        cmocka_unit_test(caches_have_quotas),
+        cmocka_unit_test(flags_replace_the_quotas_of_the_file),
+        cmocka_unit_test(only_so_many_caches_have_quotas),
         cmocka_unit_test(flags_win_over_environment_over_file),
         cmocka_unit_test(wrong_usage_is_told_apart_from_wrong_configuration),
         cmocka_unit_test(a_certificate_and_its_key_belong_together),

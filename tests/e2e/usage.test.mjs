@@ -3,10 +3,12 @@
 // What /v1/usage says is what clients published and heard, exactly, whichever
 // node is asked.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Node, get, run, startCluster, stopAll, until } from './harness.mjs';
+import { Node, get, run, startCluster, stopAll, temporaryFolder, until } from './harness.mjs';
 
 const DEADLINE_MS = 10000;
 const LENGTHS = [0, 1, 1000, 1024, 1025, 3000];
@@ -191,6 +193,45 @@ test('the workers of a process are summed, whichever is asked', async () => {
   assert.equal(cacheOf(await usageOf(node), 'of-workers').in.items, 20);
   assert.equal(cacheOf(await usageOf({ url: own[1] }), 'of-workers').in.items, 20);
   assert.equal(line.exec((await get(`${node.url}/metrics`)).text)[1], '20');
+  await node.kill('SIGTERM');
+});
+
+test('a quota of the configuration holds at the node that has it, for its clients only', async () => {
+  const file = path.join(temporaryFolder(), 'quotas.yaml');
+  fs.writeFileSync(file, 'caches:\n  - name: small\n    publish_rate: 1\n    item_len: 2k\n    subs: 2\n');
+  const node = await Node.start({ name: 'q', region: 'eu', join: [nodes[0]], args: ['--config', file] });
+  nodes.push(node); // to be ended
+  const post = (one, topic, length) => fetch(`${one.url}/topics/small/${topic}`, { method: 'POST', body: 'x'.repeat(length) });
+  const readers = [redis(node, 'small', 'SUBSCRIBE', 't'), sse(node, 'small', 't')];
+  await until('both are subscribed', DEADLINE_MS, () => readers.every(({ subscribed }) => subscribed));
+
+  const third = await fetch(`${node.url}/topics/small/t`, { headers: { Accept: 'text/event-stream' } });
+  assert.equal(third.status, 429);
+  assert.equal((await third.json()).error, 'QUOTA_SUBS');
+  const large = await post(node, 't', 2049);
+  assert.deepEqual([large.status, large.headers.get('retry-after'), (await large.json()).error], [429, null, 'QUOTA_ITEM']);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => post(node, 't', 1)));
+  const taken = answers.filter(({ status }) => status === 204).length;
+  const refused = answers.filter(({ status }) => status === 429);
+  assert.ok(taken > 0 && refused.length > 0 && taken + refused.length === 20, `${taken} were taken`);
+  for (const answer of refused) assert.equal(answer.headers.get('retry-after'), '1');
+  const { code, stderr } = await run(['pub', 'small', 't', 'x'.repeat(3000)], { url: node.url });
+  assert.equal(code, 1);
+  assert.match(stderr, /over the item size of this cache/);
+
+  // Another node has no quota, and the link none at all.
+  await until('the readers hear n1', DEADLINE_MS, async () => {
+    assert.equal((await post(nodes[0], 't', 7)).status, 204);
+    return readers.every(({ heard }) => heard.items > taken);
+  });
+  for (let i = 0; i < 30; i += 1) assert.equal((await post(nodes[0], 't', 3000)).status, 204);
+  assert.equal((await post(nodes[0], 't', END)).status, 204);
+  await until('all came', DEADLINE_MS, () => readers.every(({ ends }) => ends === 1));
+  for (const { heard } of readers) assert.ok(heard.items >= taken + 32 && heard.bytes >= 90000);
+
+  const usage = await usageOf(nodes[1]);
+  assert.equal(cacheOf(usage, 'small').refused, 3 + refused.length);
+  assert.equal(cacheOf(usage, 'small').out.items, addAll(readers.map(({ heard }) => heard)).items);
   await node.kill('SIGTERM');
 });
 
