@@ -20,6 +20,8 @@ static bool is_fixed(const struct core *core, struct bytes cache);
 static bool is_system(struct bytes cache);
 static void show(const struct cluster_register *reg,
                  struct caches_entry *entry);
+static void show_fixed(const struct core *core, struct bytes cache,
+                       struct caches_entry *entry);
 
 int caches_use(const struct core *core, struct bytes cache)
 {
@@ -100,7 +102,7 @@ bool caches_find(const struct core *core, struct bytes cache,
     struct cluster_register reg;
 
     if (is_fixed(core, cache)) {
-        *entry = (struct caches_entry){.name = cache};
+        show_fixed(core, cache, entry);
         return true;
     }
     if (!find_register(core, cache, &reg)) {
@@ -116,7 +118,7 @@ bool caches_next(const struct core *core, size_t *at,
     struct cluster_register reg;
 
     if (*at < core->caches.fixed_len) {
-        *entry = (struct caches_entry){.name = core->caches.fixed[*at]};
+        show_fixed(core, core->caches.fixed[*at], entry);
         ++*at;
         return true;
     }
@@ -175,17 +177,23 @@ void caches_known(struct core *core)
     }
 }
 
-/* What bounded nothing so far and shall not, needs no meter. The meter without
- * a name is of many caches. */
+/* What bounded nothing so far and shall not, needs no meter. */
 static void bound(struct core *core, const struct cluster_register *reg)
 {
+    struct meter *meter = meters_find(&core->meters, reg->key);
     struct caches_entry entry;
 
     show(reg, &entry);
-    struct meter *meter = quota_is_none(&entry.quota)
-                              ? meters_find(&core->meters, reg->key)
-                              : meters_of(&core->meters, reg->key);
-    if (meter != NULL && meter->len > 0) {
+    if (meter == NULL && !quota_is_none(&entry.quota)) {
+        meter = meters_own(&core->meters, reg->key);
+        hub_meter_anew(core->hub, reg->key);
+        clients_forget_aims(core);
+        if (meter == NULL) {
+            log_line(core->log, LOG_WARN, "cache-quota-ignored", "cache=%.*s",
+                     (int)reg->key.len, (const char *)reg->key.p);
+        }
+    }
+    if (meter != NULL) {
         meter_bound(meter, &entry.quota);
     }
 }
@@ -260,5 +268,16 @@ static void show(const struct cluster_register *reg, struct caches_entry *entry)
     *entry = (struct caches_entry){.name = reg->key, .changed_ms = reg->stamp};
     if (quota_read(reg->value, &entry->quota) != 0) {
         entry->quota = (struct quota){0};
+    }
+}
+
+static void show_fixed(const struct core *core, struct bytes cache,
+                       struct caches_entry *entry)
+{
+    const struct meter *meter = meters_find(&core->meters, cache);
+
+    *entry = (struct caches_entry){.name = cache};
+    if (meter != NULL) {
+        entry->quota = meter->quota;
     }
 }

@@ -58,7 +58,7 @@ int caches_use(const struct core *core, struct bytes cache);
 /* Creates it, or changes the quota of the one there is; *created says which.
  * Others have it that hold caches_version() after this. Errors: ERR_NAME,
  * ERR_LIMIT (as many as there may be), ERR_STATE (it is of the configuration,
- * which has no quotas), ERR_NOMEM, ERR_NOT_READY. */
+ * and so is its quota), ERR_NOMEM, ERR_NOT_READY. */
 int caches_put(struct core *core, struct bytes cache, const struct quota *quota,
                const struct identity *by, bool *created);
 /* Likewise, unless it is there. Errors: also ERR_CONFLICT. */

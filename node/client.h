@@ -202,6 +202,8 @@ void clients_release(struct core *core, enum cluster_scope scope,
                      uint64_t version, bool partial);
 /* The token of that id was revoked: what its clients are subscribed to ends. */
 void clients_revoke(struct core *core, struct bytes id);
+/* What a publish finds is looked for anew. */
+void clients_forget_aims(struct core *core);
 /* Ends all subscriptions in a cache that was deleted, by ERR_NO_CACHE; NULL: in
  * all that may not be used (caches_use()). */
 void clients_end_cache(struct core *core, const struct bytes *cache);

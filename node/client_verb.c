@@ -115,6 +115,13 @@ static void end_cache(struct client *client, const struct bytes *cache)
     }
 }
 
+void clients_forget_aims(struct core *core)
+{
+    for (struct client *c = core->clients; c != NULL; c = c->next) {
+        aim_fini(&c->aim);
+    }
+}
+
 /* Aims are found anew: each is of a cache that was there. */
 void clients_end_cache(struct core *core, const struct bytes *cache)
 {

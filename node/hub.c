@@ -461,6 +461,16 @@ uint64_t hub_subscribers(const struct hub *hub, struct bytes cache,
     return topic == NULL ? 0 : topic->subs;
 }
 
+void hub_meter_anew(struct hub *hub, struct bytes cache)
+{
+    struct cache *found = cache_find(hub, cache);
+
+    hub_settle(hub);
+    if (found != NULL) {
+        found->meter = meters_of(&hub->core->meters, cache);
+    }
+}
+
 uint64_t hub_subs_in(const struct hub *hub, struct bytes cache)
 {
     const struct cache *found = cache_find(hub, cache);

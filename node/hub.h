@@ -259,6 +259,9 @@ void hub_forget(struct hub *hub, struct bytes cache);
 /* Whether a topic lingers whose subscribers may come back elsewhere. */
 bool hub_lingers(const struct hub *hub);
 
+/* The cache may have got a meter of its own. */
+void hub_meter_anew(struct hub *hub, struct bytes cache);
+
 /* Subscriptions here, to topics and patterns of a cache with a valid name. */
 uint64_t hub_subs_in(const struct hub *hub, struct bytes cache);
 

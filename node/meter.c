@@ -32,11 +32,11 @@ static struct meter *find(const struct meters *meters, uint64_t hash,
     return meter;
 }
 
-static int make_room(struct meters *meters)
+static int make_room(struct meters *meters, size_t max)
 {
     size_t cap = meters->cap == 0 ? CAP_MIN : meters->cap * 2;
 
-    if (meters->len == METERS_MAX) {
+    if (meters->len >= max) {
         return ERR_LIMIT;
     }
     if (meters->len < meters->cap) {
@@ -51,19 +51,19 @@ static int make_room(struct meters *meters)
     return 0;
 }
 
+/* NULL: there are `max`, or memory is short. */
 static struct meter *add(struct meters *meters, uint64_t hash,
-                         struct bytes cache)
+                         struct bytes cache, size_t max)
 {
-    if (make_room(meters) != 0) {
-        return &meters->rest;
-    }
-    struct meter *meter = calloc(1, sizeof *meter);
+    struct meter *meter = make_room(meters, max) == 0 ? calloc(1, sizeof *meter)
+                                                      : NULL;
+
     if (meter == NULL) {
-        return &meters->rest;
+        return NULL;
     }
     if (lookup_add(&meters->by_name, hash, meter) != 0) {
         free(meter);
-        return &meters->rest;
+        return NULL;
     }
     meter->len = (uint8_t)cache.len;
     memcpy(meter->name, cache.p, cache.len);
@@ -82,10 +82,18 @@ struct meter *meters_of(struct meters *meters, struct bytes cache)
     uint64_t hash = hash_bytes(meters->key, cache);
     meter = find(meters, hash, cache);
     if (meter == NULL) {
-        meter = add(meters, hash, cache);
+        meter = add(meters, hash, cache, METERS_MAX);
     }
-    meters->last = meter;
-    return meter;
+    meters->last = meter != NULL ? meter : &meters->rest;
+    return meters->last;
+}
+
+struct meter *meters_own(struct meters *meters, struct bytes cache)
+{
+    uint64_t hash = hash_bytes(meters->key, cache);
+    struct meter *meter = find(meters, hash, cache);
+
+    return meter != NULL ? meter : add(meters, hash, cache, METERS_OWN_MAX);
 }
 
 struct meter *meters_find(const struct meters *meters, struct bytes cache)

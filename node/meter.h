@@ -6,8 +6,8 @@
  * A meter lives as long as its node: who uses a cache again and again keeps the
  * pointer (hub, aims) instead of looking for it. Who may invent names may
  * invent any number of caches, so only METERS_MAX have meters of their own;
- * what comes later is counted together, in one without a name. A cache with a
- * quota from the configuration has its own from the start.
+ * what comes later is counted together, in one without a name. A cache that was
+ * given a quota has its own in any case (meters_own()).
  *
  * Loop thread only.
  */
@@ -22,6 +22,7 @@
 
 enum {
     METERS_MAX = 1024,
+    METERS_OWN_MAX = 8 * METERS_MAX, /* with those that have, or had, a quota */
 };
 
 struct meter {
@@ -49,6 +50,9 @@ void meters_fini(struct meters *meters);
 /* The meter of a valid name, made if there is none: the nameless one when there
  * are too many, or memory is short. Never NULL. */
 struct meter *meters_of(struct meters *meters, struct bytes cache);
+/* The same, however many others there are. NULL: memory is short, or there are
+ * METERS_OWN_MAX. Who keeps the nameless one for this name looks again. */
+struct meter *meters_own(struct meters *meters, struct bytes cache);
 /* Without making it. NULL: nothing was counted under that name. */
 struct meter *meters_find(const struct meters *meters, struct bytes cache);
 

@@ -55,6 +55,8 @@ static void what_is_configured_is_always_there(void **state)
     (void)state;
 
     core.caches.fixed = fixed;
+    meter_bound(meters_of(&core.meters, fixed[0]),
+                &(struct quota){.item_len = 9000});
     core.caches.fixed_len = 1;
     assert_int_equal(publish(fake, "/topics/fixed/a"), 204);
     assert_int_equal(caches_create(&core, fixed[0], core.auth.anonymous),
@@ -65,7 +67,9 @@ static void what_is_configured_is_always_there(void **state)
     assert_int_equal(caches_delete(&core, fixed[0], core.auth.anonymous),
                      ERR_STATE);
     ask_again(fake, &(struct ask){.target = "/v1/caches"});
-    assert_true(ask_out_has(fake, "{\"name\":\"fixed\",\"changed_at\":0,"));
+    assert_true(ask_out_has(fake,
+                            "{\"name\":\"fixed\",\"changed_at\":0,\"quota\":{"
+                            "\"publish_rate\":0,\"item_len\":9000,"));
 }
 
 static void

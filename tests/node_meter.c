@@ -1,65 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What hub and clients count of each cache, and what they refuse for a quota.
+ * What hub and clients count of each cache.
  */
 #include "tests/test.h"
 
 #include <stdio.h>
 
-#include "node/meter.h"
 #include "tests/fail_malloc.h"
-#include "tests/fake_world.h"
-
-static void assert_count(const struct usage_count *count, uint64_t items,
-                         uint64_t bytes, uint64_t operations)
-{
-    assert_int_equal(count->items, items);
-    assert_int_equal(count->bytes, bytes);
-    assert_int_equal(count->operations, operations);
-}
-
-static const struct usage *usage_of(const struct world *w, const char *cache)
-{
-    const struct meter *meter = meters_find(&w->core.meters, bytes_str(cache));
-
-    assert_non_null(meter);
-    return &meter->usage;
-}
-
-static int publish_to(struct client *client, const char *cache,
-                      const char *topic, size_t len)
-{
-    static uint8_t value[8192];
-    struct client_item item = {
-        .cache = bytes_str(cache),
-        .topic = bytes_str(topic),
-        .value = bytes_of(value, len),
-        .flags = ITEM_BINARY,
-    };
-    struct hub_receipt receipt;
-
-    assert_in_range(len, 0, sizeof value);
-    return client_publish(client, &item, &receipt);
-}
-
-static struct hub_want want_in(const char *cache, const char *name)
-{
-    struct hub_want want = strchr(name, '*') != NULL ? want_glob(name)
-                                                     : want_topic(name);
-
-    want.cache = bytes_str(cache);
-    return want;
-}
+#include "tests/metered.h"
 
 /* --- names --- */
-
-static struct meter *named(struct meters *meters, unsigned i)
-{
-    char name[16];
-
-    (void)snprintf(name, sizeof name, "c%u", i);
-    return meters_of(meters, bytes_str(name));
-}
 
 static void a_cache_keeps_its_meter(void **state)
 {
@@ -120,6 +70,31 @@ static void without_memory_it_is_counted_without_a_name(void **state)
             return;
         }
     }
+}
+
+static void a_cache_with_a_quota_has_its_own_in_any_case(void **state)
+{
+    struct hash_key key = {{1}};
+    struct meters meters = {.key = &key};
+    (void)state;
+
+    for (unsigned i = 0; i <= METERS_MAX; i++) {
+        (void)named(&meters, i);
+    }
+    struct meter *own = meters_own(&meters, BYTES("c1024"));
+    assert_non_null(own);
+    assert_bytes(meter_name(own), "c1024");
+    assert_ptr_equal(named(&meters, METERS_MAX), own);
+    assert_ptr_equal(meters_own(&meters, BYTES("c1024")), own);
+    assert_ptr_equal(meters_own(&meters, BYTES("c5")), named(&meters, 5));
+    assert_int_equal(named(&meters, METERS_MAX + 1)->len, 0);
+    for (unsigned i = METERS_MAX + 1; i < METERS_OWN_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "d%u", i);
+        assert_non_null(meters_own(&meters, bytes_str(name)));
+    }
+    assert_null(meters_own(&meters, BYTES("e")));
+    meters_fini(&meters);
 }
 
 /* --- what counts --- */
@@ -399,151 +374,12 @@ static void random_lives_are_counted_as_a_model_counts_them(void **state)
     }
 }
 
-/* --- quotas --- */
-
-static struct meter *bound(struct world *w, const char *cache,
-                           const struct quota *quota)
-{
-    struct meter *meter = meters_of(&w->core.meters, bytes_str(cache));
-
-    meter_bound(meter, quota);
-    return meter;
-}
-
-static void a_rate_bounds_the_publishes_of_all_clients(void **state)
-{
-    struct world w;
-    (void)state;
-
-    world_init(&w);
-    struct client *a = world_open(&w, 0, &door_lines);
-    struct client *b = world_open(&w, 1, &door_lines);
-    const struct quota quota = {.publish_rate = 2};
-    struct meter *meter = bound(&w, "c", &quota);
-    subscribe(b, want_in("c", "*"));
-    assert_int_equal(publish_to(a, "c", "t", 1), 0);
-    assert_int_equal(publish_to(b, "c", "u", 1), 0);
-    assert_int_equal(publish_to(a, "c", "t", 1), ERR_QUOTA_RATE);
-    assert_int_equal(publish_to(b, "c", "u", 1), ERR_QUOTA_RATE);
-    assert_int_equal(publish_to(a, "d", "t", 1), 0); /* another cache */
-    core_turn(&w.core, w.core.now_ms + 499, w.core.wall_ms + 499);
-    assert_int_equal(publish_to(a, "c", "t", 1), ERR_QUOTA_RATE);
-    core_turn(&w.core, w.core.now_ms + 1, w.core.wall_ms + 1);
-    assert_int_equal(publish_to(a, "c", "t", 1), 0);
-    assert_int_equal(publish_to(a, "c", "t", 1), ERR_QUOTA_RATE);
-    hub_settle(w.core.hub);
-    assert_count(&meter->usage.in, 3, 3, 3);
-    assert_count(&meter->usage.out, 3, 3, 3);
-    assert_int_equal(meter->usage.refused, 4);
-    world_fini(&w);
-}
-
-static void a_rate_does_not_bound_what_peers_send(void **state)
-{
-    struct world w;
-    struct hub_receipt receipt;
-    (void)state;
-
-    world_init(&w);
-    const struct quota quota = {.publish_rate = 1, .item_len = 1};
-    struct meter *meter = bound(&w, "c", &quota);
-    subscribe(world_open(&w, 0, &door_lines), want_in("c", "t"));
-    for (uint64_t count = 1; count <= 10; count++) {
-        struct item item = {
-            .cache = BYTES("c"),
-            .topic = BYTES("t"),
-            .value = BYTES("longer"),
-            .hash = hash_topic(&w.core.hash_key, BYTES("c"), BYTES("t")),
-            .origin = 5,
-            .count = count,
-        };
-        hub_publish(w.core.hub, &item, HUB_FROM_PEER, &receipt);
-        assert_int_equal(receipt.subs, 1);
-    }
-    assert_int_equal(meter->usage.refused, 0);
-    world_fini(&w);
-}
-
-static void an_item_size_bounds_the_value(void **state)
-{
-    struct world w;
-    (void)state;
-
-    world_init(&w);
-    struct client *a = world_open(&w, 0, &door_lines);
-    const struct quota quota = {.item_len = 4096};
-    struct meter *meter = bound(&w, "c", &quota);
-    assert_int_equal(publish_to(a, "c", "t", 4096), 0);
-    assert_int_equal(publish_to(a, "c", "t", 4097), ERR_QUOTA_ITEM);
-    assert_int_equal(meter->usage.refused, 1);
-    assert_count(&meter->usage.in, 1, 4096, 4);
-    world_fini(&w);
-}
-
-static int try_subscribe(struct client *client, const char *name)
-{
-    struct hub_want want = want_in("c", name);
-    struct hub_position position;
-    struct sub *sub;
-
-    return client_subscribe(client, &want, &sub, &position);
-}
-
-static void subscriptions_of_all_clients_are_bounded_together(void **state)
-{
-    struct world w;
-    (void)state;
-
-    world_init(&w);
-    struct client *a = world_open(&w, 0, &door_lines);
-    struct client *b = world_open(&w, 1, &door_lines);
-    const struct quota quota = {.subs = 3};
-    struct meter *meter = bound(&w, "c", &quota);
-    struct sub *first = subscribe(a, want_in("c", "t"));
-    assert_int_equal(try_subscribe(b, "t"), 0);
-    assert_int_equal(try_subscribe(b, "*"), 0);
-    assert_int_equal(hub_subs_in(w.core.hub, BYTES("c")), 3);
-    assert_int_equal(try_subscribe(a, "u"), ERR_QUOTA_SUBS);
-    assert_int_equal(try_subscribe(a, "t*"), ERR_QUOTA_SUBS);
-    assert_int_equal(meter->usage.refused, 2);
-    assert_int_equal(try_subscribe(b, "t"), 0); /* it has it already */
-    subscribe(a, want_in("d", "u"));            /* another cache */
-    client_unsubscribe(a, first);
-    assert_int_equal(try_subscribe(a, "u"), 0);
-    meter_bound(meter, &(struct quota){.subs = 1}); /* who is in stays */
-    assert_int_equal(hub_subs_in(w.core.hub, BYTES("c")), 3);
-    assert_int_equal(try_subscribe(a, "v"), ERR_QUOTA_SUBS);
-    meter_bound(meter, &(struct quota){0});
-    assert_int_equal(try_subscribe(a, "v"), 0);
-    world_fini(&w);
-}
-
-/* Who may not publish or subscribe learns nothing of the quota and takes
- * nothing of it. */
-static void a_stranger_takes_nothing_of_a_quota(void **state)
-{
-    struct world w;
-    (void)state;
-
-    world_init(&w);
-    struct client *a = world_open(&w, 0, &door_lines);
-    const struct quota quota = {.publish_rate = 1, .item_len = 1, .subs = 1};
-    struct meter *meter = bound(&w, "c", &quota);
-    fake_core_ask_tokens(&w.core);
-    for (int i = 0; i < 5; i++) {
-        assert_int_equal(publish_to(a, "c", "t", 2), ERR_UNAUTH);
-        assert_int_equal(try_subscribe(a, "t"), ERR_UNAUTH);
-    }
-    assert_int_equal(meter->usage.refused, 0);
-    assert_int_equal(meter->bucket.taken, 0);
-    world_fini(&w);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cache_keeps_its_meter),
         cmocka_unit_test(names_beyond_the_bound_are_counted_without_one),
+        cmocka_unit_test(a_cache_with_a_quota_has_its_own_in_any_case),
         cmocka_unit_test(without_memory_it_is_counted_without_a_name),
         cmocka_unit_test(an_item_counts_in_once_and_out_for_each_subscription),
         cmocka_unit_test(an_own_item_that_is_not_wanted_does_not_count),
@@ -553,11 +389,6 @@ int main(void)
         cmocka_unit_test(what_is_delivered_again_on_resume_counts),
         cmocka_unit_test(a_slow_reader_is_out_for_what_it_was_put_into),
         cmocka_unit_test(random_lives_are_counted_as_a_model_counts_them),
-        cmocka_unit_test(a_rate_bounds_the_publishes_of_all_clients),
-        cmocka_unit_test(a_rate_does_not_bound_what_peers_send),
-        cmocka_unit_test(an_item_size_bounds_the_value),
-        cmocka_unit_test(subscriptions_of_all_clients_are_bounded_together),
-        cmocka_unit_test(a_stranger_takes_nothing_of_a_quota),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -235,6 +235,19 @@ test('a quota of the configuration holds at the node that has it, for its client
   await node.kill('SIGTERM');
 });
 
+test('the quota of a created cache holds on all nodes', async () => {
+  const put = (quota) => get(`${nodes[0].url}/v1/caches/limited`, { method: 'PUT', body: JSON.stringify(quota) });
+  const post = (node, length) => get(`${node.url}/topics/limited/t`, { method: 'POST', body: 'x'.repeat(length) });
+  const allSay = (status, length) => async () => (await Promise.all(nodes.slice(0, 3).map((node) => post(node, length))))
+    .every((answer) => answer.status === status);
+  assert.ok((await put({ item_len: 10 })).status < 300);
+  await until('it holds', DEADLINE_MS, allSay(429, 11));
+  assert.ok(await allSay(204, 10)());
+  assert.ok((await put({ item_len: 20 })).status < 300);
+  await until('the new one holds', DEADLINE_MS, allSay(204, 20));
+  assert.ok(await allSay(429, 21)());
+});
+
 test('who is gone is named, and its counts are missing', async () => {
   const before = await usageOf(nodes[0]);
   await nodes[2].kill();
