@@ -13,6 +13,7 @@
 #include "proto/token_id.h"
 #include "proto/v1key.h"
 #include "tests/ask.h"
+#include "tests/grpc_talk.h"
 
 enum {
     HOUR_S = 3600
@@ -285,6 +286,27 @@ static struct fake_conn *listen_resp(struct world *w, const char *command)
     return fake;
 }
 
+/* As gRPC, or as the web has it. */
+static struct fake_conn *listen_grpc(struct world *w, const char *type)
+{
+    const struct grpc_ask ask = {
+        .path = "/cache_client.pubsub.Pubsub/Subscribe",
+        .type = type,
+        .header = w->user,
+        .message = BYTES("\x0a\x04"
+                         "demo\x12\x01"
+                         "a")};
+    struct fake_conn *fake = fake_conn_new(&w->core);
+    struct buf body = {0};
+    struct http_request request = grpc_request(&ask, &body);
+
+    assert_int_equal(request_admit(fake->conn.client, &request), 0);
+    ask_door_of(fake, &request);
+    fake_flush(&w->core);
+    buf_fini(&body);
+    return fake;
+}
+
 /* Each door says it in its own words; nobody else hears of it. */
 static void revoking_ends_the_subscriptions_of_all_doors(void **state)
 {
@@ -294,11 +316,13 @@ static void revoking_ends_the_subscriptions_of_all_doors(void **state)
     struct fake_conn *native = listen_native(w);
     struct fake_conn *resp = listen_resp(w, "SUBSCRIBE a\r\n");
     struct fake_conn *globs = listen_resp(w, "PSUBSCRIBE *\r\n");
+    struct fake_conn *grpc = listen_grpc(w, "application/grpc");
+    struct fake_conn *web = listen_grpc(w, "application/grpc-web-text");
     struct fake_conn *other = ask_as(
         w, &(struct ask){"GET", "/topics/demo/a", w->ops, NULL, NULL});
 
     assert_int_equal(hub_subscribers(w->core.hub, BYTES("demo"), BYTES("a")),
-                     5);
+                     7);
     json_t *done = post(w, "/v1/tokens/revoke", w->ops, "{\"id\":\"of-user\"}",
                         200);
     assert_string_equal(text_of(done, "id"), "of-user");
@@ -312,10 +336,14 @@ static void revoking_ends_the_subscriptions_of_all_doors(void **state)
     assert_true(ask_out_has(globs, "-NOAUTH the token was revoked\r\n"));
     assert_int_equal(hub_subscribers(w->core.hub, BYTES("demo"), BYTES("a")),
                      1);
+    assert_int_equal(grpc_status_of(grpc), GRPC_UNAUTHENTICATED);
+    assert_true(grpc_trailers_have(grpc, "the token was revoked"));
+    assert_int_equal(grpc_status_of(web), GRPC_UNAUTHENTICATED);
     assert_int_equal(other->status, 0);
     assert_int_equal(w->core.stats.revocations, 1);
     json_decref(done);
-    struct fake_conn *const all[] = {sse, poll, native, resp, globs, other};
+    struct fake_conn *const all[] = {sse,   poll, native, resp,
+                                     globs, grpc, web,    other};
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         fake_conn_free(all[i]);
     }
