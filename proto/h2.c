@@ -7,10 +7,10 @@
 #include "proto/h2_private.h"
 
 enum {
-    CONN_WINDOW = 1 << 20, /* of all unfinished requests on their way */
-    SETTINGS_MAX = 32,     /* entries of a frame */
-    ACKS_MAX = 1000,       /* that wait to be written */
-    CONTINUATIONS_MAX = 4,
+    CONN_WINDOW = 1 << 20,   /* of all unfinished requests on their way */
+    SETTINGS_MAX = 32,       /* entries of a frame */
+    ACKS_MAX = 1000,         /* that wait to be written */
+    CONTINUATIONS_MAX = 100, /* a piece of one counts as one */
 };
 
 static int begin_session(struct h2 *h2);
@@ -342,8 +342,8 @@ static int make_session(struct h2 *h2, nghttp2_session_callbacks *callbacks,
     nghttp2_option_set_max_outbound_ack(option, ACKS_MAX);
     nghttp2_option_set_max_settings(option, SETTINGS_MAX);
     nghttp2_option_set_max_continuations(option, CONTINUATIONS_MAX);
-    nghttp2_option_set_stream_reset_rate_limit(option, H2_CREDIT_MAX,
-                                               H2_CREDIT_PER_SECOND);
+    /* By a clock of its own; resets are counted in h2_take.c. */
+    nghttp2_option_set_stream_reset_rate_limit(option, UINT64_MAX / 2, 1);
     return nghttp2_session_server_new2(&h2->session, callbacks, h2, option);
 }
 

@@ -11,9 +11,7 @@
 #include "proto/h2_head.h"
 
 enum {
-    /* What a peer may do that carries nothing, and how it gets that back. */
-    H2_CREDIT_MAX = 1000,
-    H2_CREDIT_PER_SECOND = 100,
+    H2_CREDIT_MAX = 1000, /* for what a peer does that carries nothing */
 };
 
 struct h2 {

@@ -5,6 +5,7 @@
 #include "proto/h2_private.h"
 
 enum {
+    CREDIT_PER_SECOND = 100,
     CREDIT_PER_DATA = 2, /* it answers a frame of use by window updates */
     DATA_OF_USE = 32,    /* bytes: one of less is no use */
     FRAME_COST = 1,
@@ -40,7 +41,7 @@ void h2_credit_data(struct h2 *h2, size_t len)
 
 static void give_credit_for_time(struct h2 *h2, uint64_t now_ms)
 {
-    uint64_t credit = (now_ms - h2->credit_ms) * H2_CREDIT_PER_SECOND / 1000;
+    uint64_t credit = (now_ms - h2->credit_ms) * CREDIT_PER_SECOND / 1000;
 
     if (credit > 0) {
         give_credit(h2, credit);

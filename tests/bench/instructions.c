@@ -28,6 +28,7 @@
 
 enum {
     SUBS_MAX = 100,
+    STREAMS = 25,
     VALUE_LEN = 64,
     WARM_TURNS = 20,
     OPEN_MS = 20000, /* of the clock that stands: for opening and joining */
@@ -36,7 +37,8 @@ enum {
 enum carrier_kind {
     RESP,
     WS,
-    SSE
+    SSE,
+    H2 /* SSE, STREAMS on a connection */
 };
 
 struct row {
@@ -66,6 +68,12 @@ static const struct row rows[] = {
      .subs = 100,
      .burst = 64,
      .turns = 30},
+    {.name = "h2-1-to-100", .door = H2, .subs = 100, .burst = 16, .turns = 60},
+    {.name = "h2-1-to-100-alone",
+     .door = H2,
+     .subs = 100,
+     .burst = 1,
+     .turns = 100},
     {.name = "across-1-to-1", .burst = 64, .turns = 100, .across = true},
     {.name = "across-1-to-1-alone", .burst = 1, .turns = 300, .across = true},
     {.name = "across-1-to-100",
@@ -85,6 +93,11 @@ static int subs[SUBS_MAX];
 static unsigned subs_of(const struct row *row)
 {
     return row->subs == 0 ? 1 : row->subs;
+}
+
+static unsigned conns_of(const struct row *row)
+{
+    return row->door == H2 ? row->subs / STREAMS : subs_of(row);
 }
 
 /* --- the loop --- */
@@ -197,6 +210,29 @@ static void upgrade(int fd)
     expect(fd, "welcome");
 }
 
+/* Windows as wide as they get, and the same request again and again: literals
+ * and indexes of the static table. */
+static void open_streams(int fd)
+{
+    static const struct bytes fields = BYTES(
+        "\x82\x86\x41\x09localhost\x44\x15/topics/default/bench"
+        "\x53\x11text/event-stream");
+    struct buf out = {.max = 4096};
+
+    buf_add_bytes(&out, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+                              "\0\0\6\4\0\0\0\0\0\0\4\x7f\xff\xff\xff"
+                              "\0\0\4\10\0\0\0\0\0\x7f\xff\0\0"));
+    for (unsigned i = 0; i < STREAMS; i++) {
+        const uint8_t head[] = {0, 0, (uint8_t)fields.len, 1, 5, 0,
+                                0, 0, (uint8_t)(2 * i + 1)};
+        buf_add(&out, head, sizeof head);
+        buf_add_bytes(&out, fields);
+    }
+    say(fd, buf_bytes(&out));
+    expect(fd, "id: ");
+    buf_fini(&out);
+}
+
 static void subscribe(int fd, enum carrier_kind door)
 {
     if (door == RESP) {
@@ -207,6 +243,8 @@ static void subscribe(int fd, enum carrier_kind door)
         say_message(fd, "{\"op\":\"subscribe\",\"id\":1,"
                         "\"cache\":\"default\",\"topic\":\"bench\"}");
         expect(fd, "subscribed");
+    } else if (door == H2) {
+        open_streams(fd);
     } else {
         say(fd, BYTES("GET /topics/default/bench HTTP/1.1\r\n"
                       "Host: localhost\r\nAccept: text/event-stream\r\n\r\n"));
@@ -259,7 +297,7 @@ static void open_world(const struct row *row)
         open_node("b", &nodes[0].cluster_addr);
     }
     wait_until(all_are_ready, NULL);
-    for (size_t i = 0; i < subs_of(row); i++) {
+    for (size_t i = 0; i < conns_of(row); i++) {
         subs[i] = client_new(&nodes[nodes_len - 1]);
         subscribe(subs[i], row->door);
     }
@@ -320,8 +358,10 @@ static void check_turn(const struct row *row)
         fputs("instructions: not all were answered\n", stderr);
         exit(1);
     }
-    for (size_t i = 0; i < subs_of(row) && !row->subscribes; i++) {
-        if (count_items(subs[i]) != row->burst) {
+    size_t each = row->burst * (subs_of(row) / conns_of(row));
+
+    for (size_t i = 0; i < conns_of(row) && !row->subscribes; i++) {
+        if (count_items(subs[i]) != each) {
             fputs("instructions: not all was delivered in its turn\n", stderr);
             exit(1);
         }
