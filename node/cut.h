@@ -8,6 +8,8 @@
  * published meanwhile. But such a client has seen nothing of its first stream,
  * so to go on where that began is exact: nothing lost, nothing twice.
  *
+ * A long-poll that was answered without items is such a cut, too.
+ *
  *   cut --leave--> mark, CUT_FOR_MS --find, any number of times--> forgotten
  *
  * A mark is found by who asks again for the same: identity, address, cache and

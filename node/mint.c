@@ -83,8 +83,9 @@ int mint_again(struct core *core, struct bytes key, struct bytes refresh,
 
 struct bytes mint_endpoint(const struct core *core, struct bytes authority)
 {
-    static const char *const names[] = {"token.", "control.", "cache.",
-                                        "web.cache.", "api.cache."};
+    static const char *const names[] = {
+        "token.",       "control.",   "cache.",    "web.token.",
+        "web.control.", "web.cache.", "api.cache."};
     struct bytes own = v1key_endpoint(bytes_str(core->endpoint));
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {

@@ -345,6 +345,7 @@ static void the_endpoint_is_that_of_the_node(void **state)
         {"", "token.eu.example:7400", "eu.example:7400"},
         {"", "control.eu.example", "eu.example"},
         {"", "web.cache.eu.example", "eu.example"},
+        {"", "web.token.eu.example:7400", "eu.example:7400"},
         {"", "127.0.0.1:7400", "127.0.0.1:7400"},
         {"", "token.", ""},
         {"", "", ""},
