@@ -291,8 +291,8 @@ static void measures_from_when_an_item_was_due(void **state)
     f->next[1] = 2;
     add(f, 1, 1, 2);
     assert_int_equal(take(f, &other), f->in.len);
-    assert_int_equal(f->scan.latency.count, 1);
-    assert_int_equal(f->scan.latency.max_ns, 70);
+    assert_int_equal(f->scan.latency.all.count, 1);
+    assert_int_equal(f->scan.latency.all.max, 70);
     end(f);
 }
 

@@ -52,7 +52,7 @@ struct churn {
     uint64_t published;
     uint64_t moved_ns; /* something was acknowledged or came */
     uint64_t moved;
-    struct bench_histogram latency; /* of acknowledgements */
+    struct bench_latency latency; /* of acknowledgements */
 };
 
 /* --- asking --- */
@@ -140,7 +140,7 @@ static void on_read(void *data, struct bench_conn *conn)
         touch(c, churner);
         churner->acknowledged++;
         c->acknowledged++;
-        bench_histogram_add(&c->latency, now_ns - churner->due_ns);
+        bench_latency_add(&c->latency, now_ns - churner->due_ns);
         if (c->options->topics == 0) {
             go_on(c, churner);
         }
@@ -385,7 +385,7 @@ static int measure(struct churn *c, struct bench_report *report)
     if (o->topics == 0 && o->warmup_ns > 0) {
         exit_code = run_phase(c, "warming up", o->warmup_ns);
     }
-    c->latency = (struct bench_histogram){0};
+    c->latency = (struct bench_latency){0};
     from = counts_of(c);
     if (exit_code == CLI_OK) {
         exit_code = bench_cost_read(o, &costs[0]);

@@ -470,7 +470,7 @@ static int measure(struct flow *f, struct bench_report *report)
     if (exit_code == CLI_OK) {
         exit_code = run_phase(f, "warming up", o->warmup_ns, &warm_up);
     }
-    f->net.scan.latency = (struct bench_histogram){0};
+    f->net.scan.latency = (struct bench_latency){0};
     if (exit_code == CLI_OK) {
         exit_code = bench_cost_read(o, &costs[0]);
     }

@@ -62,12 +62,12 @@ void bench_report_init(struct bench_report *report)
 }
 
 void bench_report_latency(struct bench_report *report,
-                          const struct bench_histogram *histogram)
+                          const struct bench_latency *latency)
 {
-    report->p50_us = (double)bench_histogram_at(histogram, 500) / 1000;
-    report->p99_us = (double)bench_histogram_at(histogram, 990) / 1000;
-    report->p999_us = (double)bench_histogram_at(histogram, 999) / 1000;
-    report->max_us = (double)histogram->max_ns / 1000;
+    report->p50_us = (double)bench_latency_at(latency, 500) / 1000;
+    report->p99_us = (double)bench_latency_at(latency, 990) / 1000;
+    report->p999_us = (double)bench_latency_at(latency, 999) / 1000;
+    report->max_us = (double)latency->all.max / 1000;
 }
 
 static double value_of(const struct bench_report *report, const struct row *row)

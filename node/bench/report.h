@@ -33,7 +33,7 @@ struct bench_report {
 
 void bench_report_init(struct bench_report *report);
 void bench_report_latency(struct bench_report *report,
-                          const struct bench_histogram *histogram);
+                          const struct bench_latency *latency);
 
 /* Prints it. Returns the exit code: CLI_REFUSED when items were lost, doubled
  * or out of order, or the server counted otherwise. */

@@ -190,8 +190,8 @@ static void take_latency(struct bench_scan *scan, uint32_t stream,
     }
     uint64_t due_ns = s->start_ns +
                       (number - s->first) * UINT64_C(1000000000) / s->rate;
-    bench_histogram_add(&scan->latency,
-                        scan->now_ns > due_ns ? scan->now_ns - due_ns : 0);
+    bench_latency_add(&scan->latency,
+                      scan->now_ns > due_ns ? scan->now_ns - due_ns : 0);
 }
 
 static inline bool is_topic(const struct bench_layout *layout,

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "node/bench/histogram.h"
+#include "node/bench/latency.h"
 #include "proto/bytes.h"
 
 enum {
@@ -79,7 +79,7 @@ struct bench_scan {
 
     struct bench_schedule schedule; /* rate 0: a closed loop */
     uint64_t now_ns;                /* of what is scanned */
-    struct bench_histogram latency;
+    struct bench_latency latency;
 };
 
 void bench_scan_fini(struct bench_scan *scan);
