@@ -12,8 +12,8 @@
  * A refusal names the grant that is missing, since nobody can guess which:
  * auth_missing().
  *
- * `struct identity` is shared by the clients that logged in with the same
- * token and is immutable. Loop thread only.
+ * `struct identity` is what a login made of a token. It never changes, but for
+ * `revoked` (node/revoked.h). Loop thread only.
  *
  * Source: DESIGN 7; ADVERSARIAL H, I.
  */

@@ -36,7 +36,9 @@ int revoked_add(struct core *core, struct bytes id, uint64_t until_s)
         is_revoked(core, id)) {
         return 0;
     }
-    return cluster_set(core->cluster, &reg, core->wall_ms);
+    return core->cluster == NULL
+               ? ERR_NOT_READY
+               : cluster_set(core->cluster, &reg, core->wall_ms);
 }
 
 void revoked_arrived(struct core *core, struct bytes id)

@@ -5,9 +5,11 @@
  */
 #include "tests/fuzz/fuzz.h"
 
+#include "proto/claims.h"
 #include "proto/err.h"
 #include "proto/grpc.h"
 #include "proto/momento_control.h"
+#include "proto/momento_grants.h"
 #include "proto/momento_pubsub.h"
 #include "proto/momento_token.h"
 
@@ -83,6 +85,10 @@ static void check_permissions(const struct momento_permissions *permissions)
         assert(!p->all_caches || p->cache.len == 0);
         assert(!p->all || p->name.len == 0);
     }
+    struct token token = {.expires_at = 1};
+    int err = momento_grants(permissions, &token);
+    assert(err == 0 || err == ERR_ARGUMENT || err == ERR_DENIED);
+    assert(err != 0 || claims_are_valid(&token));
 }
 
 static void check_messages(struct bytes in)
