@@ -28,7 +28,6 @@
 
 enum {
     SUBS_MAX = 100,
-    STREAMS = 25,
     VALUE_LEN = 64,
     WARM_TURNS = 20,
     OPEN_MS = 20000, /* of the clock that stands: for opening and joining */
@@ -38,13 +37,15 @@ enum carrier_kind {
     RESP,
     WS,
     SSE,
-    H2 /* SSE, STREAMS on a connection */
+    H2, /* SSE over HTTP/2 */
+    GRPC
 };
 
 struct row {
     const char *name;
     enum carrier_kind door;
-    unsigned subs; /* 0: one */
+    unsigned subs;    /* 0: one */
+    unsigned streams; /* of them on a connection; 0: one */
     unsigned burst;
     unsigned turns;  /* counted */
     bool across;     /* published on A, subscribed on B */
@@ -68,10 +69,40 @@ static const struct row rows[] = {
      .subs = 100,
      .burst = 64,
      .turns = 30},
-    {.name = "h2-1-to-100", .door = H2, .subs = 100, .burst = 16, .turns = 60},
+    {.name = "h2-1-to-100",
+     .door = H2,
+     .subs = 100,
+     .streams = 25,
+     .burst = 16,
+     .turns = 60},
     {.name = "h2-1-to-100-alone",
      .door = H2,
      .subs = 100,
+     .streams = 25,
+     .burst = 1,
+     .turns = 100},
+    {.name = "grpc-1-to-1", .door = GRPC, .burst = 64, .turns = 100},
+    {.name = "grpc-1-to-1-alone", .door = GRPC, .burst = 1, .turns = 500},
+    {.name = "grpc-1-to-100",
+     .door = GRPC,
+     .subs = 100,
+     .burst = 64,
+     .turns = 30},
+    {.name = "grpc-1-to-100-alone",
+     .door = GRPC,
+     .subs = 100,
+     .burst = 1,
+     .turns = 100},
+    {.name = "grpc-1-to-4x25",
+     .door = GRPC,
+     .subs = 100,
+     .streams = 25,
+     .burst = 64,
+     .turns = 30},
+    {.name = "grpc-1-to-4x25-alone",
+     .door = GRPC,
+     .subs = 100,
+     .streams = 25,
      .burst = 1,
      .turns = 100},
     {.name = "across-1-to-1", .burst = 64, .turns = 100, .across = true},
@@ -95,9 +126,14 @@ static unsigned subs_of(const struct row *row)
     return row->subs == 0 ? 1 : row->subs;
 }
 
+static unsigned streams_of(const struct row *row)
+{
+    return row->streams == 0 ? 1 : row->streams;
+}
+
 static unsigned conns_of(const struct row *row)
 {
-    return row->door == H2 ? row->subs / STREAMS : subs_of(row);
+    return subs_of(row) / streams_of(row);
 }
 
 /* --- the loop --- */
@@ -210,31 +246,52 @@ static void upgrade(int fd)
     expect(fd, "welcome");
 }
 
+static void add_h2_frame(struct buf *out, uint8_t type, uint8_t flags,
+                         uint32_t stream, struct bytes payload)
+{
+    const uint8_t head[] = {0, 0, (uint8_t)payload.len, type, flags, 0,
+                            0, 0, (uint8_t)stream};
+
+    buf_add(out, head, sizeof head);
+    buf_add_bytes(out, payload);
+}
+
 /* Windows as wide as they get, and the same request again and again: literals
  * and indexes of the static table. */
-static void open_streams(int fd)
+static void open_streams(int fd, const struct row *row)
 {
-    static const struct bytes fields = BYTES(
+    static const struct bytes sse = BYTES(
         "\x82\x86\x41\x09localhost\x44\x15/topics/default/bench"
         "\x53\x11text/event-stream");
-    struct buf out = {.max = 4096};
+    static const struct bytes grpc = BYTES(
+        "\x83\x86\x41\x09localhost"
+        "\x44\x25/cache_client.pubsub.Pubsub/Subscribe"
+        "\x5f\x10"
+        "application/grpc");
+    static const struct bytes message = BYTES("\0\0\0\0\x10\x0a\x07"
+                                              "default\x12\x05"
+                                              "bench");
+    bool is_grpc = row->door == GRPC;
+    struct buf out = {.max = 8192};
 
-    buf_add_bytes(&out, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-                              "\0\0\6\4\0\0\0\0\0\0\4\x7f\xff\xff\xff"
-                              "\0\0\4\10\0\0\0\0\0\x7f\xff\0\0"));
-    for (unsigned i = 0; i < STREAMS; i++) {
-        const uint8_t head[] = {0, 0, (uint8_t)fields.len, 1, 5, 0,
-                                0, 0, (uint8_t)(2 * i + 1)};
-        buf_add(&out, head, sizeof head);
-        buf_add_bytes(&out, fields);
+    buf_add_bytes(&out, BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    add_h2_frame(&out, 4, 0, 0, BYTES("\0\4\x7f\xff\xff\xff"));
+    add_h2_frame(&out, 8, 0, 0, BYTES("\x7f\xff\0\0"));
+    for (unsigned i = 0; i < streams_of(row); i++) {
+        add_h2_frame(&out, 1, is_grpc ? 4 : 5, 2 * i + 1, is_grpc ? grpc : sse);
+        if (is_grpc) {
+            add_h2_frame(&out, 0, 1, 2 * i + 1, message);
+        }
     }
     say(fd, buf_bytes(&out));
-    expect(fd, "id: ");
+    expect(fd, is_grpc ? "\x1a" : "id: "); /* a heartbeat */
     buf_fini(&out);
 }
 
-static void subscribe(int fd, enum carrier_kind door)
+static void subscribe(int fd, const struct row *row)
 {
+    enum carrier_kind door = row->door;
+
     if (door == RESP) {
         say(fd, BYTES("SUBSCRIBE bench\r\n"));
         expect(fd, "subscribe");
@@ -243,8 +300,8 @@ static void subscribe(int fd, enum carrier_kind door)
         say_message(fd, "{\"op\":\"subscribe\",\"id\":1,"
                         "\"cache\":\"default\",\"topic\":\"bench\"}");
         expect(fd, "subscribed");
-    } else if (door == H2) {
-        open_streams(fd);
+    } else if (door == H2 || door == GRPC) {
+        open_streams(fd, row);
     } else {
         say(fd, BYTES("GET /topics/default/bench HTTP/1.1\r\n"
                       "Host: localhost\r\nAccept: text/event-stream\r\n\r\n"));
@@ -299,7 +356,7 @@ static void open_world(const struct row *row)
     wait_until(all_are_ready, NULL);
     for (size_t i = 0; i < conns_of(row); i++) {
         subs[i] = client_new(&nodes[nodes_len - 1]);
-        subscribe(subs[i], row->door);
+        subscribe(subs[i], row);
     }
     publisher = client_new(&nodes[0]);
     if (row->by_door) {
@@ -312,7 +369,7 @@ static void open_world(const struct row *row)
 
 /* --- turns --- */
 
-/* One item, with an '@' in it and nowhere else. */
+/* One item, with "@1" in it and nowhere else. */
 static void add_item(struct buf *out, const struct row *row)
 {
     static const char value[VALUE_LEN + 1] =
@@ -320,8 +377,8 @@ static void add_item(struct buf *out, const struct row *row)
     char text[256];
 
     if (row->subscribes) {
-        buf_add_str(out, "*2\r\n$9\r\nSUBSCRIBE\r\n$5\r\n@here\r\n"
-                         "*2\r\n$11\r\nUNSUBSCRIBE\r\n$5\r\n@here\r\n");
+        buf_add_str(out, "*2\r\n$9\r\nSUBSCRIBE\r\n$5\r\n@1her\r\n"
+                         "*2\r\n$11\r\nUNSUBSCRIBE\r\n$5\r\n@1her\r\n");
     } else if (row->by_door) {
         snprintf(text, sizeof text,
                  "{\"op\":\"publish\",\"cache\":\"default\","
@@ -342,8 +399,8 @@ static size_t count_items(int fd)
     size_t len = hear(fd, got, sizeof got);
     size_t items = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        items += got[i] == '@';
+    for (size_t i = 0; i + 1 < len; i++) {
+        items += got[i] == '@' && got[i + 1] == '1';
     }
     return items;
 }
@@ -358,7 +415,7 @@ static void check_turn(const struct row *row)
         fputs("instructions: not all were answered\n", stderr);
         exit(1);
     }
-    size_t each = row->burst * (subs_of(row) / conns_of(row));
+    size_t each = (size_t)row->burst * streams_of(row);
 
     for (size_t i = 0; i < conns_of(row) && !row->subscribes; i++) {
         if (count_items(subs[i]) != each) {
