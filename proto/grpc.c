@@ -230,3 +230,23 @@ const char *grpc_err(int err)
     }
     return NULL;
 }
+
+const char *grpc_hint(int err)
+{
+    static const struct {
+        int err;
+        const char *hint;
+    } hints[] = {
+        {ERR_TOO_BIG, "item size"},
+        {ERR_QUOTA_RATE, "operations"},
+        {ERR_QUOTA_SUBS, "subscribers"},
+        {ERR_HEAD_TOO_BIG, "request limit"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(hints); i++) {
+        if (hints[i].err == err) {
+            return hints[i].hint;
+        }
+    }
+    return NULL;
+}

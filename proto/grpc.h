@@ -81,5 +81,9 @@ void grpc_add_message(struct buf *out, struct bytes text);
  * `err` to tell limits apart; NULL: no such trailer. Any value is accepted. */
 enum grpc_status grpc_status(int err);
 const char *grpc_err(int err);
+/* The same for the SDK for Node, which (1.118) asks the words of the message
+ * before it has looked at the trailer; NULL: they are in the error's text, or
+ * there are none. */
+const char *grpc_hint(int err);
 
 #endif

@@ -224,6 +224,27 @@ static void each_error_has_a_status_and_limits_say_which(void **state)
     }
 }
 
+/* Each limit by a word of its own: in the hint, or in the error's own text. */
+static void a_limit_is_told_by_a_word_of_the_message(void **state)
+{
+    static const struct {
+        int err;
+        const char *word;
+    } cases[] = {
+        {ERR_TOO_BIG, "item size"},          {ERR_QUOTA_ITEM, "item size"},
+        {ERR_QUOTA_RATE, "operations"},      {ERR_QUOTA_SUBS, "subscribers"},
+        {ERR_HEAD_TOO_BIG, "request limit"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *hint = grpc_hint(cases[i].err);
+        const char *said = hint != NULL ? hint : err_text(cases[i].err);
+        assert_non_null(strstr(said, cases[i].word));
+    }
+    assert_null(grpc_hint(ERR_DENIED));
+    assert_null(grpc_hint(1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +257,7 @@ int main(void)
         cmocka_unit_test(a_timeout_is_rounded_up_to_milliseconds),
         cmocka_unit_test(a_message_is_percent_encoded),
         cmocka_unit_test(each_error_has_a_status_and_limits_say_which),
+        cmocka_unit_test(a_limit_is_told_by_a_word_of_the_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -305,8 +305,14 @@ static void fail(struct client *client, struct grpc *grpc,
 static void fail_for(struct client *client, struct grpc *grpc, int err)
 {
     struct buf text = {0};
+    const char *hint = grpc_hint(err);
 
     auth_add_text(&client->core->auth, err, &text);
+    if (hint != NULL) {
+        buf_add_str(&text, " (");
+        buf_add_str(&text, hint);
+        buf_add_u8(&text, ')');
+    }
     fail(client, grpc, grpc_status(err), buf_bytes(&text), grpc_err(err));
     buf_fini(&text);
 }

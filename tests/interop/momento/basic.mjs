@@ -105,7 +105,7 @@ export function basicCases([eu, us]) {
       await reader.has(1); // two of them at once are more than may wait for a reader
       await publish(topics, 'demo', topic, new Uint8Array(1 << 20));
       await reader.has(2);
-      await refused('LIMIT_EXCEEDED_ERROR', () => publish(topics, 'demo', topic, `${largest}x`));
+      await refused('LIMIT_EXCEEDED_ERROR', () => publish(topics, 'demo', topic, `${largest}x`), /^publish: \S+ Item size/);
       await publish(topics, 'demo', topic, 'after');
       await reader.has(3);
       assert.deepEqual(reader.items.map((item) => item.value.length), [1 << 20, 1 << 20, 5]);

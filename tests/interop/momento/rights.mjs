@@ -121,6 +121,23 @@ export function rightsCases({ nodes: [near, far], keys, mint }) {
       assert.deepEqual(reader.errors, ['NOT_FOUND_ERROR']);
       await refused('NOT_FOUND_ERROR', () => publish(client, name, 't', 'x'));
     },
+    'quotas: each has the SDK\'s own words, and HTTP 429': async (later) => {
+      const name = `small-${process.pid}`;
+      const create = await run(['cache', 'create', name, 'publish_rate=2', 'item_len=10', 'subs=1'],
+        { url: near.url, env: { STARLING_TOKEN: keys.admin } });
+      assert.equal(create.code, 0, create.stderr);
+      const client = topics(later, keys.all);
+      await refused('LIMIT_EXCEEDED_ERROR', () => publish(client, name, 't', 'x'.repeat(11)), /Item size/);
+      later(await Reader.open(client, name, 't'));
+      await refused('LIMIT_EXCEEDED_ERROR', () => Reader.open(client, name, 't2'), /Topic subscriptions/);
+      const burst = await Promise.allSettled(Array.from({ length: 10 }, () => publish(client, name, 't', 'x')));
+      const late = burst.filter((one) => one.status === 'rejected');
+      assert.ok(late.length > 0 && late.length < 10, `${late.length} refused`);
+      for (const { reason } of late) await refused('LIMIT_EXCEEDED_ERROR', () => Promise.reject(reason), /Request rate/);
+      const answer = await fetch(`${near.url}/topics/${name}/t`, { method: 'POST', body: 'x'.repeat(11), headers: { Authorization: keys.all } });
+      assert.equal(answer.status, 429);
+      assert.match((await answer.json()).message, /\w/);
+    },
     'a data token neither creates nor deletes caches': async (later) => {
       const { client: caches } = later(await cacheClient(credentials(near.port, keys.demo)));
       assert.equal((await caches.createCache('mine')).errorCode(), 'PERMISSION_ERROR');

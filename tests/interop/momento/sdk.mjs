@@ -96,10 +96,11 @@ export function success(answer) {
   return answer;
 }
 
-// That the SDK says no, by its own code.
-export async function refused(code, doing) {
+// That the SDK says no, by its own code and in words like these.
+export async function refused(code, doing, words = /./) {
   await assert.rejects(doing, (error) => {
     assert.equal(error.code, code, error.message);
+    assert.match(error.message, words);
     return true;
   });
 }
