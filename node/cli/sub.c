@@ -113,7 +113,9 @@ static int print_item(struct subscribing *s, json_t *message)
         }
         value = buf_bytes(&s->data);
     }
-    (void)fwrite(value.p, 1, value.len, stdout);
+    if (value.len > 0) {
+        (void)fwrite(value.p, 1, value.len, stdout);
+    }
     (void)fputc('\n', stdout);
     return ferror(stdout) ? ERR_IO : 0;
 }
