@@ -22,9 +22,7 @@
 #include "proto/err.h"
 
 enum {
-    /* Of the conn's queue, in bytes and in bytes that it keeps alive. */
-    QUEUED_MAX = 64 << 10,
-    PINNED_MAX = 256 << 10,
+    QUEUED_MAX = 64 << 10, /* of the conn's queue */
     IN_MAX = 64 << 10, /* of what was read, while nothing is taken */
     LINGER_MS = 2000,  /* for the last words of all requests */
 };
@@ -127,7 +125,8 @@ static bool is_full(void *owner)
     const struct h2_conn *h2c = owner;
     const struct outq *out = &h2c->conn->client->out;
 
-    return out->queued >= QUEUED_MAX || out->pinned >= PINNED_MAX;
+    return out->queued >= QUEUED_MAX ||
+           out->pinned > limits_out_hard(&h2c->conn->core->limits);
 }
 
 static int on_frames(void *owner, struct bytes frames)

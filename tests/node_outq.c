@@ -220,6 +220,44 @@ static void dropping_keeps_replies_corks_and_the_begun_run(void **state)
     chunk_pool_fini(&pool);
 }
 
+/* Short pieces side by side, with what was there; a long one as it lies. */
+static void moved_bytes_are_replies_of_another_queue(void **state)
+{
+    static const uint8_t lots[3000] = {1, 2, 3};
+    struct chunk_pool pool = {0};
+    struct outq from = {0};
+    struct outq to = {0};
+    struct buf joined = {0};
+    (void)state;
+
+    struct chunk *chunk = chunk_of(&pool, "onetwo");
+    struct chunk *large = chunk_new(&pool, sizeof lots);
+    assert_non_null(large);
+    memcpy(large->p, lots, sizeof lots);
+    large->len = sizeof lots;
+    assert_int_equal(outq_add(&from, &pool, chunk, 0, 6, 1), 0);
+    assert_int_equal(outq_add(&from, &pool, large, 0, sizeof lots, 2), 0);
+    assert_int_equal(outq_write(&to, &pool, BYTES("head ")), 0);
+    assert_int_equal(outq_move(&from, &to, &pool, 3), 0);
+    assert_bytes(writable(&to, &joined), "head one");
+    assert_int_equal(to.len, 1);
+    assert_true(from.head_begun); /* what is left of an item stays */
+    assert_int_equal(outq_move(&from, &to, &pool, 3 + 1500), 0);
+    assert_int_equal(to.queued, 5 + 6 + 1500);
+    assert_int_equal(large->refs, 3); /* ours, and one of each queue */
+    assert_int_equal(outq_move(&from, &to, &pool, 1500), 0);
+    assert_true(outq_is_empty(&from));
+    assert_memory_equal(writable(&to, &joined).p + 11, lots, sizeof lots);
+    outq_check(&from);
+    outq_check(&to);
+    chunk_unref(&pool, chunk);
+    chunk_unref(&pool, large);
+    outq_fini(&to, &pool);
+    assert_int_equal(pool.bytes, 0);
+    buf_fini(&joined);
+    chunk_pool_fini(&pool);
+}
+
 static void a_queue_of_items_alone_is_empty_after_a_drop(void **state)
 {
     struct chunk_pool pool = {0};
@@ -519,6 +557,7 @@ int main(void)
         cmocka_unit_test(a_reply_never_writes_into_a_chunk_of_others),
         cmocka_unit_test(nothing_behind_a_cork_is_written),
         cmocka_unit_test(dropping_keeps_replies_corks_and_the_begun_run),
+        cmocka_unit_test(moved_bytes_are_replies_of_another_queue),
         cmocka_unit_test(a_queue_of_items_alone_is_empty_after_a_drop),
         cmocka_unit_test(no_memory_leaves_a_queue_as_it_was),
         cmocka_unit_test(any_use_agrees_with_a_naive_queue),
