@@ -62,6 +62,23 @@ static void a_whole_answer_is_a_head_and_its_body(void **state)
     assert_int_equal(core.stats.streams_opened, 1);
 }
 
+/* Its door has done its part, whether its reader has or not. */
+static void a_door_is_left_when_it_has_answered(void **state)
+{
+    (void)state;
+
+    h2_say_setting(&words, 4, 0);
+    get(1, "/now");
+    say();
+    assert_false(heard("DATA"));
+    assert_int_equal(table_seen.closed, 1);
+    assert_int_equal(core.stats.streams, 1);
+    h2_say_u32(&words, T_WINDOW, 1, 100);
+    say();
+    assert_true(heard("DATA 1 end now GET \n"));
+    assert_int_equal(core.stats.streams, 0);
+}
+
 static void a_later_answer_delays_no_other(void **state)
 {
     (void)state;
@@ -376,26 +393,50 @@ static void streams_take_turns(void **state)
     assert_int_equal(ear.data, 6 + 6 + 50001 + 5);
 }
 
+static void far_too_much_for_a_stream_ends_it_at_once(void **state)
+{
+    static uint8_t many[700000];
+    (void)state;
+
+    greet();
+    get(1, "/stream");
+    say();
+    struct client *first = table_seen.later;
+    get(3, "/stream");
+    say();
+    client_write(first, bytes_of(many, sizeof many));
+    client_write(first, bytes_of(many, sizeof many));
+    flush();
+    assert_int_equal(table_seen.errors, 1);
+    assert_int_equal(table_seen.last_error, ERR_SLOW);
+    client_write(table_seen.later, BYTES("on"));
+    flush();
+    assert_int_equal(core.stats.slow_clients, 1);
+    assert_false(fake->finishing);
+}
+
 /* What the socket does not take waits with the stream, where its bounds are. */
 static void output_waits_with_its_stream(void **state)
 {
-    static uint8_t many[400000];
+    static uint8_t some[1000];
     (void)state;
 
-    memset(many, 'a', sizeof many);
+    memset(some, 'a', sizeof some);
     h2_say_setting(&words, 4, 1 << 30);
     h2_say_u32(&words, T_WINDOW, 0, 1 << 30);
     greet();
     get(1, "/stream");
     say();
     fake->window = 1000;
-    client_write(table_seen.later, bytes_of(many, sizeof many));
+    for (int i = 0; i < 400; i++) {
+        client_write(table_seen.later, bytes_of(some, sizeof some));
+    }
     flush();
     assert_true(fake->conn.client->out.queued < 100000);
     assert_true(table_seen.later->out.queued > 290000);
     fake->window = SIZE_MAX;
     flush();
-    assert_int_equal(ear.data, 6 + sizeof many);
+    assert_int_equal(ear.data, 6 + 400 * sizeof some);
     assert_int_equal(core.chunks.bytes, 0);
 }
 
@@ -428,6 +469,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(requests_are_answered_however_they_are_cut),
         TEST(a_whole_answer_is_a_head_and_its_body),
+        TEST(a_door_is_left_when_it_has_answered),
         TEST(a_later_answer_delays_no_other),
         TEST(answers_without_a_body_are_one_frame),
         TEST(a_stream_ends_with_its_trailers),
@@ -442,6 +484,7 @@ int main(void)
         TEST(a_peer_that_goes_away_has_cut_its_streams),
         TEST(a_closed_window_delays_no_other_stream),
         TEST(streams_take_turns),
+        TEST(far_too_much_for_a_stream_ends_it_at_once),
         TEST(output_waits_with_its_stream),
         TEST(a_reader_that_opens_no_window_is_slow),
     };
