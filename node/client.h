@@ -200,8 +200,9 @@ void client_deadline(struct client *client, uint64_t at_ms);
 /* The barrier rose, or gave up: releases what waited for <= version. */
 void clients_release(struct core *core, enum cluster_scope scope,
                      uint64_t version, bool partial);
-/* The token of that id was revoked: what its clients are subscribed to ends. */
-void clients_revoke(struct core *core, struct bytes id);
+/* Tokens were revoked (auth_revoked()): what their clients are subscribed to
+ * ends. */
+void clients_revoke(struct core *core);
 /* What a publish finds is looked for anew. */
 void clients_forget_aims(struct core *core);
 /* Ends all subscriptions in a cache that was deleted, by ERR_NO_CACHE; NULL: in

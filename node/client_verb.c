@@ -131,17 +131,17 @@ void clients_end_cache(struct core *core, const struct bytes *cache)
     }
 }
 
-void clients_revoke(struct core *core, struct bytes id)
+void clients_revoke(struct core *core)
 {
     struct client *next;
 
     for (struct client *client = core->clients; client != NULL; client = next) {
         next = client->next;
-        if (!bytes_eq(client->who->token.id, id)) {
-            continue;
+        if (!client->who->revoked &&
+            auth_revoked(&core->auth, client->who->token.id)) {
+            client->who->revoked = true;
+            client_recheck(client);
         }
-        client->who->revoked = true;
-        client_recheck(client);
     }
 }
 

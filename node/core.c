@@ -4,7 +4,6 @@
 #include <assert.h>
 
 #include "node/client.h"
-#include "node/revoked.h"
 #include "proto/err.h"
 
 static void copy_text(char *to, size_t cap, const char *from)

@@ -20,6 +20,7 @@
 #include "node/log.h"
 #include "node/meter.h"
 #include "node/outq.h"
+#include "node/revoked.h"
 #include "node/stats.h"
 #include "proto/hash.h"
 
@@ -62,6 +63,7 @@ struct core {
     bool draining;
     bool require_tls; /* who speaks plainly must be on this host */
 
+    struct revoked revoked; /* who has to go because its token was */
     struct client *clients; /* all, newest first */
     struct client *dirty;   /* to flush at the end of the turn */
     struct conn *pumping;   /* of many clients: flushed after all of them */

@@ -162,7 +162,7 @@ static void take_register(struct node *node, const struct cluster_register *reg)
     if (reg->kind == CLUSTER_REGISTER_CACHE) {
         caches_changed(&node->core, reg);
     } else if (reg->kind == CLUSTER_REGISTER_REVOKED) {
-        revoked_arrived(&node->core, reg->key);
+        revoked_arrived(&node->core);
     }
 }
 

@@ -6,6 +6,10 @@
 #include "proto/token.h"
 #include "proto/topic.h"
 
+enum {
+    WALK_MS = 250
+};
+
 static bool is_revoked(const void *data, struct bytes id)
 {
     const struct core *core = data;
@@ -15,10 +19,21 @@ static bool is_revoked(const void *data, struct bytes id)
            cluster_get(core->cluster, CLUSTER_REGISTER_REVOKED, id, &reg);
 }
 
+static void on_due(struct deadline *due, uint64_t now_ms)
+{
+    struct core *core = (struct core *)(void *)((char *)due -
+                                                offsetof(struct core,
+                                                         revoked.due));
+
+    core->revoked.next_ms = now_ms + WALK_MS;
+    clients_revoke(core);
+}
+
 void revoked_init(struct core *core)
 {
     core->auth.is_revoked = is_revoked;
     core->auth.revocations = core;
+    core->revoked.due.on_due = on_due;
 }
 
 int revoked_add(struct core *core, struct bytes id, uint64_t until_s)
@@ -41,8 +56,15 @@ int revoked_add(struct core *core, struct bytes id, uint64_t until_s)
                : cluster_set(core->cluster, &reg, core->wall_ms);
 }
 
-void revoked_arrived(struct core *core, struct bytes id)
+void revoked_arrived(struct core *core)
 {
+    struct revoked *revoked = &core->revoked;
+    uint64_t at_ms = core->now_ms > revoked->next_ms ? core->now_ms
+                                                     : revoked->next_ms;
+
     core->stats.revocations++;
-    clients_revoke(core, id);
+    if (revoked->due.slot == 0 &&
+        deadline_set(&core->deadlines, &revoked->due, at_ms) != 0) {
+        clients_revoke(core);
+    }
 }

@@ -6,7 +6,9 @@
  * id of the token, as long as a token of that id can live. Logins ask for it
  * (auth_read()); when one arrives, whoever logged in with that token is
  * revoked: its subscriptions end in the words of its door, and nothing that it
- * asks for is allowed any more.
+ * asks for is allowed any more. That is one walk over all clients for all that
+ * arrived, at once or 250 ms after the last one: however many are revoked, it
+ * takes no more than a part of the node's time.
  *
  * Nodes keep nothing on disk: a node that starts learns the revocations from
  * the others; a cluster that was stopped as a whole has none.
@@ -17,9 +19,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/deadline.h"
 #include "proto/bytes.h"
 
 struct core;
+
+struct revoked {
+    struct deadline due; /* the walk */
+    uint64_t next_ms;    /* not sooner */
+};
 
 /* Logins ask for revocations from now on. */
 void revoked_init(struct core *core);
@@ -30,6 +38,6 @@ void revoked_init(struct core *core);
 int revoked_add(struct core *core, struct bytes id, uint64_t until_s);
 
 /* One became known (CLUSTER_REGISTER). */
-void revoked_arrived(struct core *core, struct bytes id);
+void revoked_arrived(struct core *core);
 
 #endif

@@ -93,10 +93,10 @@ static void drain(struct world *w)
 
     while (cluster_next(w->cluster, &effect)) {
         if (effect.type == CLUSTER_REGISTER) {
-            revoked_arrived(&w->core, effect.reg->key);
+            revoked_arrived(&w->core);
         }
     }
-    fake_flush(&w->core);
+    fake_wait(&w->core, 0);
 }
 
 static struct fake_conn *ask_as(struct world *w, const struct ask *ask)
@@ -349,6 +349,22 @@ static void revoking_ends_the_subscriptions_of_all_doors(void **state)
     }
 }
 
+/* Many at once are one walk over the clients, and nobody waits for a second. */
+static void what_follows_waits_for_the_next_walk(void **state)
+{
+    struct world *w = *state;
+    struct fake_conn *sse = listen(w, "Accept: text/event-stream");
+
+    post_is(w, "/v1/tokens/revoke", w->ops, "{\"id\":\"somebody\"}", 200);
+    post_is(w, "/v1/tokens/revoke", w->ops, "{\"id\":\"of-user\"}", 200);
+    assert_false(sse->finishing);
+    fake_wait(&w->core, 249);
+    assert_false(sse->finishing);
+    fake_wait(&w->core, 1);
+    assert_true(sse->finishing);
+    fake_conn_free(sse);
+}
+
 /* What it published to last is remembered; that it may is not. */
 static void who_is_revoked_publishes_nothing_and_may_not_come_back(void **state)
 {
@@ -440,6 +456,7 @@ int main(void)
         TEST(what_is_not_granted_or_not_understood),
         TEST(without_keys_there_are_no_tokens),
         TEST(revoking_ends_the_subscriptions_of_all_doors),
+        TEST(what_follows_waits_for_the_next_walk),
         TEST(who_is_revoked_publishes_nothing_and_may_not_come_back),
         TEST(a_token_is_revoked_by_itself_once_and_for_as_long),
         TEST(what_cannot_be_revoked),
