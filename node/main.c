@@ -55,7 +55,8 @@ static int usage(FILE *to)
     fputs("  starling help | version\n\n"
           "Client commands talk to --url URL, STARLING_URL, or "
           "http://127.0.0.1:7400;\nSTARLING_TOKEN is the token; --region "
-          "NAME|nearest chooses an endpoint.\n",
+          "NAME|nearest chooses an endpoint. For https://,\n--ca FILE, "
+          "STARLING_CA, or the system says which authorities are trusted.\n",
           to);
     return to == stdout ? CLI_OK : CLI_USAGE;
 }

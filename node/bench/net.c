@@ -16,6 +16,7 @@
 #include "node/bench/code.h"
 #include "node/bench/progress.h"
 #include "node/cli/cli.h"
+#include "node/tls.h"
 #include "proto/err.h"
 
 enum {
@@ -107,6 +108,7 @@ void bench_net_fini(struct bench_net *net)
 {
     bench_scan_fini(&net->scan);
     free(net->in);
+    free(net->sealed);
     if (net->epoll > 0) {
         close(net->epoll);
     }
@@ -118,6 +120,8 @@ void bench_net_close(struct bench_conn *conns, size_t len)
         if (conns[i].fd > 0) {
             close(conns[i].fd);
         }
+        tls_free(conns[i].tls);
+        buf_fini(&conns[i].sealed);
         buf_fini(&conns[i].rest);
         buf_fini(&conns[i].out);
     }
@@ -173,7 +177,7 @@ static int watch(struct bench_net *net, struct bench_conn *conn, int op,
 }
 
 /* How many bytes the socket took; -1: it is broken. */
-static ptrdiff_t write_some(const struct bench_conn *conn, struct bytes bytes)
+static ptrdiff_t write_raw(const struct bench_conn *conn, struct bytes bytes)
 {
     size_t done = 0;
 
@@ -191,6 +195,41 @@ static ptrdiff_t write_some(const struct bench_conn *conn, struct bytes bytes)
     return (ptrdiff_t)done;
 }
 
+/* Sends what is sealed, as far as the socket takes it. */
+static int write_sealed(struct bench_conn *conn)
+{
+    ptrdiff_t n = write_raw(conn, buf_bytes(&conn->sealed));
+
+    if (n < 0) {
+        return -1;
+    }
+    buf_drop(&conn->sealed, (size_t)n);
+    return 0;
+}
+
+/* How many bytes are on their way; -1: it is broken. */
+static ptrdiff_t write_some(struct bench_conn *conn, struct bytes bytes)
+{
+    if (conn->tls == NULL) {
+        return write_raw(conn, bytes);
+    }
+    if (write_sealed(conn) != 0) {
+        return -1;
+    }
+    if (conn->sealed.len > 0 || bytes.len == 0) {
+        return 0;
+    }
+    return tls_write(conn->tls, bytes, &conn->sealed) == 0 &&
+                   write_sealed(conn) == 0
+               ? (ptrdiff_t)bytes.len
+               : -1;
+}
+
+static bool has_more(const struct bench_conn *conn)
+{
+    return conn->out.len > 0 || conn->sealed.len > 0;
+}
+
 static int flush(struct bench_net *net, struct bench_conn *conn)
 {
     ptrdiff_t n = write_some(conn, buf_bytes(&conn->out));
@@ -199,8 +238,8 @@ static int flush(struct bench_net *net, struct bench_conn *conn)
         return lost(conn);
     }
     buf_drop(&conn->out, (size_t)n);
-    if (conn->waits_to_write != (conn->out.len > 0)) {
-        return watch(net, conn, EPOLL_CTL_MOD, conn->out.len > 0);
+    if (conn->waits_to_write != has_more(conn)) {
+        return watch(net, conn, EPOLL_CTL_MOD, has_more(conn));
     }
     return CLI_OK;
 }
@@ -213,7 +252,7 @@ int bench_net_send(struct bench_net *net, struct bench_conn *conn,
     if (n < 0) {
         return lost(conn);
     }
-    if ((size_t)n == bytes.len) {
+    if ((size_t)n == bytes.len && conn->sealed.len == 0) {
         return CLI_OK;
     }
     buf_add_bytes(&conn->out, bytes_skip(bytes, (size_t)n));
@@ -229,8 +268,7 @@ int bench_net_flush(struct bench_net *net, struct bench_conn *conn)
     if (conn->out.failed) {
         return bench_fail(CLI_INTERNAL, "%s", err_text(ERR_NOMEM));
     }
-    return conn->out.len > 0 && !conn->waits_to_write ? flush(net, conn)
-                                                      : CLI_OK;
+    return has_more(conn) && !conn->waits_to_write ? flush(net, conn) : CLI_OK;
 }
 
 /* Goes on with opening as far as what was heard allows. */
@@ -250,6 +288,9 @@ static int go_on(struct bench_net *net, struct bench_conn *conn)
     return bench_net_flush(net, conn);
 }
 
+static int shake(struct bench_net *net, struct bench_conn *conn);
+static int greet(struct bench_net *net, struct bench_conn *conn);
+
 static int connected(struct bench_net *net, struct bench_conn *conn)
 {
     int error = 0;
@@ -260,14 +301,35 @@ static int connected(struct bench_net *net, struct bench_conn *conn)
         return bench_fail(CLI_UNREACHABLE, "%s: %s", conn->talk.url->authority,
                           strerror(error));
     }
-    conn->state = BENCH_GREETING;
-    net->options->door->greet(&conn->talk);
     conn->waits_to_write = false;
-    int exit_code = go_on(net, conn);
+    int exit_code = conn->tls != NULL ? shake(net, conn) : greet(net, conn);
     if (exit_code == CLI_OK && !conn->waits_to_write) {
         exit_code = watch(net, conn, EPOLL_CTL_MOD, false);
     }
     return exit_code;
+}
+
+/* Says hello; the rest happens while it reads. */
+static int shake(struct bench_net *net, struct bench_conn *conn)
+{
+    struct bytes none = {0};
+
+    conn->state = BENCH_SHAKING;
+    if (net->sealed == NULL) {
+        net->sealed = malloc(READ_LEN);
+    }
+    if (net->sealed == NULL ||
+        tls_read(conn->tls, &none, net->in, 1, &conn->sealed) < 0) {
+        return bench_fail(CLI_INTERNAL, "%s", err_text(ERR_NOMEM));
+    }
+    return flush(net, conn);
+}
+
+static int greet(struct bench_net *net, struct bench_conn *conn)
+{
+    conn->state = BENCH_GREETING;
+    net->options->door->greet(&conn->talk);
+    return go_on(net, conn);
 }
 
 /* --- reading --- */
@@ -324,6 +386,30 @@ static int take(struct bench_net *net, struct bench_conn *conn,
     return exit_code;
 }
 
+/* Opens what came. *plain: 0 if there is nothing but words of TLS. */
+static int open_some(struct bench_net *net, struct bench_conn *conn,
+                     struct bytes sealed, size_t *plain)
+{
+    uint8_t *to = net->in + conn->rest.len;
+    size_t cap = net->in_len - conn->rest.len;
+    ptrdiff_t n;
+
+    *plain = 0;
+    do {
+        n = tls_read(conn->tls, &sealed, to + *plain, cap - *plain,
+                     &conn->sealed);
+        *plain += n > 0 ? (size_t)n : 0;
+    } while (n > 0);
+    if (n < 0) {
+        return bench_fail(CLI_UNREACHABLE, "%s: TLS: %s",
+                          conn->talk.url->authority, tls_why(conn->tls));
+    }
+    if (conn->state == BENCH_SHAKING && tls_is_shaken(conn->tls)) {
+        return greet(net, conn);
+    }
+    return conn->sealed.len > 0 ? flush(net, conn) : CLI_OK;
+}
+
 static int read_some(struct bench_net *net, struct bench_conn *conn)
 {
     size_t rest = conn->rest.len;
@@ -333,16 +419,26 @@ static int read_some(struct bench_net *net, struct bench_conn *conn)
                           conn->talk.url->authority);
     }
     memcpy(net->in, conn->rest.p == NULL ? net->in : conn->rest.p, rest);
-    ssize_t n = recv(conn->fd, net->in + rest, net->in_len - rest, 0);
+    bool plain = conn->tls == NULL;
+    ssize_t n = recv(conn->fd, plain ? net->in + rest : net->sealed,
+                     plain ? net->in_len - rest : READ_LEN, 0);
     if (n <= 0) {
         return n < 0 && (errno == EAGAIN || errno == EINTR) ? CLI_OK
                                                             : lost(conn);
+    }
+    size_t came = (size_t)n;
+    if (!plain) {
+        int exit_code = open_some(net, conn, bytes_of(net->sealed, came),
+                                  &came);
+        if (exit_code != CLI_OK || came == 0) {
+            return exit_code;
+        }
     }
     if (net->scan.schedule.rate > 0) {
         net->scan.now_ns = bench_now_ns();
     }
     net->heard += (uint64_t)n;
-    struct bytes in = bytes_of(net->in, rest + (size_t)n);
+    struct bytes in = bytes_of(net->in, rest + came);
     int exit_code = take(net, conn, &in);
     buf_reset(&conn->rest);
     buf_add_bytes(&conn->rest, in);
@@ -399,6 +495,7 @@ static int begin(struct bench_net *net, const struct bench_place *place,
                           strerror(errno));
     }
     conn->fd = link.fd;
+    conn->tls = link.tls;
     conn->talk.url = &place->url;
     conn->talk.token = net->options->token;
     conn->talk.out = &conn->out;

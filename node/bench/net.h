@@ -4,7 +4,8 @@
  * which sleeps until something is to be done: on few cores a generator that
  * spins takes its core from what it measures.
  *
- *   bench_net_open: connecting -> greeting -> (subscribing) -> ready
+ *   bench_net_open: connecting -> (shaking) -> greeting -> (subscribing)
+ *                   -> ready
  *
  * Deliveries go to the scan, everything else to the door.
  *
@@ -18,6 +19,7 @@
 
 enum bench_state {
     BENCH_CONNECTING,
+    BENCH_SHAKING, /* TLS */
     BENCH_GREETING,
     BENCH_SUBSCRIBING,
     BENCH_READY
@@ -35,12 +37,15 @@ struct bench_conn {
     struct bench_talk talk;
     struct buf rest; /* read, and no whole frame yet */
     struct buf out;  /* to be written, at once or when that is possible again */
+    struct tls *tls; /* NULL: plain */
+    struct buf sealed; /* by TLS; goes before `out` */
 };
 
 struct bench_net {
     const struct bench_options *options;
     int epoll;
-    uint8_t *in; /* what one read may take, and a rest before it */
+    uint8_t *in;     /* what one read may take, and a rest before it */
+    uint8_t *sealed; /* what one read of TLS takes; NULL: none speaks it */
     size_t in_len;
     struct bench_scan scan;
     size_t ready;   /* of those that are being opened */

@@ -82,7 +82,8 @@ static int help(FILE *to)
         fprintf(to, "  %-12s %s\n", modes[i].name, modes[i].what);
     }
     fputs("\n"
-          "  --url URL          http://HOST:PORT, redis://... or nats://...\n"
+          "  --url URL          http[s]://HOST:PORT, redis[s]://... or "
+          "nats://...\n"
           "                     (STARLING_URL, else http://127.0.0.1:7400)\n"
           "  --publish-url URL  where publishers connect, if elsewhere\n"
           "  --door DOOR        which protocol is spoken (resp):",
@@ -104,7 +105,8 @@ static int help(FILE *to)
         "  --warmup S         how long is not, before it (0.3)\n"
         "  --pid P[,P...]     processes whose CPU and memory are measured\n"
         "  --json             one line of JSON\n\n"
-        "The token is STARLING_TOKEN. Exit code 1 when anything was lost, "
+        "The token is STARLING_TOKEN; of https:// and rediss:// STARLING_CA or "
+        "the\nsystem says whom to trust. Exit code 1 when anything was lost, "
         "came\n"
         "twice or out of order.\n",
         to);
@@ -275,16 +277,21 @@ static int read_place(const char *text, struct bench_place *place,
 {
     static const struct {
         const char *scheme;
+        const char *as;   /* to what reads a link's URL */
         const char *door; /* the only one; NULL: a node of ours */
     } schemes[] = {
-        {"http://", NULL}, {"redis://", "resp"}, {"nats://", "nats"}};
+        {"http://", "http://", NULL},    {"https://", "https://", NULL},
+        {"redis://", "http://", "resp"}, {"rediss://", "https://", "resp"},
+        {"nats://", "http://", "nats"},
+    };
     char http[LINK_HOST_MAX + 64];
 
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
         size_t len = strlen(schemes[i].scheme);
         if (strncmp(text, schemes[i].scheme, len) == 0 &&
             strlen(text) < LINK_HOST_MAX) {
-            (void)snprintf(http, sizeof http, "http://%s", text + len);
+            (void)snprintf(http, sizeof http, "%s%s", schemes[i].as,
+                           text + len);
             *door = schemes[i].door;
             *place = (struct bench_place){.text = text,
                                           .ours = schemes[i].door == NULL};
@@ -293,7 +300,8 @@ static int read_place(const char *text, struct bench_place *place,
             }
         }
     }
-    return wrong("expected http://HOST:PORT, redis://... or nats://..., not",
+    return wrong("expected http[s]://HOST:PORT, redis[s]://... or nats://..., "
+                 "not",
                  text);
 }
 

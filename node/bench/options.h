@@ -26,7 +26,8 @@ enum bench_mode {
     BENCH_CHURN,
 };
 
-/* Where to: http:// is a node of ours, redis:// and nats:// the others. */
+/* Where to: http[s]:// is a node of ours, redis[s]:// and nats:// the others.
+ */
 struct bench_place {
     const char *text; /* as it was given */
     struct link_url url;

@@ -11,8 +11,9 @@
 
 int args_fail(const char *command, const char *context, int err)
 {
-    fprintf(stderr, "starling %s: %s: %s (code %u)\n", command, context,
-            err_text(err), err_code(err));
+    fprintf(stderr, "starling %s: %s: %s (code %u)%s%s\n", command, context,
+            err_text(err), err_code(err),
+            link_why()[0] != '\0' ? ": TLS: " : "", link_why());
     if (err == ERR_IO || err == ERR_TIMEOUT) {
         return CLI_UNREACHABLE;
     }
@@ -88,6 +89,7 @@ struct reading {
     unsigned takes;
     const char *url;
     const char *region;
+    const char *ca;
 };
 
 static int wrong(const struct reading *r, const char *text, const char *what)
@@ -117,6 +119,7 @@ static bool read_valued(struct reading *r, const char *name, const char *value,
         const char **to;
     } texts[] = {{"--url", 0, &r->url},
                  {"--region", 0, &r->region},
+                 {"--ca", 0, &r->ca},
                  {"--keys", ARGS_KEYS, &r->args->keys},
                  {"--key-file", ARGS_KEYS, &r->args->key_file},
                  {"--exec", ARGS_JOBS, &r->args->exec},
@@ -209,6 +212,9 @@ int args_read(struct args *args, const char *command, unsigned takes, int argc,
     if (exit_code != CLI_OK) {
         return exit_code;
     }
+    if (r.ca != NULL && setenv("STARLING_CA", r.ca, 1) != 0) {
+        return args_fail(command, r.ca, ERR_NOMEM);
+    }
     if (r.url == NULL) {
         r.url = getenv("STARLING_URL");
     }
@@ -216,7 +222,7 @@ int args_read(struct args *args, const char *command, unsigned takes, int argc,
         r.url = "http://127.0.0.1:7400";
     }
     if (link_url_read(r.url, &args->url) != 0) {
-        return wrong(&r, "expected http://HOST:PORT, not", r.url);
+        return wrong(&r, "expected http[s]://HOST:PORT, not", r.url);
     }
     return r.region == NULL ? CLI_OK : use_region(args, command, r.region);
 }

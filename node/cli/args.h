@@ -2,8 +2,9 @@
  *
  * The arguments of the client commands. Where to: --url URL, else STARLING_URL,
  * else http://127.0.0.1:7400; with --region NAME|nearest, an endpoint of that
- * region as this node lists them. The token: STARLING_TOKEN only, because argv
- * is public.
+ * region as this node lists them. Whom https:// trusts: --ca FILE, else
+ * STARLING_CA, else the system's authorities. The token: STARLING_TOKEN only,
+ * because argv is public.
  */
 #ifndef NODE_CLI_ARGS_H
 #define NODE_CLI_ARGS_H
@@ -39,7 +40,7 @@ struct args {
     const char *words[ARGS_WORDS_MAX];
 };
 
-/* Which options a command takes, besides --url and --region. */
+/* Which options a command takes, besides --url, --region and --ca. */
 enum args_takes {
     ARGS_JSON = 1 << 0,
     ARGS_COUNT = 1 << 1,

@@ -337,10 +337,10 @@ static int prepare(struct command *c)
         keyfile_read(args->keys, &c->keys, c->why, sizeof c->why) != 0) {
         return say(c, CLI_CONFIG, c->why);
     }
-    if (args->token != NULL && !is_loopback(args->url.host)) {
+    if (args->token != NULL && !args->url.tls && !is_loopback(args->url.host)) {
         fprintf(stderr,
                 "starling %s: warning: the token travels to %s unencrypted; "
-                "run this on a machine of the cluster, or through a tunnel\n",
+                "use https://, or run this on a machine of the cluster\n",
                 c->name, args->url.host);
     }
     c->wish.force = args->force;

@@ -87,11 +87,12 @@ void way_close(struct way *way)
 
 struct pollfd way_waits_for(const struct way *way)
 {
-    int fd = way->kind == WAY_WEBSOCKET ? way->session.link.fd : way->link.fd;
+    const struct link *link = way->kind == WAY_WEBSOCKET ? &way->session.link
+                                                         : &way->link;
+    bool connects = way->state == WAY_CONNECTING;
 
-    return (struct pollfd){.fd = way->state == WAY_CLOSED ? -1 : fd,
-                           .events = way->state == WAY_CONNECTING ? POLLOUT
-                                                                  : POLLIN};
+    return (struct pollfd){.fd = way->state == WAY_CLOSED ? -1 : link->fd,
+                           .events = connects ? link_waits_for(link) : POLLIN};
 }
 
 bool way_is_late(const struct way *way, uint64_t now_ms)

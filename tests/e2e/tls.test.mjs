@@ -437,6 +437,45 @@ test('an expired certificate is warned of and shown', { timeout: 30000 }, async 
   assert.equal(user.error, undefined);
 });
 
+test('our own commands speak https and check whom they ask', { timeout: 60000 }, async () => {
+  const url = `https://localhost:${node.port}`;
+  const env = { STARLING_CA: files.ca };
+  const sub = command(['sub', 'demo', 'own', '--count', '2'], { url, env });
+  await until('subscribed', DEADLINE_MS, async () => (await node.cluster()).subscriptions > 0);
+  for (const value of ['one', 'two']) {
+    assert.deepEqual((await run(['pub', 'demo', 'own', value, '--ca', files.ca], { url })).stderr, '');
+  }
+  assert.equal((await sub.done).stdout.toString(), 'one\ntwo\n');
+  assert.equal((await run(['verify', '--seconds', '1', '--rate', '50'], { url, env })).code, 0);
+  for (const where of [`rediss://localhost:${node.port}`, url]) {
+    const door = where === url ? 'ws' : 'resp';
+    const { code, stderr } = await run(['bench', 'fanout', '--subs', '5', '--seconds', '0.3', '--warmup', '0', '--url', where,
+      '--door', door], { env });
+    assert.equal(code, 0, stderr);
+  }
+  const other = certify('stranger');
+  const cases = [
+    [{}, url, 69, /TLS: unable to get local issuer certificate/],
+    [{ STARLING_CA: other.ca }, url, 69, /TLS: /],
+    [{ STARLING_CA: '/nowhere.pem' }, url, 1, /nowhere\.pem: no certificates/],
+    [env, `https://ip6-localhost.invalid:${node.port}`, 69, /input or output failed/],
+  ];
+  for (const [variables, where, code, sentence] of cases) {
+    const failed = await run(['cluster'], { url: where, env: variables });
+    assert.equal(failed.code, code, failed.stderr);
+    assert.match(failed.stderr, sentence);
+  }
+  // The right authority, and a certificate that is not for this name.
+  const alone = path.join(folder, 'alone');
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '9',
+    '-keyout', `${alone}.key`, '-out', `${alone}.pem`, '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:elsewhere.test'],
+  { stdio: 'ignore' });
+  const elsewhere = await start({ name: 'elsewhere', args: ['--tls-cert', `${alone}.pem`, '--tls-key', `${alone}.key`] });
+  const wrong = await run(['cluster', '--ca', `${alone}.pem`], { url: `https://localhost:${elsewhere.port}` });
+  assert.equal(wrong.code, 69);
+  assert.match(wrong.stderr, /TLS: hostname mismatch/);
+});
+
 test('many handshakes at once: all are done, nothing stands still', { timeout: 60000 }, async () => {
   const before = await metric(node, 'starling_tls_handshakes_total');
   const users = await Promise.all(Array.from({ length: 300 }, () => connect(node)));
