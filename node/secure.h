@@ -27,7 +27,7 @@
 enum {
     SECURE_SEND_LEN = 64 << 10,   /* plain bytes sealed at a time */
     SECURE_UNSENT_MAX = 96 << 10, /* and answers of libssl beside them */
-    SECURE_TURN_NS = 3000000,
+    SECURE_TURN_NS = 1000000,
 };
 
 /* Whether a conn that has said nothing yet begins TLS with these bytes. */
