@@ -16,6 +16,10 @@
 
 #include "proto/err.h"
 
+enum {
+    KEY_UPDATES_MAX = 32, /* between two pieces of data */
+};
+
 struct tls_context {
     SSL_CTX *ctx;
     BIO_METHOD *method; /* reads tls->in, writes tls->out */
@@ -25,9 +29,10 @@ struct tls_context {
 struct tls {
     SSL *ssl;
     struct tls_context *context;
-    struct bytes in; /* while it reads: what libssl may have */
-    struct buf *out; /* during a call: where it writes */
-    const char *why; /* NULL: nothing is wrong */
+    struct bytes in;      /* while it reads: what libssl may have */
+    struct buf *out;      /* during a call: where it writes */
+    const char *why;      /* NULL: nothing is wrong */
+    unsigned key_updates; /* of the peer, since the last data */
 };
 
 static int open_context(struct tls_context **context, const SSL_METHOD *kind,
@@ -45,6 +50,9 @@ static int bio_read(BIO *bio, char *to, int len)
     size_t n = tls->in.len < (size_t)len ? tls->in.len : (size_t)len;
 
     BIO_clear_retry_flags(bio);
+    if (tls->key_updates > KEY_UPDATES_MAX) {
+        return -1;
+    }
     if (n == 0) {
         BIO_set_retry_read(bio);
         return -1;
@@ -69,6 +77,22 @@ static long bio_ctrl(BIO *bio, int command, long number, void *p)
     (void)number;
     (void)p;
     return command == BIO_CTRL_FLUSH;
+}
+
+/* New keys cost much more than the 27 bytes that ask for them, and libssl takes
+ * any number. */
+static void on_message(int is_ours, int version, int type, const void *message,
+                       size_t len, SSL *ssl, void *data)
+{
+    struct tls *tls = SSL_get_app_data(ssl);
+    const unsigned char *kind = message;
+
+    (void)version;
+    (void)data;
+    if (!is_ours && type == SSL3_RT_HANDSHAKE && len > 0 &&
+        kind[0] == SSL3_MT_KEY_UPDATE) {
+        tls->key_updates++;
+    }
 }
 
 /* --- contexts --------------------------------------------------------------
@@ -169,6 +193,7 @@ static int open_context(struct tls_context **context, const SSL_METHOD *kind,
     SSL_CTX_set_options(c->ctx,
                         SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_msg_callback(c->ctx, on_message);
     *context = c;
     return 0;
 }
@@ -298,6 +323,7 @@ struct tls *tls_new(struct tls_context *context, const char *host)
     BIO_set_data(bio, tls);
     BIO_set_init(bio, 1);
     SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_app_data(tls->ssl, tls);
     if (host == NULL) {
         SSL_set_accept_state(tls->ssl);
     } else {
@@ -345,6 +371,7 @@ ptrdiff_t tls_read(struct tls *tls, struct bytes *in, uint8_t *to, size_t cap,
     tls->out = out;
     while (len < cap && SSL_read_ex(tls->ssl, to + len, cap - len, &n) == 1) {
         len += n;
+        tls->key_updates = 0;
     }
     if (len < cap) {
         remember(tls, SSL_get_error(tls->ssl, 0));
@@ -360,6 +387,10 @@ static void remember(struct tls *tls, int error)
     long verified = SSL_get_verify_result(tls->ssl);
 
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_ZERO_RETURN) {
+        return;
+    }
+    if (tls->key_updates > KEY_UPDATES_MAX) {
+        tls->why = "too many key updates";
         return;
     }
     tls->why = verified != X509_V_OK ? X509_verify_cert_error_string(verified)

@@ -73,6 +73,31 @@ static void takes_what_is_said(void **state)
     assert_true(o.json);
 }
 
+static void sealed_urls_mean_tls(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        bool tls;
+        const char *port;
+        const char *door;
+    } cases[] = {
+        {"https://h", true, "443", "resp"},
+        {"http://h", false, "80", "resp"},
+        {"rediss://h:1", true, "1", "resp"},
+        {"redis://h:1", false, "1", "resp"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *const words[] = {"fanout", "--url", cases[i].url, NULL};
+        struct bench_options o;
+        assert_int_equal(read_words(&o, words), CLI_OK);
+        assert_true(o.at.url.tls == cases[i].tls);
+        assert_string_equal(o.at.url.port, cases[i].port);
+        assert_string_equal(o.door->name, cases[i].door);
+    }
+}
+
 static void the_token_comes_from_the_environment(void **state)
 {
     (void)state;
@@ -115,7 +140,7 @@ static void wrong_usage_is_refused(void **state)
         {"fanout", "--pid", "4294967297"},
         {"fanout", "--door", "telnet"},
         {"fanout", "--url", "127.0.0.1:7400"},
-        {"fanout", "--url", "https://x"},
+        {"fanout", "--url", "natss://x"},
         {"fanout", "--url", "nats://"},
         {"fanout", "--url", "nats://x", "--door", "resp"},
         {"fanout", "--url", "redis://x", "--publish-url", "nats://x"},
@@ -143,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_word_is_enough),
         cmocka_unit_test(takes_what_is_said),
+        cmocka_unit_test(sealed_urls_mean_tls),
         cmocka_unit_test(the_token_comes_from_the_environment),
         cmocka_unit_test(wrong_usage_is_refused),
     };

@@ -171,12 +171,49 @@ static void who_logs_in_again_stays(void **state)
     assert_false(fake->closed);
 }
 
+/* With require_tls, who is not on this host and speaks plainly. */
+static void plain_words_from_elsewhere_are_refused(void **state)
+{
+    static const struct {
+        const char *from;
+        bool tls;
+        struct bytes first;
+        const char *want; /* how its answer begins; NULL: it is served */
+    } cases[] = {
+        {"127.0.0.1:9", false, BYTES("GET /x"), NULL},
+        {"[::1]:9", false, BYTES("GET /x"), NULL},
+        {"192.0.2.1:9", true, BYTES("GET /x"), NULL},
+        {"192.0.2.1:9", false, BYTES("GET /x"), "HTTP/1.1 403 "},
+        {"192.0.2.1:9", false, BYTES("PRI * HTTP/2.0"), "HTTP/1.1 403 "},
+        {"192.0.2.1:9", false, BYTES("*1\r\n$4\r\nPING\r\n"), "-ERR "},
+        {"[2001:db8::1]:9", false, BYTES("\x10\xd\0\4MQTT"), "-ERR "},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        core.require_tls = true;
+        fake->conn.tls = cases[i].tls;
+        assert_int_equal(
+            addr_read(bytes_str(cases[i].from), 0, &fake->conn.remote), 0);
+        carry_say(fake, cases[i].first);
+        assert_true(fake->conn.closing == (cases[i].want != NULL));
+        if (cases[i].want != NULL) {
+            assert_true(
+                bytes_starts(fake_conn_out(fake), bytes_str(cases[i].want)));
+            assert_null(fake->conn.carrier_state);
+        }
+        teardown(NULL);
+        setup(NULL);
+    }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_first_bytes_choose_however_they_are_cut),
         TEST(an_unknown_method_is_answered_by_http),
+        TEST(plain_words_from_elsewhere_are_refused),
         TEST(silence_is_closed_at_the_deadline),
         TEST(a_byte_door_has_the_bytes_and_the_last_word),
         TEST(a_stranger_must_log_in_before_the_deadline),

@@ -10,6 +10,7 @@
 #include "node/tls.h"
 #include "proto/err.h"
 #include "tests/certificate.h"
+#include "tests/rude_tls.h"
 
 enum {
     DAY_S = 86400
@@ -204,6 +205,55 @@ static void no_hello_is_an_error(void **state)
     }
 }
 
+/* A server and somebody rude, who has sent `times` key updates. */
+static void open_rude(struct rude_tls **rude, unsigned times, bool asks)
+{
+    struct buf said = {0};
+
+    *rude = rude_new();
+    for (int i = 0; i < 4; i++) {
+        rude_hear(*rude, buf_bytes(&server.out));
+        buf_reset(&server.out);
+        rude_say(*rude, &said);
+        hear(&server, buf_bytes(&said), SIZE_MAX);
+        buf_reset(&said);
+    }
+    assert_true(tls_is_shaken(server.tls));
+    rude_update_keys(*rude, times, asks);
+    rude_write(*rude, BYTES("data"));
+    rude_update_keys(*rude, times, asks);
+    rude_write(*rude, BYTES("more"));
+    rude_say(*rude, &said);
+    hear(&server, buf_bytes(&said), SIZE_MAX);
+    buf_fini(&said);
+}
+
+static void new_keys_are_taken_and_not_too_often(void **state)
+{
+    static const struct {
+        unsigned times;
+        bool asks;
+        const char *heard;
+    } cases[] = {
+        {0, false, "datamore"}, {1, true, "datamore"}, {32, false, "datamore"},
+        {32, true, "datamore"}, {33, false, ""},       {33, true, ""},
+        {5000, true, ""},
+    };
+    const struct certificate *certificate = certificate_make(-DAY_S, DAY_S);
+    struct rude_tls *rude;
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        open_ends(certificate, "localhost");
+        open_rude(&rude, cases[i].times, cases[i].asks);
+        assert_bytes(buf_bytes(&server.heard), cases[i].heard);
+        assert_int_equal(server.rc, cases[i].heard[0] != '\0' ? 0 : ERR_IO);
+        assert_in_range(server.out.len, 0, 4096);
+        rude_free(rude);
+        close_ends();
+    }
+}
+
 /* What is not written because memory is short must not be forgotten. */
 static void output_that_does_not_fit_is_an_error(void **state)
 {
@@ -355,6 +405,7 @@ int main(void)
         TEST(an_end_is_said_and_heard),
         TEST(garbage_is_an_error_with_last_words),
         TEST(no_hello_is_an_error),
+        TEST(new_keys_are_taken_and_not_too_often),
         TEST(output_that_does_not_fit_is_an_error),
         TEST(a_client_checks_whom_it_asks),
         TEST(a_connection_outlives_its_context),
