@@ -38,6 +38,9 @@ static enum mutant {
     FENCES_FORGOTTEN,
     NOTHING_HELD,
     NEVER_SETTLED,
+    VALUES_MISSED,
+    GREATEST_WINS,
+    FORGOTTEN_FOR_A_PEER,
 } mutant;
 
 #define WRAP(type, name, ...)        \
@@ -177,10 +180,53 @@ WRAP(bool, route_take_ask, struct route *route, uint16_t *slot)
     return asked;
 }
 
+/* --- miss a register, or keep the greatest value instead of the newest --- */
+
+WRAP(int, registers_take, struct registers *registers,
+     const struct peer_record *record)
+{
+    struct cluster_register old;
+    bool known = registers_get(registers, record->kind, record->key, &old);
+
+    if (mutant == VALUES_MISSED && record->hash % 8 == 0) {
+        return 0;
+    }
+    if (mutant == GREATEST_WINS && known &&
+        bytes_cmp(old.value, record->value) > 0) {
+        return 0;
+    }
+    return __real_registers_take(registers, record);
+}
+
+/* --- forget all registers as a peer comes --- */
+
+static void forget_all(struct registers *registers)
+{
+    for (size_t kind = 0; kind < REGISTERS_KINDS; kind++) {
+        struct registers_set *set = &registers->sets[kind];
+        for (size_t i = 0; i < set->len; i++) {
+            struct peer_record view = record_view(set->entries[i].record, true);
+            (void)replog_want_record(registers->log, &view);
+            record_unref(set->entries[i].record);
+        }
+        set->len = 0;
+    }
+    registers->due_len = 0;
+}
+
+WRAP(void, slots_open, struct cluster *cluster, const struct member *member)
+{
+    __real_slots_open(cluster, member);
+    if (mutant == FORGOTTEN_FOR_A_PEER) {
+        forget_all(&cluster->registers);
+    }
+}
+
 /* --- the runs --- */
 
-static const char *const names[] = {"none", "S1", "S2", "S3", "S4", "S5",
-                                    "S6",   "S7", "L1", "L2", "B1", "test"};
+static const char *const names[] = {"none", "S1", "S2", "S3", "S4",
+                                    "S5",   "S6", "S7", "L1", "L2",
+                                    "L3",   "B1", "R1", "R2", "test"};
 
 static void on_broken(const char *name, const char *what)
 {
@@ -204,6 +250,15 @@ static void random_run(uint64_t seed)
     storm_run(&(struct storm_options){.seed = seed,
                                       .nodes = NODES,
                                       .ms = MINUTES * 60000,
+                                      .on_broken = on_broken});
+}
+
+static void value_run(uint64_t seed)
+{
+    storm_run(&(struct storm_options){.seed = seed,
+                                      .nodes = NODES,
+                                      .ms = 3 * MINUTES * 60000,
+                                      .values = true,
                                       .on_broken = on_broken});
 }
 
@@ -256,6 +311,10 @@ static const struct row {
     {FENCES_FORGOTTEN, "forgets fences", "S3", random_run},
     {NOTHING_HELD, "lets a draining ingress be overtaken", "S3 S5", random_run},
     {NEVER_SETTLED, "moves what may be on its way", "S3", random_run},
+    {VALUES_MISSED, "misses a register", "L3", value_run},
+    {GREATEST_WINS, "keeps the greatest value", "L3 R1", value_run},
+    {FORGOTTEN_FOR_A_PEER, "forgets registers as a peer comes", "L3 R2",
+     value_run},
 };
 
 static void each_seeded_bug_is_found_by_its_name(void **state)
@@ -283,6 +342,7 @@ static void without_a_bug_the_same_seeds_are_clean(void **state)
     (void)state;
     for (uint64_t seed = 1; seed <= CLEAN_SEEDS; seed++) {
         assert_string_equal(play(seed, random_run), "none");
+        assert_string_equal(play(seed, value_run), "none");
     }
 }
 

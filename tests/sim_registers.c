@@ -6,6 +6,8 @@
  */
 #include "tests/test.h"
 
+#include <time.h>
+
 #include "proto/err.h"
 #include "tests/sim/inside.h"
 
@@ -74,35 +76,6 @@ static bool all_have(struct sim *sim, const char *key, const char *value)
     return true;
 }
 
-/* Of all registers of a node; equal on equal ones. */
-static uint64_t print_of(struct sim *sim, size_t i)
-{
-    const struct replog *log = &sim_cluster(sim, i)->log;
-    uint64_t print = 0;
-
-    for (size_t at = records_seek(&log->records, PEER_REGISTER, 0);
-         at < log->records.len; at++) {
-        print = hash_mix(print ^ log->records.entries[at].record->hash);
-    }
-    return print;
-}
-
-static bool are_same(struct sim *sim)
-{
-    size_t first = SIZE_MAX;
-
-    for (size_t i = 0; i < sim->options.nodes; i++) {
-        if (!sim_is_up(sim, i)) {
-            continue;
-        }
-        first = first == SIZE_MAX ? i : first;
-        if (print_of(sim, i) != print_of(sim, first)) {
-            return false;
-        }
-    }
-    return sim_is_whole(sim);
-}
-
 /* What a client that sets something waits for. */
 static uint64_t until_held(struct sim *sim, size_t i)
 {
@@ -127,7 +100,7 @@ static void what_is_acknowledged_is_known_everywhere(void **state)
     uint64_t ms = until_held(sim, 0);
     assert_true(all_have(sim, "a", "1"));
     print_message("known in two regions of 40 ms after %" PRIu64 " ms\n", ms);
-    sim_until(sim, are_same, 1000);
+    sim_until(sim, sim_is_whole, 1000);
     sim_free(sim);
 }
 
@@ -151,7 +124,7 @@ static void both_sides_of_a_partition_write_and_the_newest_wins(void **state)
     assert_true(has(sim, 1, "a", "b"));
     assert_true(has(sim, 5, "a", "z"));
     sim_heal(sim);
-    sim_until(sim, are_same, 30000);
+    sim_until(sim, sim_is_whole, 30000);
     assert_true(all_have(sim, "a", "b"));
     assert_true(all_have(sim, "left", "1"));
     assert_true(all_have(sim, "right", "1"));
@@ -172,7 +145,7 @@ static void who_has_seen_a_value_replaces_it_by_any_clock(void **state)
     (void)until_held(sim, 1);
     assert_true(all_have(sim, "a", "2"));
     assert_int_equal(set(sim, 0, "a", "0"), 0);
-    sim_until(sim, are_same, 1000);
+    sim_until(sim, sim_is_whole, 1000);
     assert_true(all_have(sim, "a", "0"));
     sim_free(sim);
 }
@@ -188,7 +161,7 @@ static void the_writer_dies_right_after_the_acknowledgement(void **state)
     sim_run(sim, 20000); /* forgotten: only the others can know it */
     assert_true(all_have(sim, "a", "1"));
     sim_start(sim, 0);
-    sim_until(sim, are_same, 10000);
+    sim_until(sim, sim_is_whole, 10000);
     assert_true(has(sim, 0, "a", "1"));
     sim_free(sim);
 }
@@ -204,10 +177,81 @@ static void all_are_replaced_one_by_one_and_nothing_is_forgotten(void **state)
         sim_kill(sim, i, true);
         sim_run(sim, 5000);
         sim_start(sim, i);
-        sim_until(sim, are_same, 10000);
+        sim_until(sim, sim_is_whole, 10000);
     }
     assert_true(all_have(sim, "a", "1"));
     sim_free(sim);
+}
+
+/* --- as many as there may be --- */
+
+enum {
+    REVOKED_EACH = 64 /* written in one turn */
+};
+
+static void fill(struct sim *sim, size_t i, uint8_t kind, size_t max)
+{
+    uint8_t id[21] = "0123456789abcdefghijk"; /* of a token, say */
+
+    for (uint32_t n = 0; n < max; n++) {
+        bytes_put_u64be(id, n);
+        const struct cluster_register reg = {
+            .kind = kind,
+            .key = bytes_of(id, sizeof id),
+            .value = BYTES("\x93\0\0\0"),
+            .until_s = kind == CLUSTER_REGISTER_REVOKED
+                           ? sim_wall_ms(sim, i) / 1000 + 3600
+                           : 0};
+        assert_int_equal(
+            cluster_set(sim_cluster(sim, i), &reg, sim_wall_ms(sim, i)), 0);
+        if (n % REVOKED_EACH == 0) {
+            sim_end_turn(sim, i);
+            sim_run(sim, 1);
+        }
+    }
+    sim_end_turn(sim, i);
+}
+
+static double cpu_s(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* What a newcomer costs when each of the others tells it all of them. */
+static void all_there_may_be_are_learned_by_who_joins(void **state)
+{
+    static const size_t sizes[] = {2, 5, 10};
+
+    (void)state;
+    for (size_t s = 0; s < ARRAY_LEN(sizes); s++) {
+        size_t last = sizes[s];
+        struct sim *sim = sim_new(
+            &(struct sim_options){.seed = 1, .nodes = last + 1});
+        for (size_t i = 0; i < last; i++) {
+            sim_start(sim, i);
+        }
+        sim_until(sim, sim_is_whole, 5000);
+        fill(sim, 0, CLUSTER_REGISTER_CACHE, CLUSTER_CACHES_MAX);
+        fill(sim, 1, CLUSTER_REGISTER_REVOKED, CLUSTER_REVOKED_MAX);
+        sim_until(sim, sim_is_whole, 10000);
+        uint64_t bytes = sim_count(sim).control_bytes;
+        double began_s = cpu_s();
+        sim_start(sim, last);
+        uint64_t ms = sim_until(sim, sim_is_whole, 10000);
+        print_message("%zu nodes: joined in %" PRIu64 " ms, %" PRIu64
+                      " KiB of control messages, %.0f ms of CPU in all\n",
+                      last + 1, ms,
+                      (sim_count(sim).control_bytes - bytes) >> 10,
+                      1000 * (cpu_s() - began_s));
+        assert_int_equal(sim_cluster(sim, last)->registers.sets[0].len,
+                         CLUSTER_CACHES_MAX);
+        assert_int_equal(sim_cluster(sim, last)->registers.sets[1].len,
+                         CLUSTER_REVOKED_MAX);
+        sim_free(sim);
+    }
 }
 
 /* --- would they find a bug? --- */
@@ -216,7 +260,7 @@ static bool stays_apart(struct sim *sim)
 {
     for (size_t ms = 0; ms < 10000; ms += 100) {
         sim_run(sim, 100);
-        if (are_same(sim)) {
+        if (sim_is_whole(sim)) {
             return false;
         }
     }
@@ -259,6 +303,7 @@ int main(void)
         cmocka_unit_test(who_has_seen_a_value_replaces_it_by_any_clock),
         cmocka_unit_test(the_writer_dies_right_after_the_acknowledgement),
         cmocka_unit_test(all_are_replaced_one_by_one_and_nothing_is_forgotten),
+        cmocka_unit_test(all_there_may_be_are_learned_by_who_joins),
         cmocka_unit_test(a_node_that_does_not_listen_is_found),
         cmocka_unit_test(a_node_that_keeps_the_greatest_value_is_found),
     };

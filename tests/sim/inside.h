@@ -3,7 +3,8 @@
  * What the files of the simulator share.
  *   sim.c    nodes, turns, the run loop     heap.c   events in their order
  *   net.c    ways, filters, packets         lanes.c  pipes and frames
- *   judge.c  publishing, wishes, S1-S7      whole.c  L1, L2, B1, questions
+ *   judge.c  publishing, wishes, S1-S7      whole.c  L1-L3, B1, questions
+ *   values.c registers, R1, R2
  */
 #ifndef TESTS_SIM_INSIDE_H
 #define TESTS_SIM_INSIDE_H
@@ -119,6 +120,7 @@ struct sim_node {
     bool calm;     /* met by no fault since sim_calm() */
     uint64_t life;
     uint64_t life_order;
+    uint64_t calm_life; /* of this index, when all was calm last */
     uint64_t began_ms;
     int64_t ppm;
     uint64_t ahead_ms;     /* jumps */
@@ -162,6 +164,12 @@ struct sim_series {
     uint32_t *seen;       /* by node: newest number that came or was judged */
     uint64_t *seen_order; /* and when */
     uint64_t *came_order; /* when one came last; 0 = none did */
+};
+
+struct sim_value {
+    uint64_t stamp; /* when all was calm last; 0: there was none */
+    uint8_t last;   /* set last */
+    uint32_t sets;  /* since then */
 };
 
 /* Of a cluster's own event the text is made when somebody reads it. */
@@ -211,6 +219,8 @@ struct sim {
     struct sim_series *series; /* from 1 */
     size_t series_len;
     size_t series_cap;
+
+    struct sim_value values[SIM_KEYS];
 
     struct sim_note notes[SIM_NOTES];
     uint64_t notes_len;
@@ -281,6 +291,11 @@ bool lanes_opens_for(const uint8_t *dst, const struct node_id *self);
 void lanes_event(struct sim *sim, struct sim_event *event);
 /* A life ends: its own pipes go, those to it break when `reset`. */
 void lanes_died(struct sim *sim, size_t i, bool reset);
+
+/* --- values.c --- */
+
+bool values_are_same(const struct sim *sim, size_t i, size_t other);
+void values_calm(struct sim *sim); /* judges R1, R2 */
 
 /* --- judge.c --- */
 

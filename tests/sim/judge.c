@@ -301,6 +301,7 @@ void judge_all(struct sim *sim)
 
 void sim_calm(struct sim *sim)
 {
+    values_calm(sim);
     judge_all(sim);
     for (size_t i = 0; i < sim->options.nodes; i++) {
         sim->nodes[i].calm = sim->nodes[i].up;

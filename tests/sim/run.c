@@ -110,6 +110,7 @@ static struct sim_report play(uint64_t seed)
     return storm_run(&(struct storm_options){.seed = seed,
                                              .nodes = args.nodes,
                                              .ms = args.minutes * 60000,
+                                             .values = true,
                                              .trace = args.trace,
                                              .on_broken = on_broken});
 }

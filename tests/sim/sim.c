@@ -154,6 +154,7 @@ void sim_start(struct sim *sim, size_t i)
     list_fini(&node->backlog);
     *node = (struct sim_node){
         .wall_ahead_ms = node->wall_ahead_ms,
+        .calm_life = node->calm_life,
         .seat = {.sim = sim, .node = (uint16_t)i},
         .up = true,
         .addr = net_addr(i),

@@ -21,6 +21,8 @@
  *   S4 acknowledged and nothing in the way: delivered   S5 no silent loss
  *   S6 one copy to a region   S7 at most three hops
  *   L1 after healing equal logs   L2 and equal members   B1 bounds
+ *   L3 and equal registers   R1 the last value set in calm holds   R2 what all
+ *   had is not forgotten
  * What breaks one prints seed, step, time and the last events, and fails.
  */
 #ifndef TESTS_SIM_SIM_H
@@ -39,6 +41,7 @@ enum {
     SIM_PATTERNS = 6, /* wishes from SIM_TOPICS on: *, t?, t1*, ... */
     SIM_WISHES = SIM_TOPICS + SIM_PATTERNS,
     SIM_CONNS = 4, /* publishers on each node */
+    SIM_KEYS = 8,  /* registers */
 };
 
 struct sim;
@@ -128,8 +131,8 @@ uint64_t sim_until(struct sim *sim, sim_predicate predicate, uint64_t limit_ms);
 
 /* Everyone who is up knows exactly those as living members (L2). */
 bool sim_is_agreed(struct sim *sim);
-/* And is linked with all, ready, and holds the log of each: equal version and
- * digest (L1). */
+/* And is linked with all, ready, holds the log of each: equal version and
+ * digest (L1), and has the same registers (L3). */
 bool sim_is_whole(struct sim *sim);
 
 /* --- items --- */
@@ -149,6 +152,9 @@ uint64_t sim_acked_ms(const struct sim *sim, size_t i, size_t topic,
  * the gate of that node is shut, or it is down, stands still or has drained. */
 bool sim_publish(struct sim *sim, size_t i, size_t topic);
 bool sim_publish_on(struct sim *sim, size_t i, size_t conn, size_t topic);
+
+/* Writes a register. false: as sim_publish(). */
+bool sim_set(struct sim *sim, size_t i, size_t key, uint8_t value);
 
 /* All ways are mended, all that may arrive has, and sim_is_whole(): what was
  * missed until now is judged (S5), and from now on nothing may be missed but by

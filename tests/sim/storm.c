@@ -12,6 +12,7 @@ enum {
     SETTLE_MS = 3000, /* what is under way arrives or is too old */
     AGAIN_MS = 5000,  /* a suspicion in passing */
     BURST_MAX = 20,
+    WALL_APART_MS = 600000, /* each clock, from the right one */
 };
 
 /* Something that follows from what was begun. */
@@ -25,6 +26,7 @@ struct later {
 struct storm {
     struct sim *sim;
     struct rng rng;
+    bool values;
     size_t nodes;
     struct later later[LATER_MAX];
     size_t later_len;
@@ -91,6 +93,14 @@ static void change_wish(struct storm *storm)
             turn_wish(storm, i, wish);
         }
     }
+}
+
+static void set_value(struct storm *storm)
+{
+    size_t i = any_node(storm);
+    size_t key = any(storm, SIM_KEYS);
+
+    sim_set(storm->sim, i, key, (uint8_t)any(storm, 256));
 }
 
 static void burst(struct storm *storm)
@@ -389,6 +399,9 @@ static void any_fault(struct storm *storm)
 {
     uint32_t dice = any(storm, 19);
 
+    if (storm->values && any(storm, 10) == 0) {
+        set_value(storm);
+    }
     if (dice < 6) {
         change_pair(storm);
     } else if (dice < 9) {
@@ -455,6 +468,9 @@ static void play_calm(struct storm *storm)
 
     while (sim_now_ms(storm->sim) < end_ms) {
         change_wish(storm);
+        if (storm->values && any(storm, 4) == 0) {
+            set_value(storm);
+        }
         pass(storm, any(storm, 2000));
     }
     sim_run(storm->sim, SETTLE_MS);
@@ -487,12 +503,16 @@ static struct sim *begin(struct storm *storm,
 
 struct sim_report storm_run(const struct storm_options *options)
 {
-    struct storm storm = {.nodes = options->nodes};
+    struct storm storm = {.nodes = options->nodes, .values = options->values};
 
     rng_init(&storm.rng, hash_mix(options->seed));
     storm.sim = begin(&storm, options);
     now_running = storm.sim;
     for (size_t i = 0; i < storm.nodes; i++) {
+        if (storm.values) {
+            int64_t late = any(&storm, 2 * WALL_APART_MS);
+            sim_set_wall(storm.sim, i, late - WALL_APART_MS);
+        }
         start(&storm, i);
     }
     heal(&storm);

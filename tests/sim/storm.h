@@ -22,6 +22,7 @@ struct storm_options {
     uint64_t seed;
     size_t nodes;
     uint64_t ms; /* of virtual time, at least */
+    bool values; /* registers, too, by clocks that are far apart */
     bool trace;
     void (*on_broken)(const char *name, const char *what);
 };

@@ -99,7 +99,9 @@ void sim_broken(const struct sim *sim, const char *name, const char *format,
     fail_msg("%s: %s", name, what);
 }
 
-/* --- L2, L1 --- */
+/* --- L2, L1, L3 --- */
+
+static const char OTHER_VALUES[] = "has other registers than";
 
 static size_t up_len(const struct sim *sim)
 {
@@ -194,6 +196,9 @@ static const char *why_not_whole(struct sim *sim, size_t i, size_t *other)
     for (*other = 0; *other < sim->options.nodes; ++*other) {
         if (*other != i && sim->nodes[*other].up) {
             const char *why = why_not_held(sim, i, *other);
+            if (why == NULL && !values_are_same(sim, i, *other)) {
+                why = OTHER_VALUES;
+            }
             if (why != NULL) {
                 return why;
             }
@@ -230,7 +235,8 @@ void whole_explain(struct sim *sim, sim_predicate predicate)
         const char *why = sim->nodes[i].up ? why_not_whole(sim, i, &other)
                                            : NULL;
         if (why != NULL) {
-            sim_broken(sim, "L1", "in time: node %zu %s %zu", i, why, other);
+            sim_broken(sim, why == OTHER_VALUES ? "L3" : "L1",
+                       "in time: node %zu %s %zu", i, why, other);
         }
     }
     SIM_CHECK(sim, predicate(sim)); /* something of the test's own */
