@@ -172,6 +172,9 @@ static inline void ends_fini(struct ends *all)
         calls_free(all->at[i].calls);
         core_fini(&all->at[i].core);
     }
+    for (size_t i = 0; i < all->letters_len; i++) {
+        buf_fini(&all->letters[i].body); /* never arrived */
+    }
 }
 
 #endif

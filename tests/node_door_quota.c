@@ -4,8 +4,11 @@
  */
 #include "tests/test.h"
 
+#include <stdio.h>
+
 #include "proto/native.h"
 #include "tests/ask.h"
+#include "tests/grpc_talk.h"
 #include "tests/resp_talk.h"
 
 static struct core core;
@@ -155,14 +158,69 @@ static void by_resp(void **state)
     fake_conn_free(fake);
 }
 
+static struct fake_conn *call(const char *method, struct bytes message,
+                              enum grpc_status status, const char *err)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "/cache_client.pubsub.Pubsub/%s", method);
+    struct fake_conn *fake = grpc_call_new(
+        &core, &(struct grpc_ask){.path = path, .message = message});
+    if (err != NULL) {
+        assert_int_equal(grpc_status_of(fake), status);
+        assert_true(grpc_trailers_have(fake, err));
+    }
+    return fake;
+}
+
+/* The SDKs read `err`. */
+static void by_grpc(void **state)
+{
+    static const struct {
+        const char *method;
+        struct bytes message;
+        enum grpc_status status;
+        const char *err;
+    } cases[] = {
+        {"Publish",
+         BYTES("\x0a\x07"
+               "default\x12\x01t\x1a\x06\x0a\x04"
+               "1234"),
+         GRPC_RESOURCE_EXHAUSTED, "item_size_limit_exceeded"},
+        {"Publish",
+         BYTES("\x0a\x07"
+               "default\x12\x01t\x1a\x05\x0a\x03"
+               "123"),
+         GRPC_OK, ""},
+        {"Publish",
+         BYTES("\x0a\x07"
+               "default\x12\x01t\x1a\x05\x0a\x03"
+               "123"),
+         GRPC_RESOURCE_EXHAUSTED, "operations_rate_limit_exceeded"},
+        {"Subscribe",
+         BYTES("\x0a\x07"
+               "default\x12\x01u"),
+         GRPC_RESOURCE_EXHAUSTED, "topic_subscriptions_limit_exceeded"},
+    };
+    (void)state;
+
+    struct fake_conn *reader = call("Subscribe",
+                                    BYTES("\x0a\x07"
+                                          "default\x12\x01t"),
+                                    0, NULL);
+    assert_true(reader->streaming);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        fake_conn_free(call(cases[i].method, cases[i].message, cases[i].status,
+                            cases[i].err));
+    }
+    fake_conn_free(reader);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(by_http),
-        T(by_http_readers),
-        T(by_native),
-        T(by_resp),
+        T(by_http), T(by_http_readers), T(by_native), T(by_resp), T(by_grpc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
