@@ -318,6 +318,7 @@ static void serve(struct h2_request *request)
     }
     h2_forget_head(request->stream);
     note_known(request);
+    client_dirty(request->client); /* it was not looked at while busy */
 }
 
 void h2_serve(struct h2_conn *h2c)

@@ -14,11 +14,11 @@
  * whatever priority the peer wishes; one that waits for its window delays
  * nobody.
  *
- * Bounds: H2 header block of HTTP_HEAD_LEN_MAX and HTTP_HEADERS_MAX (beyond it
+ * Bounds: a head of HTTP_HEAD_LEN_MAX and HTTP_HEADERS_MAX (beyond it
  * ERR_HEAD_TOO_BIG for on_head, far beyond it the connection ends); `streams`;
  * an unread body of at most one window (H2_WINDOW) for each stream, until
  * h2_grant(). Frames that carry nothing (PING, SETTINGS, PRIORITY,
- * WINDOW_UPDATE, RST_STREAM, empty DATA, unknown ones) and streams that the
+ * WINDOW_UPDATE, CONTINUATION, RST_STREAM, empty DATA) and streams that the
  * peer makes us reset use up its *credit*, which time and what it is sent give
  * back: whoever has none left is a flood, and ends with ENHANCE_YOUR_CALM.
  *

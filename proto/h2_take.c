@@ -6,8 +6,9 @@
 
 enum {
     CREDIT_PER_SECOND = 100,
-    CREDIT_PER_DATA = 2, /* it answers a frame of use by window updates */
-    DATA_OF_USE = 32,    /* bytes: one of less is no use */
+    CREDIT_PER_DATA = 2,   /* it answers a frame of use by window updates */
+    CREDIT_PER_ANSWER = 2, /* and a whole one, however short */
+    DATA_OF_USE = 32,      /* bytes: one of less is no use */
     FRAME_COST = 1,
     RESET_COST = 2,
     WRONG_COST = 10, /* a stream that it makes us reset */
@@ -197,10 +198,13 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code,
     struct h2_stream *stream = stream_of(h2, id);
 
     (void)session;
-    (void)code;
-    if (stream != NULL) {
-        h2_forget(h2, stream, h2->taking && !stream->ended);
+    if (stream == NULL) {
+        return 0;
     }
+    if (stream->ended && code == NGHTTP2_NO_ERROR) {
+        give_credit(h2, CREDIT_PER_ANSWER);
+    }
+    h2_forget(h2, stream, h2->taking && !stream->ended);
     return 0;
 }
 
