@@ -3,9 +3,11 @@
 // starling sub --exec and --post: functions that cannot hold a subscription are
 // called for each item, bounded, once, and never in the way of the subscription.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { command, get, run, startCluster, stopAll, temporaryFolder, until } from './harness.mjs';
@@ -19,8 +21,9 @@ after(async () => {
 });
 
 // `starling sub` with jobs, once it is subscribed.
-async function sub(topic, ...args) {
-  const sub = command(['sub', 'jobs', topic, ...args], { url: nodes[0].url });
+const sub = (topic, ...args) => subWith({}, topic, ...args);
+async function subWith(env, topic, ...args) {
+  const sub = command(['sub', 'jobs', topic, ...args], { url: nodes[0].url, env });
   await until('subscribed', 10000, () => sub.stderr.includes('subscribed\n'));
   return sub;
 }
@@ -32,9 +35,9 @@ const publish = async (topic, body, headers = {}) => {
 };
 
 // A server that keeps what is posted and answers by `answer`.
-async function server(answer = (request, response) => response.end()) {
+async function server(answer = (request, response) => response.end(), tls = null) {
   const got = [];
-  const listening = http.createServer((request, response) => {
+  const listening = (tls ? https : http).createServer(tls ?? {}, (request, response) => {
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', () => {
@@ -44,7 +47,7 @@ async function server(answer = (request, response) => response.end()) {
   });
   servers.push(listening);
   await new Promise((done) => { listening.listen(0, '127.0.0.1', done); });
-  return { got, url: `http://127.0.0.1:${listening.address().port}` };
+  return { got, url: `http${tls ? 's' : ''}://127.0.0.1:${listening.address().port}` };
 }
 
 const totals = (stderr) => {
@@ -158,6 +161,20 @@ test('with --json the item itself is posted', async () => {
   assert.equal(got[0].headers['content-type'], 'application/json');
   assert.equal(got[0].headers['starling-signature'], undefined);
   assert.equal(JSON.parse(got[0].body).text, 'hello');
+});
+
+test('an https target is posted to if its certificate is trusted', async () => {
+  const folder = temporaryFolder();
+  execFileSync('deploy/certificate', ['localhost', folder], { stdio: 'ignore' });
+  const { got, url } = await server(undefined,
+    { cert: fs.readFileSync(`${folder}/certificate.pem`), key: fs.readFileSync(`${folder}/key.pem`) });
+  const ca = { STARLING_CA: `${folder}/authority.pem` };
+  const trusts = await subWith(ca, 'tls', '--count', '1', '--post', `${url}/a`);
+  const doubts = await sub('tls', '--count', '1', '--post', `${url}/b`);
+  await publish('tls', 'hello');
+  assert.deepEqual(totals((await trusts.done).stderr), { done: 1, failed: 0, late: 0, dropped: 0 });
+  assert.deepEqual(totals((await doubts.done).stderr), { done: 0, failed: 1, late: 0, dropped: 0 });
+  assert.deepEqual(got.map((one) => [one.url, String(one.body)]), [['/a', 'hello']]);
 });
 
 test('a post that fails is counted, said and not tried again', async () => {
