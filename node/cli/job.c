@@ -275,7 +275,7 @@ static int post(const struct job_to *to, const json_t *item, struct bytes body)
 /* --- its process --- */
 
 _Noreturn static void run(const struct job_to *to, const json_t *item,
-                          struct bytes body, int *answer)
+                          struct bytes body, struct job_answer *answer)
 {
     sigset_t none;
 
@@ -284,17 +284,18 @@ _Noreturn static void run(const struct job_to *to, const json_t *item,
     if (to->command != NULL) {
         run_command(to->command, item, body);
     }
-    *answer = post(to, item, body);
-    _exit(*answer / 100 == 2 ? EXIT_SUCCESS : EXIT_FAILURE);
+    answer->code = post(to, item, body);
+    (void)snprintf(answer->why, sizeof answer->why, "%s", link_why());
+    _exit(answer->code / 100 == 2 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-int job_start(const struct job_to *to, const json_t *item, int *answer,
-              pid_t *pid)
+int job_start(const struct job_to *to, const json_t *item,
+              struct job_answer *answer, pid_t *pid)
 {
     struct buf body = {0};
     int rc = add_body(&body, to, item);
 
-    *answer = 0;
+    *answer = (struct job_answer){0};
     if (rc == 0) {
         *pid = fork();
         if (*pid == 0) {

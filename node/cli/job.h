@@ -26,14 +26,19 @@ struct job_to {
     struct bytes secret; /* signs what is posted; empty: nothing is signed */
 };
 
+/* What became of a post, in memory that its process shares. */
+struct job_answer {
+    int code;     /* the status, or the error (< 0); 0: no word of it */
+    char why[96]; /* more about the error; "" for none */
+};
+
 /* Reads a URL with a path. Errors: ERR_ARGUMENT. to->target is borrowed. */
 int job_to_url(struct job_to *to, const char *text);
 
 /* Starts the process, leader of its own group. It exits with 0 when the command
- * did, or when the answer to the post was 2xx; of a post that failed *answer
- * (shared memory) is the status, or the error (< 0). Errors: ERR_IO, ERR_NOMEM,
+ * did, or when the answer to the post was 2xx. Errors: ERR_IO, ERR_NOMEM,
  * ERR_SYNTAX (no such item). */
-int job_start(const struct job_to *to, const json_t *item, int *answer,
-              pid_t *pid);
+int job_start(const struct job_to *to, const json_t *item,
+              struct job_answer *answer, pid_t *pid);
 
 #endif

@@ -163,7 +163,7 @@ void jobs_add(struct jobs *jobs, json_t *item)
 static void ended(struct jobs *jobs, size_t i, int status)
 {
     struct job *job = &jobs->running[i];
-    int answer = jobs->answers[i];
+    const struct job_answer *answer = &jobs->answers[i];
 
     if (job->late) {
         jobs->late++;
@@ -172,9 +172,12 @@ static void ended(struct jobs *jobs, size_t i, int status)
         jobs->done++;
     } else {
         jobs->failed++;
-        if (answer != 0) {
-            note(jobs, job->item, answer < 0 ? err_text(answer) : "answered",
-                 answer < 0 ? 0 : answer);
+        if (answer->code > 0) {
+            note(jobs, job->item, "answered", answer->code);
+        } else if (answer->code < 0) {
+            note(jobs, job->item,
+                 answer->why[0] != '\0' ? answer->why : err_text(answer->code),
+                 0);
         } else if (WIFSIGNALED(status)) {
             note(jobs, job->item, "signal", WTERMSIG(status));
         } else {

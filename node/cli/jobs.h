@@ -47,7 +47,7 @@ struct jobs {
 
     struct job *running; /* bounds.at_once of them */
     size_t running_len;
-    int *answers; /* one for each, shared with its process */
+    struct job_answer *answers; /* one for each, shared with its process */
 
     json_t **waiting; /* a circle of bounds.waiting */
     size_t waiting_at;
@@ -60,7 +60,7 @@ struct jobs {
     uint64_t dropped;
     uint64_t say_ms; /* not before */
     bool unsaid;
-    char why[128]; /* of the last that failed */
+    char why[256]; /* of the last that failed */
 };
 
 /* Errors: ERR_NOMEM, ERR_IO; there is nothing to end then. */
