@@ -11,8 +11,16 @@
 
 int args_fail(const char *command, const char *context, int err)
 {
+    return args_fail_saying(command, context, err, NULL);
+}
+
+int args_fail_saying(const char *command, const char *context, int err,
+                     const char *words)
+{
+    bool has_words = words != NULL && words[0] != '\0';
+
     fprintf(stderr, "starling %s: %s: %s (code %u)%s%s\n", command, context,
-            err_text(err), err_code(err),
+            has_words ? words : err_text(err), err_code(err),
             link_why()[0] != '\0' ? ": TLS: " : "", link_why());
     if (err == ERR_IO || err == ERR_TIMEOUT) {
         return CLI_UNREACHABLE;
@@ -22,6 +30,19 @@ int args_fail(const char *command, const char *context, int err)
         return CLI_NOT_PERMITTED;
     }
     return CLI_REFUSED;
+}
+
+int args_refused(const char *command, const struct args *args, int status,
+                 const json_t *answer)
+{
+    const char *authority = args->url.authority;
+    const char *words = json_string_value(json_object_get(answer, "message"));
+
+    if (status < 0 || words == NULL) {
+        return args_fail(command, authority, status < 0 ? status : ERR_SYNTAX);
+    }
+    fprintf(stderr, "starling %s: %s: %s\n", command, authority, words);
+    return status == 401 || status == 403 ? CLI_NOT_PERMITTED : CLI_REFUSED;
 }
 
 /* --- regions --- */

@@ -9,6 +9,7 @@
 #ifndef NODE_CLI_ARGS_H
 #define NODE_CLI_ARGS_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -60,5 +61,12 @@ int args_read(struct args *args, const char *command, unsigned takes, int argc,
 /* Prints "starling COMMAND: CONTEXT: text of err" and returns the exit code
  * for it: 69 unreachable, 77 not permitted, 1 otherwise. */
 int args_fail(const char *command, const char *context, int err);
+/* The same in the words of the node; NULL or empty: it had none. */
+int args_fail_saying(const char *command, const char *context, int err,
+                     const char *words);
+/* The same for an answer over HTTP that is a refusal, or none: `status` (an
+ * error if it is < 0), and what it says (NULL: no JSON). */
+int args_refused(const char *command, const struct args *args, int status,
+                 const json_t *answer);
 
 #endif

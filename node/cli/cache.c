@@ -27,20 +27,6 @@ static int usage(void)
 
 /* --- asking a node --- */
 
-/* The node's own words, if it has any. */
-static int refused(const struct args *args, int status, const json_t *root)
-{
-    const char *message = json_string_value(json_object_get(root, "message"));
-
-    if (status < 0 || message == NULL) {
-        return args_fail(command, args->url.authority,
-                         status < 0 ? status : ERR_SYNTAX);
-    }
-    fprintf(stderr, "starling %s: %s: %s\n", command, args->url.authority,
-            message);
-    return status == 401 || status == 403 ? CLI_NOT_PERMITTED : CLI_REFUSED;
-}
-
 /* *root is the caller's. 0 or an exit code. */
 static int ask(const struct args *args, const char *method, const char *cache,
                struct bytes content, json_t **root)
@@ -57,7 +43,7 @@ static int ask(const struct args *args, const char *method, const char *cache,
     if (status >= 200 && status < 300) {
         return CLI_OK;
     }
-    int exit_code = refused(args, status, *root);
+    int exit_code = args_refused(command, args, status, *root);
     json_decref(*root);
     *root = NULL;
     return exit_code;

@@ -55,22 +55,6 @@ static struct keyfile_why why_of(struct command *c)
 
 /* --- asking a node --- */
 
-/* An answer that is no report: its own words, if it has any. */
-static int refused(const struct command *c, int status, const json_t *root)
-{
-    const char *authority = c->args.url.authority;
-    const char *message = json_string_value(json_object_get(root, "message"));
-
-    if (status < 0) {
-        return args_fail(c->name, authority, status);
-    }
-    if (message == NULL) {
-        return args_fail(c->name, authority, ERR_SYNTAX);
-    }
-    fprintf(stderr, "starling %s: %s: %s\n", c->name, authority, message);
-    return status == 401 || status == 403 ? CLI_NOT_PERMITTED : CLI_REFUSED;
-}
-
 /* *report is the caller's. 0 or an exit code. */
 static int ask(const struct command *c, const char *method,
                struct bytes content, json_t **report)
@@ -83,7 +67,7 @@ static int ask(const struct command *c, const char *method,
 
     buf_fini(&body);
     if (status < 0 || json_object_get(root, "nodes") == NULL) {
-        exit_code = refused(c, status, root);
+        exit_code = args_refused(c->name, &c->args, status, root);
         json_decref(root);
         root = NULL;
     }

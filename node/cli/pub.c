@@ -74,7 +74,7 @@ static int take_answer(struct publishing *p, unsigned wait_ms)
     if (session_is(message, "published")) {
         p->answered++;
     } else if (session_is(message, "error")) {
-        rc = err_from_code((unsigned)session_number(message, "code"));
+        rc = session_refused(&p->session, message);
     }
     json_decref(message);
     return rc;
@@ -226,5 +226,7 @@ int cli_pub(int argc, char **argv)
     session_close(&p.session);
     buf_fini(&p.lines);
     buf_fini(&p.message);
-    return rc == 0 ? CLI_OK : args_fail("pub", args.words[1], rc);
+    return rc == 0
+               ? CLI_OK
+               : args_fail_saying("pub", args.words[1], rc, p.session.words);
 }

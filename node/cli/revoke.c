@@ -31,20 +31,6 @@ static bool is_token(struct bytes word)
     return is_v1 || dots == 2;
 }
 
-/* An answer that is none of ours: its own words, if it has any. */
-static int refused(const struct args *args, int status, const json_t *root)
-{
-    const char *message = json_string_value(json_object_get(root, "message"));
-
-    if (status < 0 || message == NULL) {
-        return args_fail(name, args->url.authority,
-                         status < 0 ? status : ERR_SYNTAX);
-    }
-    fprintf(stderr, "starling %s: %s: %s\n", name, args->url.authority,
-            message);
-    return status == 401 || status == 403 ? CLI_NOT_PERMITTED : CLI_REFUSED;
-}
-
 static int revoke(const struct args *args, struct bytes word)
 {
     struct buf content = {0};
@@ -60,7 +46,7 @@ static int revoke(const struct args *args, struct bytes word)
                              args->token, buf_bytes(&content), &body);
     json_t *root = json_loadb((char *)body.p, body.len, 0, NULL);
     if (status != 200) {
-        exit_code = refused(args, status, root);
+        exit_code = args_refused(name, args, status, root);
     } else if (args->json) {
         json_dumpf(root, stdout, JSON_COMPACT);
         puts("");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/cli/session.h"
 
+#include <stdio.h>
 #include <sys/random.h>
 
 #include "proto/err.h"
@@ -105,6 +106,7 @@ int session_ask(struct session *session, const struct link_url *url,
     struct buf out = {0};
     uint8_t key[16];
 
+    session->words[0] = '\0';
     session->ws = (struct ws){.message_max = LINK_IN_MAX / 2,
                               .from_server = true};
     if (getrandom(key, sizeof key, 0) != sizeof key) {
@@ -200,4 +202,13 @@ bool session_is(const json_t *message, const char *op)
 {
     const char *text = session_text(message, "op");
     return text != NULL && strcmp(text, op) == 0;
+}
+
+int session_refused(struct session *session, const json_t *message)
+{
+    const char *words = session_text(message, "message");
+
+    (void)snprintf(session->words, sizeof session->words, "%s",
+                   words == NULL ? "" : words);
+    return err_from_code((unsigned)session_number(message, "code"));
 }

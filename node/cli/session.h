@@ -14,6 +14,7 @@
 struct session {
     struct link link;
     struct ws ws;
+    char words[1024]; /* of session_refused(); empty before */
 };
 
 /* Connects and upgrades. token may be NULL. Errors: as link_open();
@@ -41,5 +42,9 @@ json_t *session_next(struct session *session, unsigned wait_ms, int *rc);
 const char *session_text(const json_t *message, const char *name);
 uint64_t session_number(const json_t *message, const char *name);
 bool session_is(const json_t *message, const char *op);
+
+/* The error that an "error" or "ended" is about; what the node says of it is
+ * kept in `words`. */
+int session_refused(struct session *session, const json_t *message);
 
 #endif

@@ -19,13 +19,8 @@ static int fetch_json(const char *command, const struct args *args,
 
     *root = json_loadb((char *)body.p, body.len, 0, NULL);
     buf_fini(&body);
-    if (status < 0) {
-        exit_code = args_fail(command, args->url.authority, status);
-    } else if (status == 401 || status == 403) {
-        exit_code = args_fail(command, args->url.authority,
-                              status == 401 ? ERR_UNAUTH : ERR_DENIED);
-    } else if (status != 200 || *root == NULL) {
-        exit_code = args_fail(command, args->url.authority, ERR_SYNTAX);
+    if (status != 200 || *root == NULL) {
+        exit_code = args_refused(command, args, status, *root);
     }
     if (exit_code != CLI_OK) {
         json_decref(*root);

@@ -171,7 +171,7 @@ static int take(struct subscribing *s, json_t *message)
         keep_position(s, message, "next");
         print_gap(s, message);
     } else if (session_is(message, "error") || session_is(message, "ended")) {
-        return err_from_code((unsigned)session_number(message, "code"));
+        return session_refused(&s->session, message);
     }
     return 0;
 }
@@ -328,7 +328,9 @@ static int follow_jobs(struct subscribing *s)
         s->jobs = NULL;
     }
     buf_fini(&secret);
-    return rc == 0 ? exit_code : args_fail("sub", s->args->words[1], rc);
+    return rc == 0 ? exit_code
+                   : args_fail_saying("sub", s->args->words[1], rc,
+                                      s->session.words);
 }
 
 int cli_sub(int argc, char **argv)
@@ -359,5 +361,7 @@ int cli_sub(int argc, char **argv)
     }
     int rc = follow_on(&s);
     buf_fini(&s.data);
-    return rc == 0 ? CLI_OK : args_fail("sub", args.words[1], rc);
+    return rc == 0
+               ? CLI_OK
+               : args_fail_saying("sub", args.words[1], rc, s.session.words);
 }
