@@ -351,14 +351,16 @@ static int seal_run(struct secure *secure, struct bytes run, size_t *used)
 static ssize_t seal(struct secure *secure, const struct bytes *iov, size_t len)
 {
     struct conns *conns = secure->tcp->all;
+    size_t most = conn_is_known(&secure->tcp->conn) ? SECURE_SEND_LEN
+                                                    : TLS_RECORD_LEN;
     size_t total = 0;
     size_t used = 0;
     int rc = 0;
 
-    for (size_t i = 0; i < len && total < SECURE_SEND_LEN && rc == 0; i++) {
+    for (size_t i = 0; i < len && total < most && rc == 0; i++) {
         struct bytes run = iov[i];
-        if (run.len > SECURE_SEND_LEN - total) {
-            run.len = SECURE_SEND_LEN - total;
+        if (run.len > most - total) {
+            run.len = most - total;
         }
         rc = seal_run(secure, run, &used);
         total += run.len;

@@ -7,16 +7,20 @@
  *   socket -> read -> [ secure_take ] -> tcp_take() -> carrier
  *   socket <- unsent <- [ secure_send ] <- client's queue
  *
- * Reading  all that one read brought is opened at once, so libssl keeps at most
- *          a part of a record, and pauses and bounds work as without it.
- * Writing  up to SECURE_SEND_LEN of the queue becomes records and is sent at
- *          once; what the socket does not take waits here, counted in
- *          core->sealed_len, and nothing more is sealed before it is gone.
- * Shaking  a handshake costs as much as hundreds of deliveries. Each turn works
- *          on them for SECURE_TURN_NS; the others wait with what they said, in
- *          order, those that have begun first, and go on in the next turns.
- * Ending   close_notify is the end of the peer's side, as a FIN is; ours is
- *          said before the socket is shut.
+ * Reading: all that one read brought is opened at once, so libssl keeps at most
+ * a part of a record, and pauses and bounds work as without it.
+ *
+ * Writing: up to SECURE_SEND_LEN of the queue (for a stranger one record)
+ * becomes records and is sent at once; what the socket does not take waits
+ * here, counted in core->sealed_len, and nothing more is sealed before it is
+ * gone.
+ *
+ * Shaking: a handshake costs as much as hundreds of deliveries. Each turn works
+ * on them for SECURE_TURN_NS; the others wait with what they said, in order,
+ * those that have begun first, and go on in the next turns.
+ *
+ * Ending: close_notify is the end of the peer's side, as a FIN is; ours is said
+ * before the socket is shut.
  */
 #ifndef NODE_SECURE_H
 #define NODE_SECURE_H

@@ -10,6 +10,7 @@
 #include "node/tls.h"
 #include "proto/err.h"
 #include "tests/certificate.h"
+#include "tests/fail_malloc.h"
 #include "tests/rude_tls.h"
 
 enum {
@@ -385,6 +386,35 @@ static void wrong_files_are_refused_with_a_reason(void **state)
     }
 }
 
+static void memory_may_be_short(void **state)
+{
+    const struct certificate *certificate = certificate_make(-DAY_S, DAY_S);
+    struct tls_context *none = NULL;
+    (void)state;
+
+    fail_malloc(0);
+    assert_int_equal(tls_serve(&none, certificate->cert, certificate->key, why),
+                     ERR_NOMEM);
+    fail_malloc(0);
+    assert_int_equal(tls_trust(&none, NULL, why), ERR_NOMEM);
+    fail_malloc(-1);
+    assert_null(none);
+    open_ends(certificate, "localhost");
+    fail_malloc(0);
+    assert_null(tls_new(serving, NULL));
+    fail_malloc(-1);
+    /* Of each that is made in a handshake, one at a time. */
+    for (long n = 0; n < 20 && !tls_is_shaken(server.tls); n++) {
+        close_ends();
+        open_ends(certificate, "localhost");
+        fail_malloc(n);
+        shake(SIZE_MAX);
+        fail_malloc(-1);
+    }
+    assert_true(tls_is_shaken(server.tls));
+    close_ends();
+}
+
 static void authorities_must_be_there(void **state)
 {
     struct tls_context *context;
@@ -411,6 +441,7 @@ int main(void)
         TEST(a_connection_outlives_its_context),
         TEST(a_certificate_says_its_number_and_times),
         TEST(wrong_files_are_refused_with_a_reason),
+        TEST(memory_may_be_short),
         TEST(authorities_must_be_there),
     };
     return cmocka_run_group_tests(tests, certificates_begin, certificates_end);
