@@ -340,6 +340,8 @@ void sync_pull(struct cluster *cluster, uint16_t slot,
 void sync_have(struct cluster *cluster, uint16_t slot, uint64_t version);
 /* Asks for what is missing, if it is time to; once a second. */
 void sync_visit(struct cluster *cluster, uint16_t slot);
+/* Takes the whole of its log once more. */
+void sync_again(struct cluster *cluster, uint16_t slot);
 /* Our barriers begin or end to wait for a linked peer, if they do now. */
 void sync_count_in(struct cluster *cluster, uint16_t slot);
 void sync_count_out(struct cluster *cluster, uint16_t slot);

@@ -19,8 +19,10 @@ static int set_bit(struct interest *interest, uint16_t slot, uint64_t key);
 static void clear_bit(struct interest *interest, uint16_t slot, uint64_t key);
 static int apply_other(struct interest *interest, uint16_t slot,
                        const struct peer_record *record);
-static int keep(const struct interest *interest,
-                const struct peer_record *record, struct record **copy);
+static int learn(const struct interest *interest,
+                 const struct peer_record *record);
+static struct record *keep(const struct interest *interest,
+                           const struct peer_record *record);
 static void drop_other(struct interest *interest, uint16_t slot, size_t at);
 static void begin_snapshot(struct interest_peer *peer,
                            const struct peer_message *m);
@@ -375,11 +377,13 @@ static int apply_other(struct interest *interest, uint16_t slot,
     }
     if (entry != NULL) {
         entry->stale = false;
-        return 0;
     }
-    struct record *copy;
-    int rc = keep(interest, record, &copy);
-    rc = rc != 0 ? rc : records_add(&peer->records, copy);
+    int rc = learn(interest, record);
+    if (entry != NULL || rc != 0) {
+        return rc;
+    }
+    struct record *copy = keep(interest, record);
+    rc = copy == NULL ? ERR_NOMEM : records_add(&peer->records, copy);
     if (rc != 0) {
         record_unref(copy);
         return rc;
@@ -396,22 +400,29 @@ static int apply_other(struct interest *interest, uint16_t slot,
     return 0;
 }
 
+static bool is_learned(const struct interest *interest,
+                       const struct peer_record *record)
+{
+    return record->type == PEER_REGISTER && interest->registers != NULL;
+}
+
+/* Also of what is held already: it may have been of no use by then. */
+static int learn(const struct interest *interest,
+                 const struct peer_record *record)
+{
+    return is_learned(interest, record)
+               ? registers_take(interest->registers, record)
+               : 0;
+}
+
 /* Of a register only type and hash are kept for each peer: its value is in the
  * registers, if it is of any use. */
-static int keep(const struct interest *interest,
-                const struct peer_record *record, struct record **copy)
+static struct record *keep(const struct interest *interest,
+                           const struct peer_record *record)
 {
-    *copy = NULL;
-    if (record->type == PEER_REGISTER && interest->registers != NULL) {
-        int rc = registers_take(interest->registers, record);
-        if (rc != 0) {
-            return rc;
-        }
-        *copy = registers_share(interest->registers, record->hash);
-    } else {
-        *copy = record_new(record);
-    }
-    return *copy == NULL ? ERR_NOMEM : 0;
+    return is_learned(interest, record)
+               ? registers_share(interest->registers, record->hash)
+               : record_new(record);
 }
 
 /* Whether of a pattern or of a type that this version does not know. */

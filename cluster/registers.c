@@ -37,7 +37,7 @@ static size_t room_of(uint8_t kind);
 int cluster_set(struct cluster *cluster, const struct cluster_register *reg,
                 uint64_t wall_ms)
 {
-    cluster->registers.wall_ms = wall_ms;
+    cluster_clock(cluster, wall_ms);
     int rc = registers_set(&cluster->registers, reg);
 
     cluster_flush_if_long(cluster);
@@ -59,7 +59,14 @@ bool cluster_register_at(const struct cluster *cluster,
 
 void cluster_clock(struct cluster *cluster, uint64_t wall_ms)
 {
-    cluster->registers.wall_ms = wall_ms;
+    if (!registers_clock(&cluster->registers, wall_ms)) {
+        return;
+    }
+    for (size_t slot = 0; slot < cluster->slots; slot++) {
+        if (peer_at(cluster, slot) != NULL) {
+            sync_again(cluster, (uint16_t)slot);
+        }
+    }
 }
 
 /* --- */
@@ -124,7 +131,11 @@ int registers_take(struct registers *registers,
     struct peer_record new = *record;
     bool found;
 
-    if (record->kind > REGISTERS_KINDS || is_over(registers, record->until_s)) {
+    if (record->kind > REGISTERS_KINDS) {
+        return 0;
+    }
+    if (is_over(registers, record->until_s)) {
+        registers->over_ms = registers->wall_ms;
         return 0;
     }
     struct registers_set *set = &registers->sets[record->kind - 1];
@@ -191,6 +202,17 @@ bool registers_at(const struct registers *registers, uint8_t kind, size_t index,
     return index < set->len;
 }
 
+bool registers_clock(struct registers *registers, uint64_t wall_ms)
+{
+    bool back = wall_ms + REGISTERS_BACK_MS < registers->over_ms;
+
+    registers->wall_ms = wall_ms;
+    if (back) {
+        registers->over_ms = 0;
+    }
+    return back;
+}
+
 void registers_forget(struct registers *registers, size_t max)
 {
     uint64_t next_s = UINT64_MAX;
@@ -203,6 +225,7 @@ void registers_forget(struct registers *registers, size_t max)
         for (size_t i = set->len; i > 0; i--) { /* from the end: few move */
             uint64_t until_s = set->entries[i - 1].record->until_s;
             if (max > 0 && is_over(registers, until_s)) {
+                registers->over_ms = registers->wall_ms;
                 drop(registers, set, i - 1);
                 max--;
             } else if (until_s != 0 && until_s + REGISTERS_SLACK_S < next_s) {

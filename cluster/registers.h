@@ -22,7 +22,7 @@
  * meet, those with the lowest rank go: first those that end by themselves, then
  * the oldest. What is over (until_s) is forgotten REGISTERS_SLACK_S later, so
  * that no node brings back what another one has forgotten because its clock is
- * ahead.
+ * ahead. A node whose clock was wrong, and is set back, asks all others again.
  */
 #ifndef CLUSTER_REGISTERS_H
 #define CLUSTER_REGISTERS_H
@@ -34,6 +34,7 @@
 enum {
     REGISTERS_KINDS = CLUSTER_REGISTER_REVOKED,
     REGISTERS_SLACK_S = 900,
+    REGISTERS_BACK_MS = 60000, /* so far a clock may step back unnoticed */
 };
 
 struct registers_entry {
@@ -53,6 +54,7 @@ struct registers {
     struct registers_set sets[REGISTERS_KINDS]; /* by kind - 1 */
     uint64_t wall_ms;
     uint64_t forget_s; /* when the first is forgotten */
+    uint64_t over_ms;  /* when something was found to be over; 0: nothing */
     uint64_t dropped;  /* for want of room */
     bool moved;        /* the log has changed */
 
@@ -86,6 +88,10 @@ bool registers_get(const struct registers *registers, uint8_t kind,
                    struct bytes key, struct cluster_register *reg);
 bool registers_at(const struct registers *registers, uint8_t kind, size_t index,
                   struct cluster_register *reg);
+
+/* Sets the clock. true: by an earlier time something was found to be over that
+ * is not: all have to be learned again. */
+bool registers_clock(struct registers *registers, uint64_t wall_ms);
 
 /* Forgets what is over, at most `max` of it. */
 void registers_forget(struct registers *registers, size_t max);

@@ -31,6 +31,7 @@ static bool walk_part(struct cluster *cluster, uint16_t slot);
 static void end_walk(struct cluster *cluster, uint16_t slot);
 static void after_taking(struct cluster *cluster, uint16_t slot, int rc);
 static void diverged(struct cluster *cluster, uint16_t slot);
+static void forget_version(struct cluster *cluster, uint16_t slot);
 static void pull(struct cluster *cluster, uint16_t slot, uint32_t part);
 
 void sync_flush(struct cluster *cluster)
@@ -85,6 +86,12 @@ void sync_visit(struct cluster *cluster, uint16_t slot)
         cluster->now_ms >= cluster->peers[slot]->pull_ms) {
         pull(cluster, slot, 0);
     }
+}
+
+void sync_again(struct cluster *cluster, uint16_t slot)
+{
+    forget_version(cluster, slot);
+    pull(cluster, slot, 0);
 }
 
 /* A joining peer only once it holds our log, however long that is: until then
@@ -386,10 +393,15 @@ static void after_taking(struct cluster *cluster, uint16_t slot, int rc)
 /* A bug of one of us: said, and repaired by a snapshot. */
 static void diverged(struct cluster *cluster, uint16_t slot)
 {
+    cluster_say(cluster, CLUSTER_DIVERGED, cluster->peers[slot],
+                "equal version, unequal digest: taking a snapshot");
+    forget_version(cluster, slot);
+}
+
+static void forget_version(struct cluster *cluster, uint16_t slot)
+{
     struct peer *peer = cluster->peers[slot];
 
-    cluster_say(cluster, CLUSTER_DIVERGED, peer,
-                "equal version, unequal digest: taking a snapshot");
     interest_reset(&cluster->interest, slot);
     peer->have = 0;
     peer->pull_ms = 0;

@@ -183,6 +183,33 @@ static void all_are_replaced_one_by_one_and_nothing_is_forgotten(void **state)
     sim_free(sim);
 }
 
+/* Ahead it forgets what is not over elsewhere, and takes nothing of it. */
+static void a_clock_that_was_wrong_is_set_back(void **state)
+{
+    const int64_t year_ms = 365ll * 24 * 3600 * 1000;
+    struct sim *sim = sim_whole(3, 1);
+    struct cluster_register reg = {.kind = CLUSTER_REGISTER_REVOKED,
+                                   .key = BYTES("token")};
+
+    (void)state;
+    sim_set_wall(sim, 2, year_ms);
+    reg.until_s = sim_wall_ms(sim, 0) / 1000 + 3600;
+    assert_int_equal(
+        cluster_set(sim_cluster(sim, 0), &reg, sim_wall_ms(sim, 0)), 0);
+    sim_end_turn(sim, 0);
+    sim_set_wall(sim, 1, year_ms); /* it has it for a moment */
+    sim_run(sim, 1000);
+    for (size_t i = 1; i < 3; i++) {
+        assert_false(cluster_get(sim_cluster(sim, i), CLUSTER_REGISTER_REVOKED,
+                                 BYTES("token"), &reg));
+        sim_set_wall(sim, i, 0);
+    }
+    sim_until(sim, sim_is_whole, 1000);
+    assert_true(cluster_get(sim_cluster(sim, 2), CLUSTER_REGISTER_REVOKED,
+                            BYTES("token"), &reg));
+    sim_free(sim);
+}
+
 /* --- as many as there may be --- */
 
 enum {
@@ -303,6 +330,7 @@ int main(void)
         cmocka_unit_test(who_has_seen_a_value_replaces_it_by_any_clock),
         cmocka_unit_test(the_writer_dies_right_after_the_acknowledgement),
         cmocka_unit_test(all_are_replaced_one_by_one_and_nothing_is_forgotten),
+        cmocka_unit_test(a_clock_that_was_wrong_is_set_back),
         cmocka_unit_test(all_there_may_be_are_learned_by_who_joins),
         cmocka_unit_test(a_node_that_does_not_listen_is_found),
         cmocka_unit_test(a_node_that_keeps_the_greatest_value_is_found),
