@@ -31,7 +31,8 @@ function addAll(counts) {
   return sum;
 }
 
-const usageOf = async (node) => JSON.parse((await get(`${node.url}/v1/usage`)).text);
+// A node waits 2 s for the others.
+const usageOf = async (node) => JSON.parse((await get(`${node.url}/v1/usage`, { signal: AbortSignal.timeout(DEADLINE_MS) })).text);
 const cacheOf = (usage, name) => usage.caches.find(({ cache }) => cache === name);
 const regionOf = (cache, name) => cache.regions.find(({ region }) => region === name);
 
