@@ -248,7 +248,7 @@ for (const [what, words] of [
   [/--pid takes process ids, not 'me'/, ['fanout', '--pid', 'me']],
   [/cluster needs --publish-url/, ['cluster']],
   [/no such door: 'telnet'/, ['fanout', '--door', 'telnet']],
-  [/expected http:\/\/HOST:PORT, redis:\/\/\.\.\. or nats:\/\/\.\.\., not 'ftp:\/\/x'/, ['fanout', '--url', 'ftp://x']],
+  [/expected http\[s\]:\/\/HOST:PORT, redis\[s\]:\/\/\.\.\. or nats:\/\/\.\.\., not 'ftp:\/\/x'/, ['fanout', '--url', 'ftp://x']],
 ]) {
   test(`wrong usage: ${words.join(' ')}`, { timeout: 30000 }, async () => {
     const { code, stdout, stderr } = await bench(...words);
