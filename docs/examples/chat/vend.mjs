@@ -10,7 +10,7 @@ const NAME = /^[\p{L}\p{N} ._-]{1,32}$/u;
 
 // Gives {token, seconds}, or throws with a status.
 export async function vend({ name, room }) {
-  if (!ROOM.test(room) || !NAME.test(name)) {
+  if (typeof room !== 'string' || typeof name !== 'string' || !ROOM.test(room) || !NAME.test(name)) {
     throw Object.assign(new Error('what room, and who?'), { status: 400 });
   }
   const answer = await fetch(`${STARLING_URL}/v1/tokens`, {
