@@ -7,12 +7,15 @@
 #include "proto/err.h"
 
 enum {
-    CAP_MIN = 4
+    CAP_MIN = 4,
+    SMALL_LEN = 2048,
 };
 
 static struct ring_entry *entry_at(const struct ring *ring, uint32_t i);
 static uint64_t wires_len(const struct ring *ring);
 static int copy_wire(const struct item *item, struct ring_entry *entry);
+static int copy_large(const struct item *item, struct ring_entry *entry);
+static size_t most_len(const struct item *item);
 static void pop(struct ring *ring);
 static int room(struct ring *ring);
 
@@ -93,8 +96,27 @@ static uint64_t wires_len(const struct ring *ring)
     return ring->bytes - ring->cap * sizeof(struct ring_entry);
 }
 
-/* The wire form in memory of exactly its length. */
+/* The wire form in memory of exactly its length: a small one is written on the
+ * stack, so that it takes one allocation that never grows. */
 static int copy_wire(const struct item *item, struct ring_entry *entry)
+{
+    uint8_t small[SMALL_LEN];
+    struct buf wire = {.p = small, .cap = sizeof small, .max = sizeof small};
+
+    if (most_len(item) > sizeof small) {
+        return copy_large(item, entry);
+    }
+    item_write(item, &wire);
+    uint8_t *exact = wire.failed ? NULL : malloc(wire.len);
+    if (exact == NULL) {
+        return ERR_NOMEM;
+    }
+    memcpy(exact, small, wire.len);
+    *entry = (struct ring_entry){exact, wire.len};
+    return 0;
+}
+
+static int copy_large(const struct item *item, struct ring_entry *entry)
 {
     struct buf wire = {0};
 
@@ -109,6 +131,15 @@ static int copy_wire(const struct item *item, struct ring_entry *entry)
     }
     *entry = (struct ring_entry){exact, wire.len};
     return 0;
+}
+
+static size_t most_len(const struct item *item)
+{
+    if (item->wire.len > 0) {
+        return item->wire.len;
+    }
+    return ITEM_OVERHEAD_MAX + item->cache.len + item->topic.len +
+           item->value.len + item->publisher.len + item->attrs.len;
 }
 
 static void pop(struct ring *ring)

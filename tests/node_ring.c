@@ -118,19 +118,32 @@ static void an_encoded_item_is_kept_as_it_is(void **state)
     ring_fini(&ring);
 }
 
+/* A small item takes one allocation and the entries another; a large one grows
+ * and shrinks. */
 static void no_memory_empties_the_ring(void **state)
 {
+    static const uint8_t large[4096];
+    static const struct {
+        struct bytes value;
+        long after;
+    } cases[] = {
+        {BYTES("x"), 0},
+        {BYTES("x"), 1},
+        {{large, sizeof large}, 0},
+        {{large, sizeof large}, 1},
+        {{large, sizeof large}, 2},
+    };
     (void)state;
 
-    for (long after = 0; after < 3; after++) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct limits limits = limits_of(64, 64 << 10);
         struct ring ring = {0};
         struct item item;
         for (uint64_t seq = 1; seq <= 4; seq++) {
             add(&ring, &limits, seq, BYTES("x"));
         }
-        fail_malloc(after);
-        int rc = add(&ring, &limits, 5, BYTES("x"));
+        fail_malloc(cases[i].after);
+        int rc = add(&ring, &limits, 5, cases[i].value);
         fail_malloc(-1);
         assert_int_equal(rc, ERR_NOMEM);
         assert_int_equal(ring.len, 0);

@@ -4,10 +4,8 @@
 #include "node/bench/code.h"
 
 static const struct bench_door *const doors[] = {
-    &bench_door_resp,
-    &bench_door_ws,
-    &bench_door_sse,
-    &bench_door_nats,
+    &bench_door_resp, &bench_door_ws,   &bench_door_sse,
+    &bench_door_grpc, &bench_door_nats,
 };
 
 const struct bench_door *bench_door_find(const char *name)

@@ -24,6 +24,8 @@ struct bench_talk {
     uint32_t acks;           /* subscriptions that hold */
     uint64_t answers;        /* to publishes */
     uint64_t strange;        /* items that are no delivery of this run */
+    uint32_t left;           /* of a frame that unwrap() takes apart */
+    uint32_t unpaid;         /* bytes since more of them were allowed */
     struct buf *out;         /* what is to be said */
     char why[BENCH_WHY_LEN]; /* what the server said before it went wrong */
 };
@@ -39,6 +41,7 @@ struct bench_door {
     const char *name;
     bool topic_a_conn; /* a connection subscribes to one topic, for ever */
     bool answers;      /* each publish is answered */
+    const struct bench_door *publisher; /* of publishers; NULL: this one */
 
     /* What is said first; a door that is not answered sets talk->greeted. */
     void (*greet)(struct bench_talk *talk);
@@ -47,12 +50,18 @@ struct bench_door {
     void (*publish)(const struct bench_talk *talk, size_t value_len,
                     struct bench_request *request);
     void (*layout)(size_t value_len, struct bench_layout *layout);
+    /* Takes what carries the rest from the front of `in`, and copies that to
+     * `to`, which may be where `in` is. > 0 the bytes taken, 0 more needed, < 0
+     * as take(). NULL: nothing carries it. */
+    ptrdiff_t (*unwrap)(struct bench_talk *talk, struct bytes in, uint8_t *to,
+                        size_t *to_len);
     /* Takes one thing that is no delivery from the front. > 0 the bytes taken,
      * 0 more needed, < 0 the end: ERR_UNAUTH, ERR_DENIED, ERR_SYNTAX (another
      * protocol), or what else the server refuses. */
     ptrdiff_t (*take)(struct bench_talk *talk, struct bytes in);
 };
 
+extern const struct bench_door bench_door_grpc;
 extern const struct bench_door bench_door_nats;
 extern const struct bench_door bench_door_resp;
 extern const struct bench_door bench_door_sse;

@@ -129,7 +129,7 @@ static int make_batch(struct flow *f)
     const struct bench_options *o = f->options;
 
     f->request.bytes.max = f->batch.max = 4 * BENCH_SIZE_MAX;
-    o->door->publish(&f->conns[0].talk, o->size, &f->request);
+    bench_publisher_door(o)->publish(&f->conns[0].talk, o->size, &f->request);
     f->batch_max = BATCH_LEN / f->request.bytes.len;
     f->batch_max = f->batch_max < 1 ? 1 : f->batch_max;
     for (size_t i = 0; i < f->batch_max; i++) {
@@ -363,7 +363,8 @@ static int publish_open(struct flow *f, const char *what, uint64_t run_ns)
 
 static bool all_answered(const struct flow *f)
 {
-    for (size_t i = 0; f->options->door->answers && i < f->pubs_len; i++) {
+    for (size_t i = 0;
+         bench_publisher_door(f->options)->answers && i < f->pubs_len; i++) {
         if (f->conns[i].talk.answers < f->pubs[i].published) {
             return false;
         }

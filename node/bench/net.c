@@ -123,11 +123,19 @@ void bench_net_close(struct bench_conn *conns, size_t len)
         tls_free(conns[i].tls);
         buf_fini(&conns[i].sealed);
         buf_fini(&conns[i].rest);
+        buf_fini(&conns[i].raw);
         buf_fini(&conns[i].out);
     }
 }
 
 /* --- what goes wrong --- */
+
+static const struct bench_door *door_of(const struct bench_net *net,
+                                        const struct bench_conn *conn)
+{
+    return conn->subscriber ? net->options->door
+                            : bench_publisher_door(net->options);
+}
 
 static const char *kind(const struct bench_conn *conn)
 {
@@ -154,7 +162,7 @@ static int refused(const struct bench_net *net, const struct bench_conn *conn,
     }
     if (err == ERR_SYNTAX) {
         return bench_fail(CLI_REFUSED, "%s does not speak %s as expected: '%s'",
-                          conn->talk.url->authority, net->options->door->name,
+                          conn->talk.url->authority, door_of(net, conn)->name,
                           why);
     }
     return bench_fail(CLI_REFUSED, "%s refused %s %u: %s",
@@ -276,7 +284,7 @@ static int go_on(struct bench_net *net, struct bench_conn *conn)
 {
     if (conn->state == BENCH_GREETING && conn->talk.greeted) {
         for (uint32_t i = 0; i < conn->topics; i++) {
-            net->options->door->subscribe(&conn->talk, net->scan.topic_base +
+            door_of(net, conn)->subscribe(&conn->talk, net->scan.topic_base +
                                                            conn->topic + i);
         }
         conn->state = BENCH_SUBSCRIBING;
@@ -328,7 +336,7 @@ static int shake(struct bench_net *net, struct bench_conn *conn)
 static int greet(struct bench_net *net, struct bench_conn *conn)
 {
     conn->state = BENCH_GREETING;
-    net->options->door->greet(&conn->talk);
+    door_of(net, conn)->greet(&conn->talk);
     return go_on(net, conn);
 }
 
@@ -352,7 +360,7 @@ static int take_other(struct bench_net *net, struct bench_conn *conn,
                       struct bytes *in, bool *more)
 {
     uint64_t answers = conn->talk.answers;
-    ptrdiff_t n = net->options->door->take(&conn->talk, *in);
+    ptrdiff_t n = door_of(net, conn)->take(&conn->talk, *in);
 
     *more = n == 0;
     if (n < 0) {
@@ -390,8 +398,8 @@ static int take(struct bench_net *net, struct bench_conn *conn,
 static int open_some(struct bench_net *net, struct bench_conn *conn,
                      struct bytes sealed, size_t *plain)
 {
-    uint8_t *to = net->in + conn->rest.len;
-    size_t cap = net->in_len - conn->rest.len;
+    uint8_t *to = net->in + conn->rest.len + conn->raw.len;
+    size_t cap = net->in_len - conn->rest.len - conn->raw.len;
     ptrdiff_t n;
 
     *plain = 0;
@@ -410,18 +418,42 @@ static int open_some(struct bench_net *net, struct bench_conn *conn,
     return conn->sealed.len > 0 ? flush(net, conn) : CLI_OK;
 }
 
+/* What was read becomes what it carries, behind the `rest` bytes before. */
+static int unwrap(struct bench_net *net, struct bench_conn *conn, size_t rest,
+                  struct bytes raw, struct bytes *in)
+{
+    const struct bench_door *door = door_of(net, conn);
+    size_t len = raw.len;
+
+    if (door->unwrap != NULL) {
+        ptrdiff_t n = door->unwrap(&conn->talk, raw, net->in + rest, &len);
+        if (n < 0) {
+            return refused(net, conn, (int)n);
+        }
+        buf_reset(&conn->raw);
+        buf_add_bytes(&conn->raw, bytes_skip(raw, (size_t)n));
+    }
+    *in = bytes_of(net->in, rest + len);
+    return bench_net_flush(net, conn);
+}
+
 static int read_some(struct bench_net *net, struct bench_conn *conn)
 {
     size_t rest = conn->rest.len;
+    size_t before = rest + conn->raw.len;
+    struct bytes in;
 
-    if (rest > net->in_len / 2) {
+    if (before > net->in_len / 2) {
         return bench_fail(CLI_REFUSED, "%s sent something longer than expected",
                           conn->talk.url->authority);
     }
     memcpy(net->in, conn->rest.p == NULL ? net->in : conn->rest.p, rest);
+    if (conn->raw.len > 0) {
+        memcpy(net->in + rest, conn->raw.p, conn->raw.len);
+    }
     bool plain = conn->tls == NULL;
-    ssize_t n = recv(conn->fd, plain ? net->in + rest : net->sealed,
-                     plain ? net->in_len - rest : READ_LEN, 0);
+    ssize_t n = recv(conn->fd, plain ? net->in + before : net->sealed,
+                     plain ? net->in_len - before : READ_LEN, 0);
     if (n <= 0) {
         return n < 0 && (errno == EAGAIN || errno == EINTR) ? CLI_OK
                                                             : lost(conn);
@@ -438,11 +470,14 @@ static int read_some(struct bench_net *net, struct bench_conn *conn)
         net->scan.now_ns = bench_now_ns();
     }
     net->heard += (uint64_t)n;
-    struct bytes in = bytes_of(net->in, rest + came);
-    int exit_code = take(net, conn, &in);
-    buf_reset(&conn->rest);
-    buf_add_bytes(&conn->rest, in);
-    if (conn->rest.failed) {
+    int exit_code = unwrap(net, conn, rest,
+                           bytes_of(net->in + rest, before - rest + came), &in);
+    if (exit_code == CLI_OK) {
+        exit_code = take(net, conn, &in);
+        buf_reset(&conn->rest);
+        buf_add_bytes(&conn->rest, in);
+    }
+    if (conn->rest.failed || conn->raw.failed) {
         return bench_fail(CLI_INTERNAL, "%s", err_text(ERR_NOMEM));
     }
     if (net->on_read != NULL && exit_code == CLI_OK) {

@@ -36,6 +36,7 @@ struct bench_conn {
     struct bench_reader reader;
     struct bench_talk talk;
     struct buf rest; /* read, and no whole frame yet */
+    struct buf raw;  /* the same of what carries frames */
     struct buf out;  /* to be written, at once or when that is possible again */
     struct tls *tls; /* NULL: plain */
     struct buf sealed; /* by TLS; goes before `out` */
@@ -55,6 +56,15 @@ struct bench_net {
 };
 
 uint64_t bench_now_ns(void); /* monotonic */
+
+/* How publishers speak. */
+static inline const struct bench_door *
+bench_publisher_door(const struct bench_options *options)
+{
+    const struct bench_door *door = options->door;
+
+    return door->publisher != NULL ? door->publisher : door;
+}
 
 /* Prints "starling bench: ..." and returns the exit code. */
 int bench_fail(int exit_code, const char *format, ...)

@@ -101,6 +101,61 @@ static enum match find_websocket(const struct bench_layout *layout,
     return MATCH_FRAME;
 }
 
+/* Reads a number after the byte `tag`. Where it ends; NULL: it is not there. */
+static const uint8_t *take_number(const uint8_t *p, const uint8_t *end,
+                                  uint8_t tag, uint64_t *number)
+{
+    unsigned shift = 0;
+
+    *number = 0;
+    if (p == end || *p++ != tag) {
+        return NULL;
+    }
+    while (p < end && shift < 63) {
+        *number |= (uint64_t)(*p & 0x7f) << shift;
+        shift += 7;
+        if (*p++ < 0x80) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* Head of 5 bytes, 0x0a and the length, 0x08 and the number, tail, more. */
+static enum match find_grpc(const struct bench_layout *layout, struct bytes in,
+                            struct frame *frame)
+{
+    enum {
+        HEAD_LEN = 5
+    };
+    uint64_t number;
+
+    if (in.len < HEAD_LEN) {
+        return MATCH_MORE;
+    }
+    size_t len = (size_t)in.p[1] << 24 | (size_t)in.p[2] << 16 |
+                 (size_t)in.p[3] << 8 | in.p[4];
+    if (in.p[0] != 0 || len > layout->tail.len + BENCH_GAP_MAX) {
+        return MATCH_OTHER;
+    }
+    if (in.len < HEAD_LEN + len) {
+        return MATCH_MORE;
+    }
+    const uint8_t *end = in.p + HEAD_LEN + len;
+    const uint8_t *p = take_number(in.p + HEAD_LEN, end, 0x0a, &number);
+    if (p == NULL || number != (uint64_t)(end - p)) {
+        return MATCH_OTHER;
+    }
+    p = take_number(p, end, 0x08, &number);
+    if (p == NULL || (size_t)(end - p) < layout->tail.len) {
+        return MATCH_OTHER;
+    }
+    frame->head = in.p;
+    frame->tail = p;
+    frame->len = HEAD_LEN + len;
+    return MATCH_FRAME;
+}
+
 static inline enum match find(const struct bench_layout *layout,
                               struct bytes in, struct frame *frame)
 {
@@ -115,6 +170,8 @@ static inline enum match find(const struct bench_layout *layout,
         }
     } else if (layout->gap == BENCH_GAP_LINE) {
         match = find_line(layout, in, frame);
+    } else if (layout->gap == BENCH_GAP_GRPC) {
+        match = find_grpc(layout, in, frame);
     } else {
         match = find_websocket(layout, in, frame);
     }

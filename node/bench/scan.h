@@ -28,6 +28,9 @@ enum {
 enum bench_gap {
     BENCH_GAP_NONE,
     BENCH_GAP_LINE,     /* up to a line feed, which belongs to it */
+    BENCH_GAP_GRPC,     /* a message of gRPC: its own head says how long it is;
+                           the gap ends where the number of the item does, and
+                           more may follow the tail */
     BENCH_GAP_WEBSOCKET /* a WebSocket frame: its own head says how long the gap
                            is; the first byte of its message is skipped, for
                            msgpack counts there what is in it */
