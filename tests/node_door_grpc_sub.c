@@ -256,6 +256,7 @@ static void a_call_ends_at_its_time_and_not_before(void **state)
     assert_int_equal(grpc_status_of(fake), -1);
     fake_wait(&core, 1);
     assert_int_equal(grpc_status_of(fake), GRPC_DEADLINE_EXCEEDED);
+    assert_int_equal(core.stats.refused, 0);
     assert_true(fake->closed);
     fake_conn_free(fake);
     core_fini(&core);

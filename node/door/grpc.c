@@ -296,7 +296,7 @@ static void fail(struct client *client, struct grpc *grpc,
     struct buf text = {0};
 
     grpc_add_message(&text, message);
-    client->core->stats.refused++;
+    client->core->stats.refused += !grpc->streaming; /* else it just ends */
     end(client, grpc, (struct bytes){0},
         &(struct ending){status, buf_bytes(&text), err});
     buf_fini(&text);

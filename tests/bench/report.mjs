@@ -54,12 +54,13 @@ const tables = {
     'ab', ['nats2']),
   latency: (in_) => heading('Latency, 1 to 1, 10,000 items a second', latencyTable(in_, '10k',
     ['redis', 'nats', 'one', 'nats2', 'ab'].map((who) => [who, names[who]])), unlike),
-  doors: (in_) => heading('WebSocket and SSE beside RESP: server CPU, ns a delivery of 64 B', table(
-    ['1 to', 'RESP', 'WebSocket', 'SSE', 'WebSocket to RESP', 'SSE to RESP', 'lost, out of order'],
-    [1, 10, 100, 1000].map((n) => [n, ...['resp', 'ws', 'sse'].map((who) => in_.figure(`${n}-64`, who, cpu)),
-      ...['ws', 'sse'].map((who) => in_.ratio(`${n}-64`, who, cpu, 'resp')), in_.losses(`${n}-64`)])),
+  doors: (in_) => heading('WebSocket, SSE and gRPC beside RESP: server CPU, ns a delivery of 64 B', table(
+    ['1 to', 'RESP', 'WebSocket', 'SSE', 'gRPC', 'WebSocket to RESP', 'SSE to RESP', 'gRPC to RESP',
+      'lost, out of order'],
+    [1, 10, 100, 1000].map((n) => [n, ...['resp', 'ws', 'sse', 'grpc'].map((who) => in_.figure(`${n}-64`, who, cpu)),
+      ...['ws', 'sse', 'grpc'].map((who) => in_.ratio(`${n}-64`, who, cpu, 'resp')), in_.losses(`${n}-64`)])),
     'Published and subscribed through the same door: to WebSocket as msgpack, not answered; beside SSE each item is a POST '
-      + 'that is answered.'),
+      + 'that is answered; to gRPC by RESP, a stream a connection.'),
   connections: (in_) => heading('10,000 idle connections with a subscription each', table(
     ['', 'resident bytes each', 'resident, MB', 'connects with subscribe/s', 'CPU while idle, %'],
     ['redis', 'nats', 'mosquitto', 'one'].map((who) => [names[who], in_.figure('10000', who, 'rss_bytes_each'),

@@ -41,7 +41,7 @@ const latency = {
 const doors = {
   name: 'doors',
   rows: [1, 10, 100, 1000].map((subs) => fanoutRow(subs, 64,
-    ['resp', 'ws', 'sse'].map((door) => ({ who: door, server: 'one', args: { door } })))),
+    ['resp', 'ws', 'sse', 'grpc'].map((door) => ({ who: door, server: 'one', args: { door } })))),
 };
 
 const CONNS = 10000;
