@@ -321,15 +321,20 @@ void request_add_error(const struct client *client, struct buf *out, int err)
     struct buf text = {0};
 
     auth_add_text(&client->core->auth, err, &text);
+    request_add_error_as(out, err, buf_bytes(&text));
+    out->failed = out->failed || text.failed;
+    buf_fini(&text);
+}
+
+void request_add_error_as(struct buf *out, int err, struct bytes message)
+{
     buf_add_str(out, "{\"code\":");
     buf_add_u64(out, err_code(err));
     json_add_name(out, true, "error");
     json_add_string(out, bytes_str(err_name(err)));
     json_add_name(out, true, "message");
-    json_add_string(out, buf_bytes(&text));
+    json_add_string(out, message);
     buf_add_u8(out, '}');
-    out->failed = out->failed || text.failed;
-    buf_fini(&text);
 }
 
 void request_error(struct client *client, const struct http_request *request,

@@ -39,6 +39,8 @@ size_t request_cors(const struct client *client,
 /* Appends {"code":4030,"error":"DENIED","message":"..."}; right after the
  * refusal (auth_add_text()). */
 void request_add_error(const struct client *client, struct buf *out, int err);
+/* The same in a door's own words. */
+void request_add_error_as(struct buf *out, int err, struct bytes message);
 
 /* Answers with that and err's status, counted. */
 void request_error(struct client *client, const struct http_request *request,

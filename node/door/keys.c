@@ -140,13 +140,8 @@ static void refuse(struct client *client, int err)
 {
     struct buf body = {0};
 
-    buf_add_str(&body, "{\"code\":");
-    buf_add_u64(&body, err_code(err));
-    json_add_name(&body, true, "error");
-    json_add_string(&body, bytes_str(err_name(err)));
-    json_add_name(&body, true, "message");
-    json_add_string(&body, bytes_str(message_of(err)));
-    buf_add_str(&body, "}\n");
+    request_add_error_as(&body, err, bytes_str(message_of(err)));
+    buf_add_u8(&body, '\n');
     client->core->stats.refused++;
     respond(client, err == ERR_STATE ? 409 : err_status(err), &body);
 }

@@ -216,13 +216,8 @@ static int refuse(struct client *client, const struct http_request *request,
 {
     struct buf body = {0};
 
-    buf_add_str(&body, "{\"code\":");
-    buf_add_u64(&body, err_code(err));
-    json_add_name(&body, true, "error");
-    json_add_string(&body, bytes_str(err_name(err)));
-    json_add_name(&body, true, "message");
-    json_add_string(&body, bytes_str(message_of(request, err)));
-    buf_add_str(&body, "}\n");
+    request_add_error_as(&body, err, bytes_str(message_of(request, err)));
+    buf_add_u8(&body, '\n');
     if (!body.failed) {
         client->core->stats.refused++;
         request_answer(client, request, err == ERR_STATE ? 409 : 400,
