@@ -295,10 +295,11 @@ static ssize_t send_bytes(const struct tcp *tcp, struct bytes s)
 }
 
 /* Sends what libssl has just said, behind what waits. False: the socket is
- * broken, or the peer asks and asks and does not read. */
+ * broken, or the peer asks and asks and does not read, or too many do not. */
 static bool send_sealed(struct secure *secure)
 {
     struct tcp *tcp = secure->tcp;
+    struct core *core = tcp->conn.core;
     struct buf *sealed = &tcp->all->secures->sealed;
     struct bytes left = buf_bytes(sealed);
     bool ok = !sealed->failed;
@@ -310,10 +311,12 @@ static bool send_sealed(struct secure *secure)
     }
     if (ok && left.len > 0) {
         buf_add_bytes(&secure->unsent, left);
-        tcp->conn.core->sealed_len += secure->unsent.failed ? 0 : left.len;
+        core->sealed_len += secure->unsent.failed ? 0 : left.len;
         tcp->full = true;
         ok = !secure->unsent.failed &&
-             secure->unsent.len <= SECURE_UNSENT_MAX && tcp_watch(tcp) == 0;
+             secure->unsent.len <= SECURE_UNSENT_MAX &&
+             core->sealed_len <= core->limits.memory_len / 4 &&
+             tcp_watch(tcp) == 0;
     }
     buf_reset(sealed);
     return ok;
@@ -346,13 +349,21 @@ static int seal_run(struct secure *secure, struct bytes run, size_t *used)
     return rc;
 }
 
+/* Each record has its price, but what is sealed no bound can take back. */
+static bool may_seal_much(const struct secure *secure)
+{
+    const struct core *core = secure->tcp->conn.core;
+
+    return conn_is_known(&secure->tcp->conn) &&
+           core->sealed_len < core->limits.memory_len / 16;
+}
+
 /* Makes records of what waits, as full as they can be. Returns how many of its
  * bytes are in them, or < 0. */
 static ssize_t seal(struct secure *secure, const struct bytes *iov, size_t len)
 {
     struct conns *conns = secure->tcp->all;
-    size_t most = conn_is_known(&secure->tcp->conn) ? SECURE_SEND_LEN
-                                                    : TLS_RECORD_LEN;
+    size_t most = may_seal_much(secure) ? SECURE_SEND_LEN : TLS_RECORD_LEN;
     size_t total = 0;
     size_t used = 0;
     int rc = 0;

@@ -13,7 +13,8 @@
  * Writing: up to SECURE_SEND_LEN of the queue (for a stranger one record)
  * becomes records and is sent at once; what the socket does not take waits
  * here, counted in core->sealed_len, and nothing more is sealed before it is
- * gone.
+ * gone. All of that may have a quarter of limits.memory_len: beyond it, who
+ * does not take his is closed.
  *
  * Shaking: a handshake costs as much as hundreds of deliveries. Each turn works
  * on them for SECURE_TURN_NS; the others wait with what they said, in order,

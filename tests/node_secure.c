@@ -274,6 +274,28 @@ static void what_the_socket_does_not_take_waits_in_order(void **state)
     assert_int_equal(core.sealed_len, 0);
 }
 
+/* Nobody can drop what is sealed, so who makes it too much goes. */
+static void what_is_sealed_has_a_bound(void **state)
+{
+    static uint8_t piece[8 << 20];
+    struct talker *good = connect_talker(0);
+    struct talker *slow = connect_talker(1);
+    (void)state;
+
+    whisper(good, BYTES("echo\n"));
+    until_plain(good, 5);
+    whisper(slow, BYTES("echo\n"));
+    until_plain(slow, 5);
+    core.limits.memory_len = 16;
+    client_write(core.clients, bytes_of(piece, sizeof piece));
+    conns_end_turn(conns);
+    assert_int_equal(core.sealed_len, 0);
+    assert_int_equal(core.stats.conns, 1);
+    whisper(good, BYTES("more\n"));
+    until_plain(good, 10);
+    assert_bytes(buf_bytes(&good->plain), "echo\nmore\n");
+}
+
 /* As a FIN without TLS: what it asked is still answered, and its reader hears
  * our end. */
 static void who_ends_its_side_still_gets_its_answer(void **state)
@@ -506,6 +528,7 @@ int main(void)
         TEST(a_later_byte_begins_nothing),
         TEST(byte_by_byte_is_the_same),
         TEST(what_the_socket_does_not_take_waits_in_order),
+        TEST(what_is_sealed_has_a_bound),
         TEST(who_ends_its_side_still_gets_its_answer),
         TEST(our_end_is_said),
         TEST(our_end_waits_for_the_socket),
