@@ -438,16 +438,17 @@ test('an expired certificate is warned of and shown', { timeout: 30000 }, async 
 });
 
 test('our own commands speak https and check whom they ask', { timeout: 60000 }, async () => {
-  const url = `https://localhost:${node.port}`;
+  const own = await start({ name: 'own' }); // nobody else subscribes there
+  const url = `https://localhost:${own.port}`;
   const env = { STARLING_CA: files.ca };
   const sub = command(['sub', 'demo', 'own', '--count', '2'], { url, env });
-  await until('subscribed', DEADLINE_MS, async () => (await node.cluster()).subscriptions > 0);
+  await until('subscribed', DEADLINE_MS, async () => (await own.cluster()).subscriptions > 0);
   for (const value of ['one', 'two']) {
     assert.deepEqual((await run(['pub', 'demo', 'own', value, '--ca', files.ca], { url })).stderr, '');
   }
   assert.equal((await sub.done).stdout.toString(), 'one\ntwo\n');
   assert.equal((await run(['verify', '--seconds', '1', '--rate', '50'], { url, env })).code, 0);
-  for (const where of [`rediss://localhost:${node.port}`, url]) {
+  for (const where of [`rediss://localhost:${own.port}`, url]) {
     const door = where === url ? 'ws' : 'resp';
     const { code, stderr } = await run(['bench', 'fanout', '--subs', '5', '--seconds', '0.3', '--warmup', '0', '--url', where,
       '--door', door], { env });
@@ -458,7 +459,7 @@ test('our own commands speak https and check whom they ask', { timeout: 60000 },
     [{}, url, 69, /TLS: unable to get local issuer certificate/],
     [{ STARLING_CA: other.ca }, url, 69, /TLS: /],
     [{ STARLING_CA: '/nowhere.pem' }, url, 1, /nowhere\.pem: no certificates/],
-    [env, `https://ip6-localhost.invalid:${node.port}`, 69, /input or output failed/],
+    [env, `https://nobody.invalid:${own.port}`, 69, /input or output failed/],
   ];
   for (const [variables, where, code, sentence] of cases) {
     const failed = await run(['cluster'], { url: where, env: variables });
