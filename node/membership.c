@@ -282,6 +282,7 @@ static void count_refused(struct node *node)
     stats->gossip_unknown = refused.unknown;
     stats->gossip_join = refused.join;
     stats->link_control = refused.control;
+    stats->registers_dropped = refused.registers;
     mesh_count(node->mesh);
 }
 

@@ -105,6 +105,8 @@
       "Peers that did not answer a question of this node")                 \
     X(barrier_partial, counter, "starling_barrier_partial_total",          \
       "Subscribes acknowledged before all peers confirmed")                \
+    X(registers_dropped, counter, "starling_registers_dropped_total",      \
+      "Caches and revocations dropped for want of room")                   \
     X(ready, gauge, "starling_ready", "1 when this node takes publishes")  \
     X(loop_lag_ms, gauge, "starling_loop_lag_milliseconds",                \
       "Longest recent turn of the event loop")
