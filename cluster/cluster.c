@@ -40,6 +40,8 @@ struct cluster *cluster_new(const struct cluster_options *options,
     cluster->tick_ms = now_ms + TICK_MS;
     cluster->visit_ms = now_ms;
     cluster->hash_key_print = options->hash_key_print;
+    cluster->host = options->host;
+    cluster->host_whole = options->host.workers < 2;
     cluster->end_slot = CLUSTER_SLOT_NONE;
     copy_self(cluster, &options->self);
     cluster->known_sum = weight_of(&cluster->self.id);
@@ -166,7 +168,7 @@ bool cluster_next(struct cluster *cluster, struct cluster_effect *effect)
     if (!barrier_next(&cluster->barrier, effect)) {
         return false;
     }
-    effect->partial = effect->partial || cluster->late_len > 0;
+    effect->partial = effect->partial || cluster_late(cluster) > 0;
     return true;
 }
 
@@ -207,7 +209,7 @@ uint64_t cluster_held(const struct cluster *cluster, enum cluster_scope scope)
     bool nobody = scope == CLUSTER_SCOPE_REGION ? cluster->near_linked_len == 0
                                                 : cluster->linked_len == 0;
 
-    if (cluster->gate.ready && nobody) {
+    if (is_in_place(cluster) && nobody) {
         return cluster->log.version;
     }
     return cluster->barrier.scopes[scope].held;
@@ -219,7 +221,7 @@ size_t cluster_route(struct cluster *cluster, const struct item *item,
     uint64_t slots[PATTERNS_WORDS];
     struct route_want want = want_of(cluster, item, slots);
 
-    *partial = cluster->late_len > 0;
+    *partial = cluster_late(cluster) > 0;
     if (want.slots == NULL) {
         return 0; /* nobody wants it */
     }
@@ -235,13 +237,18 @@ size_t cluster_route(struct cluster *cluster, const struct item *item,
 }
 
 size_t cluster_relay(struct cluster *cluster, const struct item *item,
-                     struct cluster_target *targets, size_t max)
+                     enum peer_hop hop, struct cluster_target *targets,
+                     size_t max)
 {
     uint64_t slots[PATTERNS_WORDS];
     struct route_want want = want_of(cluster, item, slots);
     bool partial;
 
-    cluster->relays++;
+    if (hop == PEER_HOP_HOST) {
+        cluster->rounds[ROUND_HOST].relays++;
+        return route_siblings(&cluster->route, &want, targets, max);
+    }
+    cluster->rounds[ROUND_REGION].relays++;
     return route_near(&cluster->route, &want, targets, max, &partial);
 }
 
@@ -257,7 +264,7 @@ size_t cluster_links(const struct cluster *cluster)
 
 size_t cluster_late(const struct cluster *cluster)
 {
-    return cluster->late_len;
+    return cluster->late_len + cluster->host_late;
 }
 
 bool cluster_is_ready(const struct cluster *cluster)
@@ -577,6 +584,7 @@ static void tick(struct cluster *cluster)
     registers_forget(&cluster->registers, FORGET_MAX);
     moves_tick(cluster);
     through_tick(cluster);
+    process_tick(cluster);
 }
 
 static struct route_want want_of(const struct cluster *cluster,

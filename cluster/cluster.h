@@ -53,6 +53,7 @@ struct cluster;
 
 struct cluster_options {
     struct peer_node self; /* strings are copied */
+    struct peer_host host; /* of several nodes in this process; else zero */
     uint64_t seed;         /* of the generator */
     uint64_t hash_key_print;
     uint64_t interests_max; /* records in the own log; 0 = 2 M */
@@ -262,10 +263,11 @@ struct cluster_target {
 };
 
 /* Targets of an item published here, whose number is above all before: each
- * interested, linked peer of the own region, and for each other region with
- * interest its ingress. Interested is who wants the hash, or has a pattern that
- * matches (cluster/patterns.h); each peer is named once. Of the item only hash,
- * cache, topic and count are read. Returns how many were written (at most
+ * interested, linked peer of the own region, of those that share a process the
+ * one that receives for all of them (cluster/host.h), and for each other region
+ * with interest its ingress. Interested is who wants the hash, or has a pattern
+ * that matches (cluster/patterns.h); each peer is named once. Of the item only
+ * hash, cache, topic and count are read. Returns how many were written (at most
  * `max`); allocation free. *partial: a peer of this region that wants it, or
  * may, has no link, or a region no ingress.
  */
@@ -277,10 +279,12 @@ size_t cluster_route(struct cluster *cluster, const struct item *item,
 bool cluster_take(const struct cluster *cluster, uint16_t slot,
                   const struct item *item);
 
-/* Targets of an item that arrived with PEER_HOP_INGRESS: the interested, linked
- * peers of the own region. Never another region. */
+/* Targets of an item that arrived with that hop: with PEER_HOP_INGRESS the
+ * interested, linked peers of the own region, as above; with PEER_HOP_HOST
+ * those of the own process. Never another region. */
 size_t cluster_relay(struct cluster *cluster, const struct item *item,
-                     struct cluster_target *targets, size_t max);
+                     enum peer_hop hop, struct cluster_target *targets,
+                     size_t max);
 
 /* --- questions --- */
 
@@ -312,9 +316,11 @@ bool cluster_member_at(const struct cluster *cluster, size_t index,
                        struct cluster_member *member);
 size_t cluster_living(const struct cluster *cluster); /* self not */
 size_t cluster_links(const struct cluster *cluster);
-/* Nodes of this region that are alive and have had no link for 10 s: what is
- * published there may not come here, so each subscribe is partial, and a
- * CLUSTER_GAP follows every 30 s. */
+/* Nodes of this region that are alive and have had no link for 10 s, or are of
+ * this process and thought dead: what is published there, or elsewhere, may not
+ * come here, so each subscribe is partial, and a CLUSTER_GAP follows every 30
+ * s.
+ */
 size_t cluster_late(const struct cluster *cluster);
 bool cluster_is_ready(const struct cluster *cluster);
 bool cluster_is_alone(const struct cluster *cluster); /* seeds given, silent */

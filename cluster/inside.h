@@ -11,6 +11,7 @@
  *   through.c  what was relayed has arrived
  *   sync.c     the own log to peers, theirs to us, acknowledgements
  *   opening.c  when the gate opens
+ *   process.c  the other nodes of our process
  *   registers.c  values that all nodes hold
  */
 #ifndef CLUSTER_INSIDE_H
@@ -70,6 +71,7 @@ struct peer {
     uint64_t heard_ms;    /* when anything did */
     bool confirmed;       /* its hello named our epoch */
     bool refused;         /* another hash key */
+    bool hosted;          /* its process is known, and has others */
     bool wrong;           /* sent what makes no sense; told once */
     bool linked;
     bool was_linked;
@@ -124,10 +126,11 @@ struct peer {
     bool fence_due; /* far: that of its region; near: all that are known */
 
     /* through.c */
-    uint64_t probed_seq; /* far: where its last probe stood, */
+    uint64_t
+        probed_seq; /* whose items we pass on: where its last probe stood, */
     uint64_t round_seq;  /* what the round is about, */
     uint64_t passed_seq; /* and what the last one was */
-    bool in_round;       /* near: it is waited for */
+    uint8_t in_rounds;   /* of these it is waited for: a bit each */
 
     /* sync.c: our log there */
     uint64_t acked; /* it holds so much */
@@ -158,6 +161,22 @@ struct move {
     uint64_t count; /* our newest item by then */
 };
 
+/* Items are passed on to the own region, and to the own process (route.h). */
+enum round_of {
+    ROUND_REGION = 0,
+    ROUND_HOST = 1,
+    ROUNDS = 2
+};
+
+struct round {
+    bool due; /* a lane was probed that the last one was not for */
+    uint64_t began_ms;
+    size_t left;           /* peers it waits for */
+    uint64_t relays;       /* items, gaps and fences that we passed on, */
+    uint64_t began_relays; /* when it began, */
+    uint64_t done_relays;  /* and when the last that ended did */
+};
+
 struct cluster {
     struct peer_node self;
     uint8_t self_text[MEMBER_TEXT_LEN];
@@ -166,6 +185,11 @@ struct cluster {
     uint64_t tick_ms; /* the next one */
     bool draining;
     bool drained;
+    struct peer_host host; /* the own process, if there are more nodes in it */
+    bool host_whole;       /* all of them have been ready, and linked */
+    uint64_t host_here_ms; /* when none of them was missing */
+    uint64_t host_gap_ms;  /* when subscribers are told so (again) */
+    size_t host_late;      /* so many are missing, for too long */
 
     struct swim *swim;
     struct replog log;
@@ -207,12 +231,7 @@ struct cluster {
     struct move moves[CLUSTER_REGIONS_MAX]; /* as cluster/route numbers them */
     size_t moves_len;                       /* under way */
 
-    bool round_due;        /* a lane was probed that the last one was not for */
-    uint64_t round_ms;     /* when it began */
-    size_t round_left;     /* near peers it waits for */
-    uint64_t relays;       /* items, gaps and fences that we passed on */
-    uint64_t round_relays; /* when the round began, */
-    uint64_t relays_done;  /* and when the last that ended did */
+    struct round rounds[ROUNDS];
 
     bool walk_more;    /* parts of a snapshot could not leave in this step */
     size_t walks_len;  /* peers that a snapshot is on its way to */
@@ -232,6 +251,33 @@ static inline struct peer *peer_at(const struct cluster *cluster, size_t slot)
     struct peer *peer = slot < cluster->slots ? cluster->peers[slot] : NULL;
 
     return peer != NULL && !peer->close_due ? peer : NULL;
+}
+
+/* We pass on what it sends: to our region, or to our process. */
+static inline bool is_passed_on(const struct cluster *cluster, uint16_t slot)
+{
+    return !cluster->peers[slot]->near ||
+           (cluster->host.workers > 1 &&
+            !route_is_sibling(&cluster->route, slot));
+}
+static inline enum round_of round_of(const struct cluster *cluster,
+                                     uint16_t slot)
+{
+    return cluster->peers[slot]->near ? ROUND_HOST : ROUND_REGION;
+}
+/* Those to whom it is passed on. */
+static inline bool is_passed_to(const struct cluster *cluster,
+                                enum round_of round, uint16_t slot)
+{
+    return round == ROUND_REGION ? cluster->peers[slot]->near
+                                 : route_is_sibling(&cluster->route, slot);
+}
+
+/* Subscribes may be acknowledged: others hold what they were told, and each
+ * topic has its way into this process. */
+static inline bool is_in_place(const struct cluster *cluster)
+{
+    return cluster->gate.ready && cluster->host_whole;
 }
 
 /* Of a node in known_sum and counted_sum: ids are random. */
@@ -278,6 +324,8 @@ void loss_lost(struct cluster *cluster, uint16_t slot, struct bytes hashes);
 void loss_numbers(struct cluster *cluster, uint16_t slot,
                   const struct cluster_news *news);
 void loss_acked(struct cluster *cluster, uint16_t slot, uint64_t seq);
+/* All subscribers here, and of the own process. */
+void loss_tell_host(struct cluster *cluster);
 /* What it sent last may never come: it is dead or has left; is silent; no pipe
  * stands to it, and perhaps none from it. */
 void loss_gone(struct cluster *cluster, uint16_t slot);
@@ -319,11 +367,17 @@ void moves_fenced(struct cluster *cluster, uint16_t slot, struct bytes pairs);
 /* through.c */
 /* Its lane brought a probe. */
 void through_probed(struct cluster *cluster, uint16_t slot);
-/* It has more of what we sent. */
-void through_acked(struct cluster *cluster, uint16_t slot);
+/* It has more of what we sent, and so much of it is through its process. */
+void through_acked(struct cluster *cluster, uint16_t slot, uint64_t through);
 void through_linked(struct cluster *cluster, uint16_t slot);
 void through_gone(struct cluster *cluster, uint16_t slot);
 void through_tick(struct cluster *cluster);
+
+/* process.c */
+void process_look(struct cluster *cluster); /* one may have become ready */
+/* None of them is thought dead; or nothing is promised here. */
+bool process_is_here(const struct cluster *cluster);
+void process_tick(struct cluster *cluster);
 
 /* sync.c */
 void sync_flush(struct cluster *cluster);

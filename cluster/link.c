@@ -20,6 +20,8 @@ static void set_draining(struct cluster *cluster, struct peer *peer,
                          bool draining);
 static bool is_refused(struct cluster *cluster, struct peer *peer,
                        const struct peer_message *m);
+static bool join_host(struct cluster *cluster, uint16_t slot,
+                      const struct peer_message *m);
 static void release_draining(struct cluster *cluster);
 static void stood_still(struct cluster *cluster);
 static void visit(struct cluster *cluster, uint16_t slot);
@@ -89,7 +91,7 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     struct peer *peer = cluster->peers[slot];
     bool took = peer->linked && peer->ready;
 
-    if (is_refused(cluster, peer, m)) {
+    if (is_refused(cluster, peer, m) || !join_host(cluster, slot, m)) {
         update(cluster, slot);
         return;
     }
@@ -107,12 +109,14 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     peer->confirmed = peer->pipe && m->heard_epoch == peer->epoch &&
                       m->heard_hello >= peer->proof_hello;
     loss_acked(cluster, slot, m->heard_seq);
+    through_acked(cluster, slot, m->through);
     update(cluster, slot);
     moves_through(cluster, slot, m->through);
     moves_lacks(cluster, slot, m->lacks > 0);
     if (!took && peer->linked && peer->ready) {
         release_draining(cluster);
     }
+    process_look(cluster);
     if (m->asks) {
         peer->hello_due = true;
         peer->tell_members = !m->ready && peer->near && m->known_sum != 0 &&
@@ -121,6 +125,20 @@ void link_hello(struct cluster *cluster, uint16_t slot,
     if (!cluster->gate.ready) {
         opening_hello(cluster, slot, m);
     }
+}
+
+/* false: no memory, so it is not linked yet. */
+static bool join_host(struct cluster *cluster, uint16_t slot,
+                      const struct peer_message *m)
+{
+    struct peer *peer = cluster->peers[slot];
+    bool own = m->host.id == cluster->host.id && cluster->host.workers > 1;
+
+    if (m->host.workers > 1 && !peer->hosted) {
+        peer->hosted = route_join(&cluster->route, slot, &m->host, own) == 0;
+        return peer->hosted;
+    }
+    return true;
 }
 
 static void set_draining(struct cluster *cluster, struct peer *peer,
@@ -209,7 +227,8 @@ void link_say_hello(struct cluster *cluster, uint16_t slot)
         .counts = peer->counted,
         .counted_sum = cluster->counted_sum,
         .known_sum = cluster->gate.ready ? 0 : cluster->known_sum,
-        .lacks = (uint32_t)cluster->late_len,
+        .lacks = (uint32_t)cluster_late(cluster),
+        .host = cluster->host,
     };
 
     if (peer->tell_members) {
@@ -329,7 +348,7 @@ static void tell_late(struct cluster *cluster, uint16_t slot)
     }
     if (cluster->now_ms >= peer->late_gap_ms) {
         peer->late_gap_ms = cluster->now_ms + LATE_GAP_MS;
-        cluster->gap_due = true;
+        loss_tell_host(cluster);
     }
 }
 

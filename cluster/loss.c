@@ -12,6 +12,8 @@
  *             silent; subscriptions that began while it had no way to the peer
  *   ingress   what is missing in the lane of another region, to its own region,
  *             in the lanes in which it relays
+ *   worker    what is missing in the lane of another process, to the others of
+ *             its own process, likewise
  *
  * A pipe that breaks and stands again loses nothing by itself: the numbers say
  * what is missing.
@@ -19,22 +21,33 @@
 #include "cluster/inside.h"
 
 static uint64_t late_ms(const struct cluster *cluster, const struct peer *peer);
+static bool lanes_next(struct cluster *cluster, struct cluster_effect *effect);
 static bool peer_next(struct cluster *cluster, struct peer *peer,
                       struct cluster_effect *effect);
 static struct bytes fences_for(struct cluster *cluster,
                                const struct peer *peer);
 static void tell_here(struct cluster *cluster, struct bytes hashes);
-static void tell_region(struct cluster *cluster, struct bytes hashes);
+static void pass_on(struct cluster *cluster, enum round_of round,
+                    struct bytes hashes);
 static bool may_want(const struct cluster *cluster, uint16_t slot,
                      struct bytes hashes);
+static bool any_may_want(const struct cluster *cluster, uint16_t slot,
+                         struct bytes hashes);
+static void mark_way(struct cluster *cluster, uint16_t slot);
 static void mark(struct cluster *cluster, uint16_t slot, struct bytes hashes);
 
 void loss_lost(struct cluster *cluster, uint16_t slot, struct bytes hashes)
 {
     tell_here(cluster, hashes);
-    if (!cluster->peers[slot]->near) {
-        tell_region(cluster, hashes);
+    if (is_passed_on(cluster, slot)) {
+        pass_on(cluster, round_of(cluster, slot), hashes);
     }
+}
+
+void loss_tell_host(struct cluster *cluster)
+{
+    tell_here(cluster, (struct bytes){0});
+    pass_on(cluster, ROUND_HOST, (struct bytes){0});
 }
 
 void loss_numbers(struct cluster *cluster, uint16_t slot,
@@ -76,7 +89,6 @@ void loss_acked(struct cluster *cluster, uint16_t slot, uint64_t seq)
         peer->sent_acked = seq;
         peer->still_ms = cluster->now_ms;
     }
-    through_acked(cluster, slot);
 }
 
 void loss_gone(struct cluster *cluster, uint16_t slot)
@@ -144,7 +156,7 @@ void loss_begin(struct cluster *cluster, uint16_t slot, bool met)
         peer->blind = true;
     }
     if (route_take_missed(&cluster->route, slot) || met || unheard) {
-        mark(cluster, slot, (struct bytes){0});
+        mark_way(cluster, slot);
     }
 }
 
@@ -158,11 +170,13 @@ void loss_knows(struct cluster *cluster, uint16_t slot)
     cluster->peers[slot]->blind = false;
     for (size_t i = 0; i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
-        if (peer != NULL && peer->linked &&
-            (i == slot || (!peer->near && route_is_same(&cluster->route,
-                                                        (uint16_t)i, slot)))) {
+        if (peer != NULL && peer->linked && !peer->near &&
+            route_is_same(&cluster->route, (uint16_t)i, slot)) {
             mark(cluster, (uint16_t)i, (struct bytes){0});
         }
+    }
+    if (cluster->peers[slot]->near) {
+        mark_way(cluster, slot);
     }
 }
 
@@ -225,8 +239,13 @@ bool loss_next(struct cluster *cluster, struct cluster_effect *effect)
         *effect = (struct cluster_effect){.type = CLUSTER_GAP};
         return true;
     }
-    /* From where the last one was: often all of them have something due. */
-    for (size_t n = cluster->slots; cluster->lanes_due && n > 0; n--) {
+    return cluster->lanes_due && lanes_next(cluster, effect);
+}
+
+/* From where the last one was: often all of them have something due. */
+static bool lanes_next(struct cluster *cluster, struct cluster_effect *effect)
+{
+    for (size_t n = cluster->slots; n > 0; n--) {
         cluster->lanes_at %= cluster->slots;
         struct peer *peer = peer_at(cluster, cluster->lanes_at);
         if (peer != NULL && peer_next(cluster, peer, effect)) {
@@ -263,8 +282,8 @@ static bool take(bool *due)
 static bool peer_next(struct cluster *cluster, struct peer *peer,
                       struct cluster_effect *effect)
 {
-    *effect = (struct cluster_effect){.hop = peer->near ? PEER_HOP_LAST
-                                                        : PEER_HOP_INGRESS};
+    *effect = (struct cluster_effect){
+        .hop = route_hop(&cluster->route, cluster->slot_of_row[peer->row])};
     if (take(&peer->free_due)) {
         effect->type = CLUSTER_FREE;
         effect->bytes = take(&peer->free_fenced) ? fences_for(cluster, peer)
@@ -315,13 +334,15 @@ static void tell_here(struct cluster *cluster, struct bytes hashes)
 }
 
 /* Who is not linked is told when it is. */
-static void tell_region(struct cluster *cluster, struct bytes hashes)
+static void pass_on(struct cluster *cluster, enum round_of round,
+                    struct bytes hashes)
 {
-    cluster->relays++;
+    cluster->rounds[round].relays++;
     for (size_t i = 0; i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
         uint16_t slot = (uint16_t)i;
-        if (peer == NULL || !peer->near || !may_want(cluster, slot, hashes)) {
+        if (peer == NULL || !is_passed_to(cluster, round, slot) ||
+            !any_may_want(cluster, slot, hashes)) {
             continue;
         }
         if (peer->linked) {
@@ -351,13 +372,58 @@ static bool may_want(const struct cluster *cluster, uint16_t slot,
     return false;
 }
 
+static bool receives_any(const struct host *host, uint16_t slot,
+                         struct bytes hashes)
+{
+    bool any = hashes.len == 0;
+
+    for (size_t i = 0; !any && i < hashes.len; i += 8) {
+        uint64_t hash = bytes_u64be(hashes.p + i);
+        any = host->slots[host_worker(host, hash)] == slot;
+    }
+    return any;
+}
+
+/* Where it receives for its process: any of that. */
+static bool any_may_want(const struct cluster *cluster, uint16_t slot,
+                         struct bytes hashes)
+{
+    const struct host *host = route_host(&cluster->route, slot);
+    bool any = false;
+
+    if (host == NULL) {
+        return may_want(cluster, slot, hashes);
+    }
+    for (size_t i = 0; !any && i < host->workers; i++) {
+        any = host->slots[i] != CLUSTER_SLOT_NONE &&
+              may_want(cluster, host->slots[i], hashes);
+    }
+    return any && receives_any(host, slot, hashes);
+}
+
+/* Each lane in which items for it may come. */
+static void mark_way(struct cluster *cluster, uint16_t slot)
+{
+    const struct host *host = route_host(&cluster->route, slot);
+
+    if (host == NULL) {
+        mark(cluster, slot, (struct bytes){0});
+    }
+    for (size_t i = 0; host != NULL && i < host->workers; i++) {
+        uint16_t at = host->slots[i];
+        if (at != CLUSTER_SLOT_NONE && cluster->peers[at]->linked) {
+            mark(cluster, at, (struct bytes){0});
+        }
+    }
+}
+
 static void mark(struct cluster *cluster, uint16_t slot, struct bytes hashes)
 {
     struct peer *peer = cluster->peers[slot];
     struct cluster_effect effect = {
         .type = CLUSTER_MARK,
         .slot = slot,
-        .hop = peer->near ? PEER_HOP_LAST : PEER_HOP_INGRESS,
+        .hop = route_hop(&cluster->route, slot),
     };
     struct outbox_span span;
 

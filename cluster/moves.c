@@ -298,19 +298,23 @@ static bool raise_fence(struct cluster *cluster, uint64_t origin,
     return rc != 0; /* without memory they are told, and no more */
 }
 
-/* To its own region, in the lanes in which it relays. Who is not linked hears
- * of all when it is. */
-static void pass_on(struct cluster *cluster, struct bytes pairs)
+/* To its own region or process, in the lanes in which it relays. Who is not
+ * linked hears of all when it is. */
+static void pass_on(struct cluster *cluster, enum round_of round,
+                    struct bytes pairs)
 {
     struct outbox_span span;
     bool whole = outbox_bytes(&cluster->outbox, pairs, &span);
 
-    cluster->relays++;
+    cluster->rounds[round].relays++;
     for (size_t i = 0; i < cluster->slots; i++) {
         struct cluster_effect effect = {
-            .type = CLUSTER_FENCE, .slot = (uint16_t)i, .hop = PEER_HOP_LAST};
+            .type = CLUSTER_FENCE,
+            .slot = (uint16_t)i,
+            .hop = route_hop(&cluster->route, (uint16_t)i)};
         struct peer *peer = peer_at(cluster, i);
-        if (peer == NULL || !peer->near || !peer->linked) {
+        if (peer == NULL || !peer->linked ||
+            !is_passed_to(cluster, round, (uint16_t)i)) {
             continue;
         }
         if (!whole || !outbox_put(&cluster->outbox, &effect, span)) {
@@ -335,8 +339,8 @@ void moves_fenced(struct cluster *cluster, uint16_t slot, struct bytes pairs)
     if (raised && cluster->gate.ready) { /* before that nothing is owed */
         cluster->gap_due = true;
     }
-    if (!peer->near) {
-        pass_on(cluster, pairs);
+    if (is_passed_on(cluster, slot)) {
+        pass_on(cluster, round_of(cluster, slot), pairs);
     }
 }
 

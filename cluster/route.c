@@ -12,6 +12,9 @@ static int region_index(struct route *route, struct bytes name);
 static void put(uint64_t *bitmap, uint16_t slot, bool on);
 static bool has(const uint64_t *bitmap, uint16_t slot);
 static bool wants(const struct route_want *want, const uint64_t *bitmap);
+static size_t near_hosts(struct route *route, const struct route_want *want,
+                         struct cluster_target *targets, size_t max,
+                         bool *partial);
 static bool may_move(struct route *route, const struct route_region *region,
                      size_t bucket, uint64_t now_ms);
 static uint16_t ingress(struct route *route, struct route_region *region,
@@ -35,6 +38,7 @@ void route_fini(struct route *route)
         free(route->regions[i]);
         route->regions[i] = NULL;
     }
+    hosts_fini(&route->hosts);
 }
 
 int route_open(struct route *route, uint16_t slot, const struct peer_node *node)
@@ -51,7 +55,47 @@ int route_open(struct route *route, uint16_t slot, const struct peer_node *node)
     route->settled_ms[slot] = 0;
     put(route->regions[index]->members, slot, true);
     route->regions[index]->members_len++;
+    put(route->direct, slot, index == 0);
     return 0;
+}
+
+int route_join(struct route *route, uint16_t slot, const struct peer_host *of,
+               bool own)
+{
+    if (route->region_of[slot] != 0) {
+        return 0;
+    }
+    if (own) {
+        put(route->siblings, slot, true);
+        return 0;
+    }
+    int rc = hosts_join(&route->hosts, slot, of);
+    if (rc < 0) {
+        return rc;
+    }
+    put(route->direct, slot, route->hosts.of[slot] == NULL);
+    if (rc > 0) {
+        put(route->regions[0]->missed, slot, true);
+    }
+    return 0;
+}
+
+bool route_host_missed(const struct route *route)
+{
+    bool missed = false;
+
+    for (size_t i = 0; route->hosts.len > 0 && i < CLUSTER_PEERS_MAX; i++) {
+        const struct host *host = route->hosts.of[i];
+        missed = missed || (host != NULL && host->missed != 0);
+    }
+    return missed;
+}
+
+uint8_t route_hop(const struct route *route, uint16_t slot)
+{
+    return route->region_of[slot] != 0       ? PEER_HOP_INGRESS
+           : route_host(route, slot) != NULL ? PEER_HOP_HOST
+                                             : PEER_HOP_LAST;
 }
 
 void route_close(struct route *route, uint16_t slot)
@@ -64,6 +108,9 @@ void route_close(struct route *route, uint16_t slot)
     put(region->members, slot, false);
     put(region->missed, slot, false);
     put(region->lacking, slot, false);
+    put(route->direct, slot, false);
+    put(route->siblings, slot, false);
+    hosts_leave(&route->hosts, slot);
     route->region_of[slot] = ROUTE_REGION_NONE;
     if (--region->members_len == 0 && index != 0) {
         route->fence = region->fence > route->fence ? region->fence
@@ -217,15 +264,19 @@ size_t route_targets(struct route *route, const struct route_want *want,
     return len;
 }
 
-size_t route_near(struct route *route, const struct route_want *want,
-                  struct cluster_target *targets, size_t max, bool *partial)
+/* Inline: every item comes by. */
+static inline size_t near_among(struct route *route,
+                                const struct route_want *want,
+                                const uint64_t *among,
+                                struct cluster_target *targets, size_t max,
+                                bool *partial)
 {
     struct route_region *own = route->regions[0];
     size_t len = 0;
 
     *partial = false;
     for (size_t i = 0; want->slots != NULL && i < want->words; i++) {
-        uint64_t near = want->slots[i] & own->members[i];
+        uint64_t near = want->slots[i] & among[i];
         uint64_t reach = near & own->linked[i];
         *partial = *partial || reach != near;
         own->missed[i] |= near & ~reach;
@@ -241,17 +292,83 @@ size_t route_near(struct route *route, const struct route_want *want,
     return len;
 }
 
+size_t route_near(struct route *route, const struct route_want *want,
+                  struct cluster_target *targets, size_t max, bool *partial)
+{
+    size_t len = near_among(route, want, route->direct, targets, max, partial);
+
+    return route->hosts.len == 0 ? len
+                                 : len + near_hosts(route, want, targets + len,
+                                                    max - len, partial);
+}
+
+size_t route_siblings(struct route *route, const struct route_want *want,
+                      struct cluster_target *targets, size_t max)
+{
+    bool partial;
+
+    return near_among(route, want, route->siblings, targets, max, &partial);
+}
+
+/* The worker that receives for its process what some of it want. Where it has
+ * no link, that is noted, and nobody else receives it. */
+static uint16_t receiver(struct route *route, struct host *host, uint64_t hash)
+{
+    size_t worker = host_worker(host, hash);
+    uint16_t slot = host->slots[worker];
+
+    if (slot == CLUSTER_SLOT_NONE) {
+        host->missed |= 1ull << worker;
+    } else if (!has(route->regions[0]->linked, slot)) {
+        put(route->regions[0]->missed, slot, true);
+        slot = CLUSTER_SLOT_NONE;
+    }
+    return slot;
+}
+
+static size_t near_hosts(struct route *route, const struct route_want *want,
+                         struct cluster_target *targets, size_t max,
+                         bool *partial)
+{
+    const uint64_t *members = route->regions[0]->members;
+    uint64_t turn = ++route->hosts.turn;
+    size_t len = 0;
+
+    for (size_t i = 0; want->slots != NULL && i < want->words; i++) {
+        uint64_t bits = want->slots[i] & members[i] & ~route->direct[i];
+        for (; bits != 0; bits &= bits - 1) {
+            size_t of = i * 64 + (size_t)__builtin_ctzll(bits);
+            struct host *host = route->hosts.of[of];
+            if (host->turn == turn) {
+                continue;
+            }
+            host->turn = turn;
+            uint16_t slot = receiver(route, host, want->hash);
+            if (slot == CLUSTER_SLOT_NONE || len == max) {
+                *partial = true;
+                continue;
+            }
+            targets[len++] = (struct cluster_target){slot, PEER_HOP_HOST};
+        }
+    }
+    return len;
+}
+
 void route_check(const struct route *route)
 {
     size_t members[CLUSTER_REGIONS_MAX] = {0};
 
     assert(route->regions[0] != NULL);
+    hosts_check(&route->hosts);
     for (uint16_t slot = 0; slot < CLUSTER_PEERS_MAX; slot++) {
         uint8_t index = route->region_of[slot];
         if (index != ROUTE_REGION_NONE) {
             members[index]++;
             assert(has(route->regions[index]->members, slot));
         }
+        assert(has(route->direct, slot) ==
+               (index == 0 && route_host(route, slot) == NULL));
+        assert(!route_is_sibling(route, slot) || has(route->direct, slot));
     }
     for (size_t i = 0; i < CLUSTER_REGIONS_MAX; i++) {
         const struct route_region *region = route->regions[i];

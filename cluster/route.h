@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where an item goes: to interested peers of the own region, and once to each
- * other region, to its *ingress*.
+ * Where an item goes: to interested peers of the own region, once to those that
+ * share a process (cluster/host.h), and once to each other region, to its
+ * *ingress*.
  *
  *   (bucket of the hash, region) -> ingress
  *
@@ -19,6 +20,7 @@
 #define CLUSTER_ROUTE_H
 
 #include "cluster/cluster.h"
+#include "cluster/host.h"
 #include "proto/peer.h"
 
 enum {
@@ -52,6 +54,11 @@ struct route {
     uint64_t asks[ROUTE_WORDS];             /* of these we want to know that */
     bool asking;
     uint64_t fence; /* the highest of regions that are no more */
+
+    /* Of the own region: */
+    struct hosts hosts;             /* other processes of several nodes */
+    uint64_t direct[ROUTE_WORDS];   /* peers of none of these */
+    uint64_t siblings[ROUTE_WORDS]; /* of the own process; direct, too */
 };
 
 /* Errors: ERR_NOMEM. */
@@ -62,6 +69,25 @@ void route_fini(struct route *route);
 int route_open(struct route *route, uint16_t slot,
                const struct peer_node *node);
 void route_close(struct route *route, uint16_t slot);
+
+/* It is of that process: `own`, as we are. Of another region that is nothing to
+ * us. Errors: ERR_NOMEM. */
+int route_join(struct route *route, uint16_t slot, const struct peer_host *of,
+               bool own);
+/* The process it shares with others that are not of ours, or NULL. */
+static inline const struct host *route_host(const struct route *route,
+                                            uint16_t slot)
+{
+    return route->hosts.of[slot];
+}
+static inline bool route_is_sibling(const struct route *route, uint16_t slot)
+{
+    return route->siblings[slot / 64] >> slot % 64 & 1;
+}
+/* A worker that nobody knows should have received something. */
+bool route_host_missed(const struct route *route);
+/* What an item there may do: enum peer_hop. */
+uint8_t route_hop(const struct route *route, uint16_t slot);
 
 /* `able`: ready, and does not drain. */
 void route_mark(struct route *route, uint16_t slot, bool linked, bool able);
@@ -109,6 +135,8 @@ size_t route_targets(struct route *route, const struct route_want *want,
                      size_t max, bool *partial);
 size_t route_near(struct route *route, const struct route_want *want,
                   struct cluster_target *targets, size_t max, bool *partial);
+size_t route_siblings(struct route *route, const struct route_want *want,
+                      struct cluster_target *targets, size_t max);
 
 void route_check(const struct route *route);
 

@@ -239,7 +239,7 @@ void sync_hold(struct cluster *cluster)
         cluster->held[i] = UINT64_MAX;
         cluster->held_by[i] = 0;
     }
-    for (size_t i = 0; cluster->gate.ready && i < cluster->slots; i++) {
+    for (size_t i = 0; is_in_place(cluster) && i < cluster->slots; i++) {
         const struct peer *peer = peer_at(cluster, i);
         if (peer == NULL || !peer->counted) {
             continue;
@@ -254,7 +254,7 @@ void sync_hold(struct cluster *cluster)
         uint64_t held = cluster->held[i] < own ? cluster->held[i] : own;
         /* Before the gate opens nobody has promised to hold anything. */
         barrier_hold(&cluster->barrier, (enum cluster_scope)i,
-                     cluster->gate.ready ? held : 0, cluster->now_ms);
+                     is_in_place(cluster) ? held : 0, cluster->now_ms);
     }
     cluster->hold_due = false;
 }

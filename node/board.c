@@ -9,6 +9,7 @@ struct seat {
     void (*wake)(void *data); /* NULL: not there, or not any more */
     void *data;
     bool waits; /* for others to show */
+    bool drained;
     uint64_t shown;
     struct view view;
 };
@@ -84,6 +85,29 @@ void board_join(struct board *board, size_t worker, void (*wake)(void *data),
     seat->data = data;
     seat->shown = board->asked;
     unlock(board);
+}
+
+void board_drain(struct board *board, size_t worker)
+{
+    lock(board);
+    board->seats[worker].drained = true;
+    unlock(board);
+}
+
+bool board_is_drained(struct board *board)
+{
+    bool drained = true;
+
+    if (board == NULL) {
+        return true;
+    }
+    lock(board);
+    for (size_t i = 0; i < board->len; i++) {
+        const struct seat *seat = &board->seats[i];
+        drained = drained && (seat->wake == NULL || seat->drained);
+    }
+    unlock(board);
+    return drained;
 }
 
 void board_leave(struct board *board, size_t worker)

@@ -33,6 +33,10 @@ void board_say(struct board *board, size_t worker, const struct view *view);
  * or shows, with the board locked, so it may do no more than wake a loop. */
 void board_join(struct board *board, size_t worker, void (*wake)(void *data),
                 void *data);
+/* `worker` has joined, and has no clients any more. */
+void board_drain(struct board *board, size_t worker);
+/* Whether that is true of all that have joined. NULL is alone: true. */
+bool board_is_drained(struct board *board);
 /* It is not asked or woken any more. */
 void board_leave(struct board *board, size_t worker);
 

@@ -280,11 +280,12 @@ static unsigned outside_forward(void *data, const struct item *item,
     return (unsigned)len;
 }
 
-static unsigned outside_relay(void *data, const struct item *item)
+static unsigned outside_relay(void *data, const struct item *item,
+                              enum peer_hop hop)
 {
     struct cluster_target targets[CLUSTER_PEERS_MAX];
     struct node *node = data;
-    size_t len = cluster_relay(node->cluster, item, targets,
+    size_t len = cluster_relay(node->cluster, item, hop, targets,
                                ARRAY_LEN(targets));
 
     send_to(node, targets, len, item);

@@ -415,8 +415,10 @@ void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
         receipt->nodes = outside->forward(outside->data, item,
                                           &receipt->partial);
     }
-    if (source == HUB_FROM_INGRESS && outside->relay != NULL) {
-        receipt->nodes = outside->relay(outside->data, item);
+    if (source >= HUB_FROM_INGRESS && outside->relay != NULL) {
+        receipt->nodes = outside->relay(
+            outside->data, item,
+            source == HUB_FROM_HOST ? PEER_HOP_HOST : PEER_HOP_INGRESS);
     }
     if (core->pressed && core->flush != NULL) {
         core->pressed = false;

@@ -151,8 +151,9 @@ struct hub_outside {
     /* Sends a local item on its way; returns how many peers it was put on the
      * way to. `partial`: a peer that wants it has no link. */
     unsigned (*forward)(void *data, const struct item *item, bool *partial);
-    /* As ingress: to the interested peers of the own region. */
-    unsigned (*relay)(void *data, const struct item *item);
+    /* As ingress: to the interested peers of the own region; or to those of the
+     * own process. */
+    unsigned (*relay)(void *data, const struct item *item, enum peer_hop hop);
     /* cluster_held(). NULL: a lone node, every version is held. */
     uint64_t (*held)(void *data, enum cluster_scope scope);
     /* cluster_late() > 0: nothing that is held is held by all. NULL: false. */
@@ -166,6 +167,7 @@ enum hub_source {
     HUB_FROM_CLIENT,
     HUB_FROM_PEER,    /* deliver only */
     HUB_FROM_INGRESS, /* deliver and relay */
+    HUB_FROM_HOST,    /* likewise, within the own process */
 };
 
 struct hub_receipt {
@@ -214,7 +216,7 @@ struct bytes hub_sub_cache(const struct sub *sub);
 struct bytes hub_sub_topic(const struct sub *sub); /* or the pattern */
 enum topic_dialect hub_sub_dialect(const struct sub *sub);
 
-/* Delivers to local subscribers and, from a client or as ingress, sends on.
+/* Delivers to local subscribers and, unless it comes from a peer, sends on.
  * Fills in a client's item: origin, count, and the hash if it is 0. Never
  * fails for all: who cannot take it is counted and told. */
 void hub_publish(struct hub *hub, struct item *item, enum hub_source source,

@@ -152,6 +152,9 @@ int membership_start(struct node *node)
                  .region = bytes_str(node->config.region),
                  .endpoint = bytes_str(node->core.endpoint),
                  .version = BYTES(STARLING_VERSION)},
+        .host = {.id = node->host,
+                 .worker = (uint8_t)node->config.worker,
+                 .workers = (uint8_t)node->config.workers},
         .seed = bytes_u64be(node->id.b + 8),
         .hash_key_print = hash_key_print(&node->core.hash_key),
         .seeded = node->config.join_len > 0,
@@ -247,6 +250,11 @@ static void on_news(void *data, const struct cluster_news *news)
 static void on_item(void *data, uint16_t slot, struct item *item,
                     enum peer_hop hop)
 {
+    static const enum hub_source sources[] = {
+        [PEER_HOP_LAST] = HUB_FROM_PEER,
+        [PEER_HOP_INGRESS] = HUB_FROM_INGRESS,
+        [PEER_HOP_HOST] = HUB_FROM_HOST,
+    };
     struct node *node = data;
     struct hub_receipt receipt;
 
@@ -255,9 +263,7 @@ static void on_item(void *data, uint16_t slot, struct item *item,
         return;
     }
     conns_enter(node->conns);
-    hub_publish(node->core.hub, item,
-                hop == PEER_HOP_INGRESS ? HUB_FROM_INGRESS : HUB_FROM_PEER,
-                &receipt);
+    hub_publish(node->core.hub, item, sources[hop], &receipt);
 }
 
 static void on_seeds(void *data, const struct addr *found, size_t len)

@@ -399,6 +399,12 @@ static void part(struct node *node)
     if (node->part_by_ms == 0) {
         node->part_by_ms = now_ms + DRAIN_PART_MS;
         membership_drained(node);
+        if (node->core.board != NULL) {
+            board_drain(node->core.board, node->config.worker);
+        }
+    } else if (!board_is_drained(node->core.board) &&
+               now_ms < node->stop_by_ms) {
+        node->part_by_ms = now_ms + DRAIN_PART_MS; /* others of this process */
     } else if (now_ms >= node->part_by_ms || membership_has_parted(node)) {
         leave(node);
     }

@@ -39,6 +39,7 @@ struct node {
     struct keyring keyring;
     struct node_id id;
     uint8_t life[16];
+    uint64_t host; /* of a process of several: the first one's id, in short */
 
     uv_loop_t *loop;
     uv_timer_t timer;     /* the earliest of deadlines, hub, cluster */

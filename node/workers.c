@@ -98,6 +98,7 @@ static void prepare_one(struct workers *workers, const struct config *config,
         workers->exit_code = node->exit_code;
         return;
     }
+    node->host = node_id_u64(&workers->nodes[0]->id);
     view_of(&node->core, &view);
     board_say(workers->board, index, &view);
 }

@@ -14,6 +14,7 @@ enum {
     RECORD_FIELDS = 3, /* of any type: type, removed, hash */
     PATTERN_FIELDS = 6,
     REGISTER_FIELDS = 8,
+    HOST_LEN = 10, /* of a host: id, worker, workers */
 };
 
 bool node_id_is_zero(const struct node_id *id)
@@ -79,7 +80,7 @@ ptrdiff_t peer_batch_read(struct bytes in, struct peer_batch *batch)
         return ERR_SYNTAX;
     }
     read.lane = (uint8_t)mp_take_u64_max(&mp, PEER_DATA);
-    read.hop = (uint8_t)mp_take_u64_max(&mp, PEER_HOP_INGRESS);
+    read.hop = (uint8_t)mp_take_u64_max(&mp, PEER_HOP_HOST);
     read.kind = (uint8_t)mp_take_u64_max(&mp, PEER_PROBE);
     mp_take_fixed(&mp, read.src.b, sizeof read.src.b);
     mp_take_fixed(&mp, read.dst.b, sizeof read.dst.b);
@@ -242,6 +243,11 @@ static uint32_t message_fields(uint8_t type)
     return type < ARRAY_LEN(fields) ? fields[type] : 0;
 }
 
+static bool has_host(const struct peer_message *message)
+{
+    return message->host.workers > 1;
+}
+
 static void put_hello(const struct peer_message *message, struct buf *out)
 {
     mp_put_u64(out, message->version);
@@ -262,6 +268,13 @@ static void put_hello(const struct peer_message *message, struct buf *out)
     mp_put_u64(out, message->counted_sum);
     mp_put_u64(out, message->known_sum);
     mp_put_u64(out, message->lacks);
+    if (has_host(message)) {
+        uint8_t host[HOST_LEN];
+        bytes_put_u64be(host, message->host.id);
+        host[HOST_LEN - 2] = message->host.worker;
+        host[HOST_LEN - 1] = message->host.workers;
+        mp_put_bin(out, bytes_of(host, sizeof host));
+    }
 }
 
 static void put_answer(const struct peer_message *message, struct buf *out)
@@ -293,7 +306,7 @@ void peer_message_write(const struct peer_message *message, struct buf *out)
     assert(message->seen.len <= PEER_SEEN_LEN_MAX);
     assert(message->body.len <= PEER_BODY_LEN_MAX);
 
-    mp_put_array(out, message_fields(message->type));
+    mp_put_array(out, message_fields(message->type) + has_host(message));
     mp_put_u64(out, message->type);
     switch ((enum peer_message_type)message->type) {
     case PEER_HELLO:
@@ -361,6 +374,19 @@ static void take_hello(struct mp *mp, struct peer_message *message)
     message->counted_sum = mp_take_u64(mp);
     message->known_sum = mp_take_u64(mp);
     message->lacks = (uint32_t)mp_take_u64_max(mp, PEER_MEMBERS_MAX);
+}
+
+static void take_host(struct mp *mp, struct peer_message *message)
+{
+    struct bytes host = mp_take_bin(mp, HOST_LEN);
+
+    if (host.len == HOST_LEN) {
+        message->host = (struct peer_host){.id = bytes_u64be(host.p),
+                                           .worker = host.p[HOST_LEN - 2],
+                                           .workers = host.p[HOST_LEN - 1]};
+    } else if (host.len > 0) {
+        mp->state = ERR_SYNTAX;
+    }
 }
 
 static void take_records(struct mp *mp, struct peer_message *message)
@@ -441,7 +467,9 @@ static bool message_is_valid(const struct peer_message *message)
 {
     return message->type != 0 && message->members.len % NODE_ID_LEN == 0 &&
            message->seen.len % PEER_NUMBER_LEN == 0 &&
-           (message->type != PEER_SNAPSHOT || message->part < message->parts);
+           (message->type != PEER_SNAPSHOT || message->part < message->parts) &&
+           message->host.workers <= PEER_WORKERS_MAX &&
+           (!has_host(message) || message->host.worker < message->host.workers);
 }
 
 static bool names_are_valid(const struct peer_message *message)
@@ -464,6 +492,10 @@ ptrdiff_t peer_message_read(struct bytes in, struct peer_message *message)
             return ERR_SYNTAX;
         }
         take_message(&mp, &read);
+        if (read.type == PEER_HELLO && fields > known) {
+            take_host(&mp, &read);
+            known++;
+        }
     }
     skip_from(&mp, known, fields);
     ptrdiff_t taken = mp_outcome(&mp);

@@ -49,6 +49,7 @@ enum {
     PEER_GAP_HASHES_MAX = 4096, /* topics of one gap; more are "all" */
     PEER_GAP_LEN_MAX = 8 * PEER_GAP_HASHES_MAX,
     PEER_AGAIN_MS_MAX = 60000, /* between two hellos */
+    PEER_WORKERS_MAX = 64,     /* nodes of one process */
     PEER_NUMBER_LEN = 16,      /* of an item: origin and count, big endian */
     PEER_FENCES_LEN_MAX = 1024 * PEER_NUMBER_LEN, /* in one gap */
     PEER_SEEN_LEN_MAX = 1024 * PEER_NUMBER_LEN,
@@ -89,6 +90,7 @@ enum peer_lane {
 enum peer_hop {
     PEER_HOP_LAST = 0,    /* deliver to local subscribers only */
     PEER_HOP_INGRESS = 1, /* and to interested nodes of your own region */
+    PEER_HOP_HOST = 2,    /* and to interested nodes of your own process */
 };
 
 enum peer_kind {
@@ -186,6 +188,14 @@ struct peer_node {
     struct bytes version;  /* of the program, e.g. "0.1.0" */
 };
 
+/* Which node of a process it is that has several, its *host*: they live and die
+ * together. */
+struct peer_host {
+    uint64_t id;     /* of this life of the process, and of no other */
+    uint8_t worker;  /* from 0 */
+    uint8_t workers; /* 2 .. PEER_WORKERS_MAX; below 2: a process of its own */
+};
+
 struct peer_message {
     uint8_t type; /* enum peer_message_type */
 
@@ -193,7 +203,8 @@ struct peer_message {
     uint64_t heard_epoch;    /* newest epoch of yours that reached me, 0 none */
     uint64_t heard_seq;      /* newest batch of your data lane, likewise */
     uint64_t through;        /* of these, the newest behind which nothing is on
-                              * its way any more in my region, either */
+                              * its way any more in my region, either; to who
+                              * is of it: in my process */
     uint64_t hash_key_print; /* hash_key_print() of my hash key */
     bool ready;              /* my readiness gate is open */
     bool draining;
@@ -229,6 +240,7 @@ struct peer_message {
     /* PEER_HELLO: the ids of those that `counted_sum` sums up (NODE_ID_LEN
      * each), for the gate of who asked (DESIGN 5). */
     struct bytes members;
+    struct peer_host host; /* PEER_HELLO; behind all others, if at all */
 
     /* PEER_ASK, PEER_ANSWER, PEER_CALL, PEER_REPLY: the asker's own */
     uint64_t number;

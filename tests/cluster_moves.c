@@ -206,11 +206,11 @@ static void whom_an_ingress_did_not_reach_is_told_before_it_goes(void **state)
     publish(sim, 4, 20);
     sim_say(sim, ingress, CLUSTER_DRAIN);
     publish(sim, 40, 5);
-    assert_int_equal(sim_cluster(sim, ingress)->round_left, 1);
+    assert_int_equal(sim_cluster(sim, ingress)->rounds[ROUND_REGION].left, 1);
     assert_int_equal(sim_cluster(sim, 0)->moves_len, 1);
     sim_heal(sim);
     sim_run(sim, 4000);
-    assert_int_equal(sim_cluster(sim, ingress)->round_left, 0);
+    assert_int_equal(sim_cluster(sim, ingress)->rounds[ROUND_REGION].left, 0);
     assert_int_equal(sim_cluster(sim, 0)->moves_len, 0);
     end(sim, 0); /* it was partial: nothing was owed */
 }

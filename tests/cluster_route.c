@@ -363,13 +363,120 @@ static void route_survives_each_failing_allocation(void **state)
     struct route *route = *state;
     struct route fresh;
     struct peer_node node = node_of(SLOTS, "new");
+    struct peer_host host = {.id = 5, .worker = 0, .workers = 2};
 
+    fail_malloc(0);
+    assert_int_equal(route_join(route, 0, &host, false), ERR_NOMEM);
+    fail_malloc(-1);
+    assert_int_equal(route_join(route, 0, &host, false), 0);
     fail_malloc(0);
     assert_int_equal(route_init(&fresh, BYTES("eu")), ERR_NOMEM);
     fail_malloc(0);
     assert_int_equal(route_open(route, SLOTS, &node), ERR_NOMEM);
     fail_malloc(-1);
     assert_int_equal(route_open(route, SLOTS, &node), 0);
+}
+
+/* Of slots 0 and 1, and two that are new, one process of four. */
+static void join(struct route *route)
+{
+    for (uint16_t slot = SLOTS; slot < SLOTS + 2; slot++) {
+        struct peer_node node = node_of(slot, "eu");
+        assert_int_equal(route_open(route, slot, &node), 0);
+        route_mark(route, slot, true, true);
+    }
+    for (uint8_t worker = 0; worker < 3; worker++) {
+        struct peer_host host = {.id = 5, .worker = worker, .workers = 4};
+        uint16_t slot = worker == 2 ? SLOTS : worker;
+        assert_int_equal(route_join(route, slot, &host, false), 0);
+        assert_int_equal(route_hop(route, slot), PEER_HOP_HOST);
+    }
+    route_check(route);
+}
+
+static void route_sends_one_copy_to_a_process_whoever_wants_it(void **state)
+{
+    struct route *route = *state;
+
+    join(route);
+    for (uint64_t hash = 0; hash < 3; hash++) {
+        for (uint64_t slots = 1; slots < 4; slots++) {
+            struct answer answer = ask(route, slots, hash, 0);
+            assert_int_equal(answer.len, 1);
+            assert_int_equal(answer.targets[0].slot, hash == 2 ? SLOTS : hash);
+            assert_int_equal(answer.targets[0].hop, PEER_HOP_HOST);
+            assert_false(answer.partial);
+        }
+    }
+    /* Beside those that have their own. */
+    struct answer answer = ask(route, 3 | 1 << 2 | 3 << SLOTS, 0, 0);
+    assert_int_equal(answer.len, 3);
+    assert_int_equal(answer.targets[0].slot, SLOTS + 1);
+    assert_int_equal(answer.targets[0].hop, PEER_HOP_LAST);
+    assert_int_equal(answer.targets[1].slot, 0);
+    assert_int_equal(answer.targets[2].hop, PEER_HOP_INGRESS);
+}
+
+/* Neither known nor linked: nobody else receives it, and it is noted. */
+static void route_waits_for_the_worker_that_receives(void **state)
+{
+    struct route *route = *state;
+    struct peer_host last = {.id = 5, .worker = 3, .workers = 4};
+
+    join(route);
+    assert_false(route_host_missed(route));
+    struct answer answer = ask(route, 1, 3, 0);
+    assert_int_equal(answer.len, 0);
+    assert_true(answer.partial);
+    assert_true(route_host_missed(route));
+    assert_false(route_take_missed(route, 0));
+    assert_int_equal(route_join(route, SLOTS + 1, &last, false), 0);
+    assert_false(route_host_missed(route));
+    assert_true(route_take_missed(route, SLOTS + 1));
+    assert_int_equal(ask(route, 1, 3, 0).targets[0].slot, SLOTS + 1);
+
+    route_mark(route, 1, false, false);
+    answer = ask(route, 1, 1, 0);
+    assert_int_equal(answer.len, 0);
+    assert_true(answer.partial);
+    assert_true(route_take_missed(route, 1));
+    assert_false(route_take_missed(route, 0));
+}
+
+static void route_passes_on_to_siblings_only(void **state)
+{
+    struct route *route = *state;
+    struct peer_host own = {.id = 6, .worker = 1, .workers = 2};
+    struct cluster_target targets[SLOTS];
+    uint64_t slots = 0x3f;
+    struct route_want want = {.slots = &slots, .words = 1, .hash = 7};
+
+    assert_int_equal(route_siblings(route, &want, targets, SLOTS), 0);
+    assert_int_equal(route_join(route, 1, &own, true), 0);
+    assert_int_equal(route_join(route, 2, &own, true), 0); /* not of here */
+    assert_int_equal(route_siblings(route, &want, targets, SLOTS), 1);
+    assert_int_equal(targets[0].slot, 1);
+    assert_int_equal(targets[0].hop, PEER_HOP_LAST);
+    assert_int_equal(ask(route, 3, 7, 0).len, 2); /* both directly */
+}
+
+/* Nobody takes the number of another; who says so has its own way. */
+static void route_gives_each_number_of_a_process_once(void **state)
+{
+    struct route *route = *state;
+    struct peer_host host = {.id = 5, .worker = 0, .workers = 4};
+
+    join(route);
+    assert_int_equal(route_join(route, SLOTS + 1, &host, false), 0);
+    assert_int_equal(route_hop(route, SLOTS + 1), PEER_HOP_LAST);
+    assert_int_equal(ask(route, 1 << (SLOTS + 1), 0, 0).targets[0].slot,
+                     SLOTS + 1);
+    route_close(route, 0);
+    assert_int_equal(ask(route, 2, 0, 0).len, 0);
+    route_close(route, 1);
+    route_close(route, SLOTS);
+    route_check(route);
+    assert_false(route_host_missed(route)); /* it is forgotten */
 }
 
 int main(void)
@@ -395,6 +502,10 @@ int main(void)
         T(route_chooses_alike_on_every_origin),
         T(route_refuses_a_region_too_many),
         T(route_survives_each_failing_allocation),
+        T(route_sends_one_copy_to_a_process_whoever_wants_it),
+        T(route_waits_for_the_worker_that_receives),
+        T(route_passes_on_to_siblings_only),
+        T(route_gives_each_number_of_a_process_once),
     };
 #undef T
     return cmocka_run_group_tests(tests, NULL, NULL);

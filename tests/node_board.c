@@ -111,6 +111,18 @@ static void who_rests_is_not_woken(void **state)
 }
 
 /* One that has stopped holds nobody up; its last words stay. */
+static void all_are_drained_when_each_that_is_there_is(void **state)
+{
+    (void)state;
+
+    assert_true(board_is_drained(NULL));
+    board_drain(board, 0);
+    board_drain(board, 1);
+    assert_false(board_is_drained(board));
+    board_leave(board, 2);
+    assert_true(board_is_drained(board));
+}
+
 static void who_left_has_said_all(void **state)
 {
     struct view last = view_with(9);
@@ -253,6 +265,8 @@ int main(void)
             a_view_is_never_older_than_what_asked_for_it, setup, teardown),
         cmocka_unit_test_setup_teardown(who_rests_is_not_woken, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            all_are_drained_when_each_that_is_there_is, setup, teardown),
         cmocka_unit_test_setup_teardown(who_left_has_said_all, setup, teardown),
         cmocka_unit_test_setup_teardown(who_comes_owes_nothing, setup,
                                         teardown),

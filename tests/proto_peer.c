@@ -94,7 +94,7 @@ static void each_wrong_header_field_is_refused(void **state)
         {2, 0xc0},  /* the oldest version: nil */
         {3, 2},     /* lane */
         {3, 0},     /* a gap on the control lane */
-        {4, 2},     /* hop */
+        {4, 3},     /* hop */
         {5, 4},     /* kind */
         {6, 0xa1},  /* source: text */
         {7, 15},    /* source: 15 bytes */
@@ -332,6 +332,9 @@ static const struct peer_message messages[] = {
     {.type = PEER_PULL, .version = 1, .part = 3},
     {.type = PEER_HAVE, .version = UINT64_MAX},
     {.type = PEER_BYE},
+    {.type = PEER_HELLO,
+     .host = {.id = UINT64_MAX, .worker = 63, .workers = PEER_WORKERS_MAX}},
+    {.type = PEER_HELLO, .host = {.id = 1, .worker = 0, .workers = 2}},
     {.type = PEER_ASK,
      .number = UINT64_MAX,
      .page = (uint64_t)1 << 52,
@@ -391,6 +394,9 @@ static void messages_come_back_as_they_went(void **state)
         assert_true(bytes_eq(back.seen, m->seen));
         assert_true(back.kind == m->kind && back.status == m->status);
         assert_true(bytes_eq(back.body, m->body));
+        assert_true(back.host.id == m->host.id);
+        assert_int_equal(back.host.worker, m->host.worker);
+        assert_int_equal(back.host.workers, m->host.workers);
         wire_check_cuts(read_message, buf_bytes(&out));
         wire_check_changes(read_message, buf_bytes(&out));
         buf_fini(&out);
@@ -400,6 +406,11 @@ static void messages_come_back_as_they_went(void **state)
 /* From `ready` to `members`, and `again_ms`. */
 #define HELLO(middle, again) \
     BYTES("\xdc\0\x13\x01\1\1\1\1\1\1" middle "\1" again "\1\1\xc2\xc2\1\1\1")
+
+/* The same, with one more element. */
+#define HOSTED(host)                                                     \
+    BYTES("\xdc\0\x14\x01\1\1\1\1\1\1\xc2\xc2\xc4\0\1\1\1\1\xc2\xc2\1\1" \
+          "\1" host)
 
 static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
 {
@@ -425,6 +436,15 @@ static void wrong_messages_are_refused_and_unknown_ones_skipped(void **state)
         {HELLO("\xc2\xc2\xc4\0", "\xcd\xea\x61"), ERR_SYNTAX},
         {BYTES("\xdc\0\x12\x01\1\1\1\1\1\1\xc2\xc2\xc4\0\1\1\1\1\xc2\xc2\1\1"),
          ERR_SYNTAX},
+        /* a process: nothing; of one, of two; cut, no bytes; a worker beyond
+         * the last; too many */
+        {HOSTED("\xc4\0"), 1},
+        {HOSTED("\xc4\x0a\1\2\3\4\5\6\7\10\0\1"), 1},
+        {HOSTED("\xc4\x0a\1\2\3\4\5\6\7\10\1\2"), 1},
+        {HOSTED("\xc4\x09\1\2\3\4\5\6\7\10\1"), ERR_SYNTAX},
+        {HOSTED("\xc0"), ERR_SYNTAX},
+        {HOSTED("\xc4\x0a\1\2\3\4\5\6\7\10\2\2"), ERR_SYNTAX},
+        {HOSTED("\xc4\x0a\1\2\3\4\5\6\7\10\1\x41"), ERR_SYNTAX},
         /* delta: from a later version; too many records; too long */
         {BYTES("\x96\x02\5\1\6\0\xc4\0"), ERR_SYNTAX},
         {BYTES("\x96\x02\5\1\4\xcd\x10\x01\xc4\0"), ERR_SYNTAX},

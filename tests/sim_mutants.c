@@ -18,6 +18,8 @@
 
 enum {
     NODES = 6,
+    HOSTS_NODES = 9,
+    WORKERS = 3,
     SEEDS = 12,
     CLEAN_SEEDS = 4,
     MINUTES = 2,
@@ -41,6 +43,8 @@ static enum mutant {
     VALUES_MISSED,
     GREATEST_WINS,
     FORGOTTEN_FOR_A_PEER,
+    ANY_WORKER,
+    HALF_THROUGH,
 } mutant;
 
 #define WRAP(type, name, ...)        \
@@ -71,13 +75,13 @@ WRAP(ptrdiff_t, peer_batch_read, struct bytes in, struct peer_batch *batch)
 /* --- an ingress that passes on to other regions, too --- */
 
 WRAP(size_t, cluster_relay, struct cluster *cluster, const struct item *item,
-     struct cluster_target *targets, size_t max)
+     enum peer_hop hop, struct cluster_target *targets, size_t max)
 {
     bool partial;
 
     return mutant == RELAY_ANYWHERE
                ? cluster_route(cluster, item, targets, max, &partial)
-               : __real_cluster_relay(cluster, item, targets, max);
+               : __real_cluster_relay(cluster, item, hop, targets, max);
 }
 
 /* --- forget a gap record --- */
@@ -113,6 +117,21 @@ WRAP(int, interest_delta, struct interest *interest, uint16_t slot,
     return __real_interest_delta(interest, slot, m);
 }
 
+/* --- another worker for each item --- */
+
+static void turn_workers(struct route *route)
+{
+    for (size_t slot = 0; slot < CLUSTER_PEERS_MAX; slot++) {
+        struct host *host = route->hosts.of[slot];
+        if (host != NULL) {
+            uint16_t first = host->slots[0];
+            memmove(host->slots, host->slots + 1,
+                    (host->workers - 1) * sizeof first);
+            host->slots[host->workers - 1] = first;
+        }
+    }
+}
+
 /* --- another ingress for each item --- */
 
 WRAP(size_t, route_targets, struct route *route, const struct route_want *want,
@@ -128,6 +147,9 @@ WRAP(size_t, route_targets, struct route *route, const struct route_want *want,
     for (size_t i = 0; mutant == INGRESS_AT_RANDOM && i < CLUSTER_PEERS_MAX;
          i++) {
         route->weight_of[i] = hash_mix(route->weight_of[i] + 1);
+    }
+    if (mutant == ANY_WORKER) {
+        turn_workers(route);
     }
     return __real_route_targets(route, want, now_ms, targets, max, partial);
 }
@@ -222,6 +244,16 @@ WRAP(void, slots_open, struct cluster *cluster, const struct member *member)
     }
 }
 
+/* --- take it that what a worker has is with all of its process --- */
+
+WRAP(void, through_acked, struct cluster *cluster, uint16_t slot,
+     uint64_t through)
+{
+    __real_through_acked(
+        cluster, slot,
+        mutant == HALF_THROUGH ? cluster->peers[slot]->sent_acked : through);
+}
+
 /* --- the runs --- */
 
 static const char *const names[] = {"none", "S1", "S2", "S3", "S4",
@@ -260,6 +292,52 @@ static void value_run(uint64_t seed)
                                       .ms = 3 * MINUTES * 60000,
                                       .values = true,
                                       .on_broken = on_broken});
+}
+
+static void hosts_run(uint64_t seed)
+{
+    storm_run(&(struct storm_options){.seed = seed,
+                                      .nodes = HOSTS_NODES,
+                                      .workers = WORKERS,
+                                      .ms = MINUTES * 60000,
+                                      .on_broken = on_broken});
+}
+
+static void publish_all(struct sim *sim, size_t times)
+{
+    for (size_t n = 0; n < times * SIM_TOPICS; n++) {
+        (void)sim_publish(sim, 0, n % SIM_TOPICS);
+        sim_run(sim, 2);
+    }
+}
+
+/* What an ingress relayed to a process is still on its way within that, as the
+ * ingress drains. */
+static void drain_run(uint64_t seed)
+{
+    struct sim *sim = sim_new(&(struct sim_options){.seed = seed,
+                                                    .nodes = 8,
+                                                    .regions = 2,
+                                                    .hosts = "13",
+                                                    .on_broken = on_broken});
+
+    sim_start_all(sim);
+    sim_until(sim, sim_is_whole, 5000);
+    for (size_t n = 0; n < 8 * SIM_TOPICS; n++) {
+        sim_want(sim, n % 8, n / 8, true);
+    }
+    publish_all(sim, 3);
+    for (size_t n = 0; n < 9; n++) { /* 3, 5 and 7 are one process */
+        sim_clog(sim, 3 + n / 3 * 2, 3 + n % 3 * 2);
+    }
+    publish_all(sim, 1);
+    sim_say(sim, 1, CLUSTER_DRAIN);
+    publish_all(sim, 10);
+    sim_heal(sim);
+    publish_all(sim, 3);
+    sim_run(sim, 3000);
+    (void)sim_count(sim);
+    sim_free(sim);
 }
 
 /* One dies, and the others live long enough to forget it. */
@@ -315,6 +393,8 @@ static const struct row {
     {GREATEST_WINS, "keeps the greatest value", "L3 R1", value_run},
     {FORGOTTEN_FOR_A_PEER, "forgets registers as a peer comes", "L3 R2",
      value_run},
+    {ANY_WORKER, "takes any worker for each item", "S3 S5", hosts_run},
+    {HALF_THROUGH, "does not wait within a process", "S3 S5", drain_run},
 };
 
 static void each_seeded_bug_is_found_by_its_name(void **state)
@@ -343,6 +423,8 @@ static void without_a_bug_the_same_seeds_are_clean(void **state)
     for (uint64_t seed = 1; seed <= CLEAN_SEEDS; seed++) {
         assert_string_equal(play(seed, random_run), "none");
         assert_string_equal(play(seed, value_run), "none");
+        assert_string_equal(play(seed, hosts_run), "none");
+        assert_string_equal(play(seed, drain_run), "none");
     }
 }
 

@@ -25,10 +25,11 @@ const own = (node, worker) => `http://127.0.0.1:${node.port + 3 * worker}`;
 const json = async (url) => JSON.parse((await get(url)).text);
 const metric = async (url, name) => Number(new RegExp(`^${name} (\\d+)$`, 'm')
   .exec((await get(`${url}/metrics`)).text)[1]);
-const workersOf = (node) => Promise.all([1, 2].map((worker) => json(`${own(node, worker)}/v1/cluster`)));
+const workersOf = (node, workers = [1, 2]) => Promise.all(workers.map((worker) =>
+  json(`${own(node, worker)}/v1/cluster`)));
 
-async function whole(node, members) {
-  await until(`${members} members are linked`, DEADLINE_MS, async () => (await workersOf(node))
+async function whole(node, members, workers) {
+  await until(`${members} members are linked`, DEADLINE_MS, async () => (await workersOf(node, workers))
     .every((view) => view.ready && view.links.up === members - 1));
 }
 
@@ -132,6 +133,39 @@ test('workers of two processes are one cluster', { timeout: 60000 }, async () =>
   assert.match(verified.stdout.toString(), / 0 told, 0 untold, 0 duplicate, 0 out of order/);
   assert.equal(await one.kill('SIGTERM'), 0);
   await whole(two, 2);
+});
+
+// One copy a process: whoever of it wants an item, one worker receives it.
+test('an item crosses once between two processes', { timeout: 60000 }, async () => {
+  const all = [1, 2, 3];
+  const args = ['--workers', '3'];
+  const one = await start({ name: 'one', args });
+  const two = await start({ name: 'two', args, join: [one] });
+  await Promise.all([whole(one, 6, all), whole(two, 6, all)]);
+  const topics = Array.from({ length: 60 }, (_, i) => `topic-${i}`);
+  const users = all.map((worker) => subscribe(two.port + 3 * worker, topics.join(' ')));
+  await until('all are subscribed', DEADLINE_MS, () => users.every((user) => user.text.includes('\r\n:60\r\n')));
+  const count = async (node, name) => Promise.all(all.map((worker) => metric(own(node, worker), name)));
+  const before = await count(two, 'starling_link_items_received_total');
+  for (const topic of topics) {
+    assert.equal((await get(`${own(one, 1)}/topics/default/${topic}`, { method: 'POST', body: `of ${topic};` })).status,
+      204);
+  }
+  await until('all have all', DEADLINE_MS, () => users.every((user) =>
+    topics.every((topic) => user.text.includes(`of ${topic};`))));
+  assert.deepEqual(await count(one, 'starling_link_items_sent_total'), [60, 0, 0]);
+  const passed = await count(two, 'starling_link_items_sent_total');
+  assert.equal(passed.reduce((sum, items) => sum + items), 120); // each to both others
+  for (const items of passed) assert.ok(items >= 2 * 6, `each receives some: ${passed}`);
+  const came = await count(two, 'starling_link_items_received_total');
+  assert.equal(came.reduce((sum, items) => sum + items) - before.reduce((sum, items) => sum + items), 180);
+
+  const ports = all.flatMap((worker) => [own(one, worker), own(two, worker)]);
+  const verified = await run(['verify', ...ports, '--seconds', '3']);
+  assert.equal(verified.code, 0, verified.stdout.toString() + verified.stderr);
+  assert.match(verified.stdout.toString(), / 0 told, 0 untold, 0 duplicate, 0 out of order/);
+  assert.equal(await two.kill('SIGTERM'), 0);
+  await whole(one, 3, all);
 });
 
 test('a worker that stands still delays no other, and is named', { timeout: 60000 }, async () => {

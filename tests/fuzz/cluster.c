@@ -294,7 +294,14 @@ static void route(struct world *world, uint8_t hash)
     for (size_t i = 0; i < len; i++) {
         assert(world->open[targets[i].slot]);
     }
-    len = cluster_relay(world->cluster, &item, targets, ARRAY_LEN(targets));
+    len = cluster_relay(world->cluster, &item, PEER_HOP_INGRESS, targets,
+                        ARRAY_LEN(targets));
+    for (size_t i = 0; i < len; i++) {
+        assert(world->open[targets[i].slot]);
+        assert(targets[i].hop != PEER_HOP_INGRESS);
+    }
+    len = cluster_relay(world->cluster, &item, PEER_HOP_HOST, targets,
+                        ARRAY_LEN(targets));
     for (size_t i = 0; i < len; i++) {
         assert(world->open[targets[i].slot]);
         assert(targets[i].hop == PEER_HOP_LAST);

@@ -3,7 +3,8 @@
  * What the files of the simulator share.
  *   sim.c    nodes, turns, the run loop     heap.c   events in their order
  *   net.c    ways, filters, packets         lanes.c  pipes and frames
- *   judge.c  publishing, wishes, S1-S7      whole.c  L1-L3, B1, questions
+ *   judge.c  wishes, S1-S5, S7              whole.c  L1-L3, B1, questions
+ *   publish.c  publishing, S6               places.c processes
  *   values.c registers, R1, R2
  */
 #ifndef TESTS_SIM_INSIDE_H
@@ -16,6 +17,7 @@
 
 enum {
     SIM_SCOPES = 2,
+    WORD = 64,      /* of nodes, a bit each */
     SIM_NOTES = 64, /* events of note that are remembered */
     SIM_GAPS_KEPT = 64,
     SIM_EVENTS = CLUSTER_LATE + 1,
@@ -111,6 +113,14 @@ struct sim_seat {
     uint16_t node;
 };
 
+/* Which process a node is of. */
+struct sim_place {
+    uint16_t first; /* of its nodes, which are sim->options.regions apart */
+    uint8_t worker;
+    uint8_t workers;
+    uint64_t life; /* of the process; the first one's counts */
+};
+
 struct sim_node {
     struct sim_seat seat;
     bool up;
@@ -152,6 +162,7 @@ struct sim_item {
     uint64_t regions; /* that it has reached from another one */
     uint64_t *got;    /* by node index, a bit each */
     uint64_t *linked; /* likewise: who had a link to its origin by then */
+    uint64_t *hosts;  /* likewise, by their first: came from outside */
 };
 
 /* What one publisher says on one topic. */
@@ -199,7 +210,8 @@ struct sim {
     uint64_t calm_us;
     bool loss_calm; /* packets get through as at sim_calm() */
     struct sim_node *nodes;
-    struct sim_way **ways; /* [from * nodes + to], NULL = as new */
+    struct sim_place *places; /* by node */
+    struct sim_way **ways;    /* [from * nodes + to], NULL = as new */
 
     struct sim_pipe *pipes; /* by number, from 1 */
     size_t pipes_len;
@@ -297,10 +309,26 @@ void lanes_died(struct sim *sim, size_t i, bool reset);
 bool values_are_same(const struct sim *sim, size_t i, size_t other);
 void values_calm(struct sim *sim); /* judges R1, R2 */
 
+/* --- places.c --- */
+
+void places_init(struct sim *sim);
+void places_started(struct sim *sim, size_t i); /* a life */
+/* Others of its process are up, and have not drained. */
+bool places_serve(const struct sim *sim, size_t i);
+bool places_are_well(const struct sim *sim, size_t i); /* all of it */
+/* Some of its process are up, from this worker on. */
+bool places_are_up(const struct sim *sim, size_t i, size_t from);
+
+/* --- publish.c --- */
+
+/* As ingress, or within its process; `crossings` with this one. */
+void publish_relay(struct sim *sim, size_t i, size_t topic, size_t index,
+                   enum peer_hop hop, uint8_t crossings);
+
 /* --- judge.c --- */
 
-void judge_arrived(struct sim *sim, size_t i, const struct item *item,
-                   enum peer_hop hop);
+void judge_arrived(struct sim *sim, size_t i, size_t from,
+                   const struct item *item, enum peer_hop hop);
 void judge_barrier(struct sim *sim, size_t i,
                    const struct cluster_effect *effect);
 void judge_gap(struct sim *sim, size_t i, struct bytes hashes);

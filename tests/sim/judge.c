@@ -20,9 +20,8 @@
 #include "tests/sim/inside.h"
 
 enum {
-    WORD = 64,
-    CROSSINGS_MAX = 2, /* between nodes: three hops with the publisher's */
-    VALUE_LEN = 17,    /* item, when it was last sent on, crossings */
+    CROSSINGS_MAX = 2, /* between nodes: three hops with the publisher's; within
+                        * a process one more */
 };
 
 /* Topics are t0, t1, ... t31. */
@@ -224,8 +223,10 @@ static bool is_calm(const struct sim *sim, size_t origin, size_t to)
         return false;
     }
     for (size_t i = 0; i < sim->options.nodes; i++) {
-        if (!sim_is_near(sim, origin, to) && !sim->nodes[i].calm) {
-            return false; /* any may have been the ingress */
+        bool between = !sim_is_near(sim, origin, to) ||
+                       sim_is_sibling(sim, i, to);
+        if (between && !sim->nodes[i].calm) {
+            return false; /* any may have been the ingress, or received it */
         }
     }
     return true;
@@ -311,159 +312,16 @@ void sim_calm(struct sim *sim)
     sim_note(sim, "all is calm");
 }
 
-/* --- publishing --- */
-
-static uint32_t series_of(struct sim *sim, size_t i, size_t conn, size_t topic)
-{
-    uint32_t *at = &sim->nodes[i].series[conn][topic];
-    size_t nodes = sim->options.nodes;
-
-    if (*at != 0) {
-        return *at;
-    }
-    if (sim->series_len + 1 >= sim->series_cap) {
-        sim->series_cap = sim->series_cap == 0 ? 256 : sim->series_cap * 2;
-        sim->series = realloc(sim->series,
-                              sim->series_cap * sizeof *sim->series);
-    }
-    struct sim_series *series = &sim->series[++sim->series_len];
-    *series = (struct sim_series){
-        .origin = (uint16_t)i,
-        .topic = (uint16_t)topic,
-        .seen = calloc(nodes, sizeof *series->seen),
-        .seen_order = calloc(nodes, sizeof *series->seen_order),
-        .came_order = calloc(nodes, sizeof *series->came_order),
-    };
-    *at = (uint32_t)sim->series_len;
-    return *at;
-}
-
-static size_t item_new(struct sim *sim, uint32_t series_at)
-{
-    struct sim_series *series = &sim->series[series_at];
-    size_t words = (sim->options.nodes + WORD - 1) / WORD;
-
-    if (sim->items_len == sim->items_cap) {
-        sim->items_cap = sim->items_cap == 0 ? 256 : sim->items_cap * 2;
-        sim->items = realloc(sim->items, sim->items_cap * sizeof *sim->items);
-    }
-    if (series->len == series->cap) {
-        series->cap = series->cap == 0 ? 8 : series->cap * 2;
-        series->items = realloc(series->items,
-                                series->cap * sizeof *series->items);
-    }
-    series->items[series->len++] = (uint32_t)sim->items_len;
-    sim->items[sim->items_len] = (struct sim_item){
-        .series = series_at,
-        .number = series->len,
-        .at_us = sim->now_us,
-        .order = ++sim->order,
-        .origin = node_id_u64(&sim->nodes[series->origin].id),
-        .got = calloc(2 * words, sizeof(uint64_t)),
-    };
-    sim->items[sim->items_len].linked = sim->items[sim->items_len].got + words;
-    return sim->items_len++;
-}
-
-static void note_links(struct sim *sim, size_t origin, struct sim_item *item)
-{
-    const struct node_id *id = &sim->nodes[origin].id;
-
-    for (size_t i = 0; i < sim->options.nodes; i++) {
-        const struct cluster *cluster = sim->nodes[i].cluster;
-        uint16_t slot = cluster == NULL ? (uint16_t)CLUSTER_SLOT_NONE
-                                        : cluster_slot_of(cluster, id);
-        if (slot != CLUSTER_SLOT_NONE && cluster->peers[slot]->linked) {
-            item->linked[i / WORD] |= 1ull << i % WORD;
-        }
-    }
-}
-
-/* Sends to the targets; `crossings` with this one. S6: one of them at most in
- * each other region, and it may pass it on only there. */
-static void forward(struct sim *sim, size_t i, const struct item *names,
-                    size_t index, uint8_t crossings,
-                    const struct cluster_target *targets, size_t len)
-{
-    uint64_t regions = 0;
-    uint8_t value[VALUE_LEN];
-    struct item item = *names;
-
-    bytes_put_u64be(value, index);
-    bytes_put_u64be(value + 8, ++sim->order);
-    value[16] = crossings;
-    item.value = bytes_of(value, sizeof value);
-    item.flags = ITEM_BINARY;
-    item.origin = sim->items[index].origin;
-    item.count = index + 1;
-    for (size_t t = 0; t < len; t++) {
-        struct mesh *mesh = sim->nodes[i].mesh;
-        size_t to = net_index(
-            &mesh->links[targets[t].slot]->lanes[PEER_CONTROL].addr);
-        uint64_t bit = 1ull << to % sim->options.regions;
-        bool near = sim_is_near(sim, i, to);
-        if ((regions & bit) != 0 && !near) {
-            sim_broken(sim, "S6", "node %zu sends an item twice to region %zu",
-                       i, to % sim->options.regions);
-        }
-        if (near != (targets[t].hop == PEER_HOP_LAST) ||
-            (crossings > 1 && !near)) {
-            sim_broken(sim, "S6", "node %zu lets node %zu pass on", i, to);
-        }
-        regions |= near ? 0 : bit;
-        mesh_send(mesh, targets[t].slot, (enum peer_hop)targets[t].hop, &item);
-    }
-}
-
-bool sim_publish_on(struct sim *sim, size_t i, size_t conn, size_t topic)
-{
-    struct sim_node *node = &sim->nodes[i];
-    struct cluster_target targets[CLUSTER_PEERS_MAX];
-    bool partial;
-
-    if (!node->up || node->paused || node->parted ||
-        !cluster_is_ready(node->cluster)) {
-        return false;
-    }
-    node->loop.time = sim_node_ms(sim, i);
-    size_t index = item_new(sim, series_of(sim, i, conn, topic));
-    sim->report.published++;
-    note_links(sim, i, &sim->items[index]);
-    struct item names = sim_item_of(sim, topic);
-    names.count = index + 1;
-    size_t len = cluster_route(node->cluster, &names, targets,
-                               ARRAY_LEN(targets), &partial);
-    forward(sim, i, &names, index, 1, targets, len);
-    sim_end_turn(sim, i);
-    return true;
-}
-
-bool sim_publish(struct sim *sim, size_t i, size_t topic)
-{
-    return sim_publish_on(sim, i, 0, topic);
-}
-
 /* --- arriving --- */
 
-static void relay(struct sim *sim, size_t i, size_t topic, size_t index,
-                  uint8_t crossings)
-{
-    struct cluster_target targets[CLUSTER_PEERS_MAX];
-    struct item names = sim_item_of(sim, topic);
-    size_t len = cluster_relay(sim->nodes[i].cluster, &names, targets,
-                               ARRAY_LEN(targets));
-
-    forward(sim, i, &names, index, crossings, targets, len);
-}
-
-/* S1: who never wanted it gets it as ingress only; and nobody what was sent
+/* S1: who never wanted it gets it only to pass it on; and nobody what was sent
  * before it lived. */
 static void check_stranger(struct sim *sim, size_t i, uint64_t sent,
                            size_t topic, enum peer_hop hop)
 {
     const struct sim_node *node = &sim->nodes[i];
     bool wanted = false;
-    bool ever = hop == PEER_HOP_INGRESS;
+    bool ever = hop != PEER_HOP_LAST;
 
     for (size_t w = 0; w < SIM_WISHES && !wanted; w++) {
         if (node->wishes[w].ever && is_for(sim, w, topic)) {
@@ -513,8 +371,26 @@ static void check_order(struct sim *sim, size_t i, struct sim_item *item,
     series->seen_order[i] = sim->order;
 }
 
-void judge_arrived(struct sim *sim, size_t i, const struct item *came,
-                   enum peer_hop hop)
+/* S6: it comes into a process once. */
+static void check_process(struct sim *sim, size_t i, size_t from,
+                          const struct sim_item *item)
+{
+    size_t first = sim->places[i].first;
+    uint64_t *word = &item->hosts[first / WORD];
+    uint64_t bit = 1ull << first % WORD;
+
+    if (sim_is_sibling(sim, i, from)) {
+        return;
+    }
+    if ((*word & bit) != 0) {
+        sim_broken(sim, "S6", "an item reaches the process of node %zu twice",
+                   i);
+    }
+    *word |= bit;
+}
+
+void judge_arrived(struct sim *sim, size_t i, size_t from,
+                   const struct item *came, enum peer_hop hop)
 {
     uint64_t index = bytes_u64be(came->value.p);
     uint64_t sent = bytes_u64be(came->value.p + 8);
@@ -523,7 +399,7 @@ void judge_arrived(struct sim *sim, size_t i, const struct item *came,
     struct sim_series *series = &sim->series[item->series];
     uint64_t region = 1ull << i % sim->options.regions;
 
-    if (crossings > CROSSINGS_MAX) {
+    if (crossings > CROSSINGS_MAX + sim_is_sibling(sim, i, from)) {
         sim_broken(sim, "S7", "an item reaches node %zu over %u nodes", i,
                    crossings);
     }
@@ -534,8 +410,10 @@ void judge_arrived(struct sim *sim, size_t i, const struct item *came,
     item->regions |= hop == PEER_HOP_INGRESS ? region : 0;
     check_stranger(sim, i, sent, series->topic, hop);
     check_order(sim, i, item, series);
-    if (hop == PEER_HOP_INGRESS) {
-        relay(sim, i, series->topic, index, (uint8_t)(crossings + 1));
+    check_process(sim, i, from, item);
+    if (hop != PEER_HOP_LAST) {
+        publish_relay(sim, i, series->topic, index, hop,
+                      (uint8_t)(crossings + 1));
     }
 }
 
@@ -549,6 +427,7 @@ void judge_started(struct sim *sim, size_t i)
     }
     for (size_t item = 0; item < sim->items_len; item++) {
         sim->items[item].got[i / WORD] &= ~(1ull << i % WORD);
+        sim->items[item].hosts[i / WORD] &= ~(1ull << i % WORD);
     }
 }
 

@@ -3,8 +3,9 @@
  * Random runs of the simulator, one process a seed, as many at a time as there
  * are cores (tests/sim/run builds this and starts it).
  *
- *   sim_run [--seeds N] [--nodes N] [--minutes N] [--first SEED]
- *   sim_run --seed SEED [--nodes N] [--minutes N] [--trace]
+ *   sim_run [--seeds N] [--nodes N] [--workers N] [--minutes N]
+ *           [--first SEED]
+ *   sim_run --seed SEED [--nodes N] [--workers N] [--minutes N] [--trace]
  *
  * Prints what the runs came to and one digest over all of them, in the order of
  * seeds. Exit 1, with the seeds, when an invariant broke in any.
@@ -25,6 +26,7 @@
 struct args {
     uint64_t seeds;
     uint64_t nodes;
+    uint64_t workers; /* at most in a process; 0 is one */
     uint64_t minutes;
     uint64_t first;
     bool one;
@@ -41,10 +43,10 @@ static struct args args = {.seeds = 10, .nodes = 10, .minutes = 1, .first = 1};
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: tests/sim/run [--seeds N] [--nodes N] [--minutes N] "
-            "[--first SEED]\n"
-            "       tests/sim/run --seed SEED [--nodes N] [--minutes N] "
-            "[--trace]\n");
+            "usage: tests/sim/run [--seeds N] [--nodes N] [--workers N] "
+            "[--minutes N] [--first SEED]\n"
+            "       tests/sim/run --seed SEED [--nodes N] [--workers N] "
+            "[--minutes N] [--trace]\n");
     return 2;
 }
 
@@ -57,6 +59,7 @@ static bool read_args(int argc, char **argv)
         }
         uint64_t *to = strcmp(argv[i], "--seeds") == 0     ? &args.seeds
                        : strcmp(argv[i], "--nodes") == 0   ? &args.nodes
+                       : strcmp(argv[i], "--workers") == 0 ? &args.workers
                        : strcmp(argv[i], "--minutes") == 0 ? &args.minutes
                        : strcmp(argv[i], "--first") == 0   ? &args.first
                        : strcmp(argv[i], "--seed") == 0    ? &args.first
@@ -73,15 +76,16 @@ static bool read_args(int argc, char **argv)
             return false;
         }
     }
-    return args.nodes >= 1 && args.nodes <= SIM_NODES_MAX && args.seeds >= 1;
+    return args.nodes >= 1 && args.nodes <= SIM_NODES_MAX && args.seeds >= 1 &&
+           args.workers <= 9;
 }
 
 static void say_how_to_replay(uint64_t seed)
 {
     fprintf(stderr,
-            "again: tests/sim/run --nodes %" PRIu64 " --minutes %" PRIu64
-            " --seed %" PRIu64 " --trace\n",
-            args.nodes, args.minutes, seed);
+            "again: tests/sim/run --nodes %" PRIu64 " --workers %" PRIu64
+            " --minutes %" PRIu64 " --seed %" PRIu64 " --trace\n",
+            args.nodes, args.workers, args.minutes, seed);
 }
 
 static uint64_t running; /* the seed of this process */
@@ -109,6 +113,7 @@ static struct sim_report play(uint64_t seed)
     signal(SIGABRT, on_abort);
     return storm_run(&(struct storm_options){.seed = seed,
                                              .nodes = args.nodes,
+                                             .workers = (uint32_t)args.workers,
                                              .ms = args.minutes * 60000,
                                              .values = true,
                                              .trace = args.trace,

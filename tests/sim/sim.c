@@ -42,6 +42,7 @@ struct sim *sim_new(const struct sim_options *options)
     sim->nodes = calloc(options->nodes, sizeof *sim->nodes);
     sim->ways = calloc(options->nodes * options->nodes, sizeof(void *));
     rng_init(&sim->rng, options->seed);
+    places_init(sim);
     for (size_t i = 0; i < options->nodes; i++) {
         sim->nodes[i].addr = net_addr(i);
     }
@@ -71,6 +72,7 @@ void sim_free(struct sim *sim)
     judge_fini(sim);
     free(sim->pipes);
     free(sim->nodes);
+    free(sim->places);
     free(sim);
 }
 
@@ -88,8 +90,11 @@ static void on_item(void *data, uint16_t slot, struct item *item,
 {
     const struct sim_seat *seat = data;
 
-    if (cluster_take(seat->sim->nodes[seat->node].cluster, slot, item)) {
-        judge_arrived(seat->sim, seat->node, item, hop);
+    const struct sim_node *node = &seat->sim->nodes[seat->node];
+    size_t from = net_index(&node->mesh->links[slot]->lanes[0].addr);
+
+    if (cluster_take(node->cluster, slot, item)) {
+        judge_arrived(seat->sim, seat->node, from, item, hop);
     }
 }
 
@@ -116,6 +121,7 @@ static void open_mesh(struct sim *sim, size_t i)
 static void open_cluster(struct sim *sim, size_t i)
 {
     struct sim_node *node = &sim->nodes[i];
+    const struct sim_place *place = &sim->places[i];
     char name[8];
     char region[] = {'r', (char)('0' + i % sim->options.regions), '\0'};
     struct cluster_options options = {
@@ -127,6 +133,9 @@ static void open_cluster(struct sim *sim, size_t i)
                  .version = BYTES("0.1.0")},
     };
 
+    options.host = (struct peer_host){.id = sim->places[place->first].life,
+                                      .worker = place->worker,
+                                      .workers = place->workers};
     snprintf(name, sizeof name, "n%03zu", i % 10000);
     options.self.name = bytes_str(name);
     for (size_t seed = 0; seed < SEEDS && seed < sim->options.nodes; seed++) {
@@ -167,6 +176,7 @@ void sim_start(struct sim *sim, size_t i)
     for (size_t b = 0; b < NODE_ID_LEN; b += 8) {
         bytes_put_u64be(node->id.b + b, rng_u64(&sim->rng));
     }
+    places_started(sim, i);
     judge_started(sim, i);
     node->loop.time = sim_node_ms(sim, i);
     open_mesh(sim, i);
@@ -187,7 +197,7 @@ void sim_met(struct sim *sim, size_t i)
     sim->nodes[i].calm = false;
 }
 
-void sim_kill(struct sim *sim, size_t i, bool reset)
+void sim_end(struct sim *sim, size_t i, bool reset)
 {
     sim_note(sim, "kill %zu%s", i, reset ? ", reset" : "");
     sim_met(sim, i);
@@ -207,14 +217,6 @@ void sim_say(struct sim *sim, size_t i, enum cluster_news_type type)
     }
     sim_news(sim, i, &(struct cluster_news){.type = type});
     sim_end_turn(sim, i);
-}
-
-/* As a node does: says so, answers for a while, then its kernel closes. */
-void sim_leave(struct sim *sim, size_t i)
-{
-    sim_say(sim, i, CLUSTER_LEAVE);
-    sim_run(sim, SWIM_LEAVE_MS);
-    sim_kill(sim, i, true);
 }
 
 void sim_pause(struct sim *sim, size_t i, uint64_t ms)

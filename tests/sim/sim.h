@@ -19,7 +19,7 @@
  * Invariants (docs/CLUSTER.md), each checked where its name stands in the code:
  *   S1 no delivery to a stranger   S2 at most once   S3 in order
  *   S4 acknowledged and nothing in the way: delivered   S5 no silent loss
- *   S6 one copy to a region   S7 at most three hops
+ *   S6 one copy to a region, and to a process   S7 at most three hops
  *   L1 after healing equal logs   L2 and equal members   B1 bounds
  *   L3 and equal registers   R1 the last value set in calm holds   R2 what all
  *   had is not forgotten
@@ -67,6 +67,8 @@ struct sim_options {
     uint32_t room;      /* bytes that a pipe holds; 0 = 256 KiB */
     uint32_t skew_ppm;  /* clocks run up to so much too fast or slow */
     uint64_t queue_len; /* of the mesh for one peer; 0 = as in limits.h */
+    const char *hosts;  /* a digit a process: how many of the nodes of a region
+                         * it is, in their order; the others have their own */
     struct sim_habits habits;
     bool faulty;                 /* the test itself makes nodes disagree */
     bool trace;                  /* print each event of note */
@@ -86,12 +88,14 @@ void sim_free(struct sim *sim);
 void sim_start(struct sim *sim, size_t i);
 void sim_start_all(struct sim *sim);
 /* Ends a life: its host vanishes, or (reset) its kernel says so on pipes. */
-void sim_kill(struct sim *sim, size_t i, bool reset);
+void sim_kill(struct sim *sim, size_t i, bool reset); /* with its process */
+/* Of a worker alone, as its process ends. */
+void sim_end(struct sim *sim, size_t i, bool reset);
 void sim_leave(struct sim *sim, size_t i); /* takes SWIM_LEAVE_MS */
 /* The steps of leaving, each to be followed by some time: drain, drained,
  * leave; then sim_kill(). */
 void sim_say(struct sim *sim, size_t i, enum cluster_news_type type);
-/* Its process stands still so long, then gets all at once. */
+/* Its loop stands still so long, then gets all at once. */
 void sim_pause(struct sim *sim, size_t i, uint64_t ms);
 /* Its clock jumps ahead: it was asleep, or its host was. */
 void sim_jump(struct sim *sim, size_t i, uint64_t ms);
@@ -167,6 +171,9 @@ struct cluster *sim_cluster(struct sim *sim, size_t i);
 bool sim_is_up(const struct sim *sim, size_t i);
 bool sim_is_paused(const struct sim *sim, size_t i);
 bool sim_is_near(const struct sim *sim, size_t a, size_t b);
+size_t sim_workers(const struct sim *sim, size_t i); /* of its process */
+size_t sim_worker(const struct sim *sim, size_t i, size_t worker); /* which */
+bool sim_is_sibling(const struct sim *sim, size_t a, size_t b);
 uint64_t sim_now_ms(const struct sim *sim);
 size_t sim_events(const struct sim *sim, size_t i, enum cluster_event event);
 size_t sim_gaps(const struct sim *sim, size_t i); /* CLUSTER_GAP effects */

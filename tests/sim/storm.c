@@ -8,7 +8,7 @@
 
 enum {
     SHARED = SIM_TOPICS - 1, /* everyone wants it */
-    LATER_MAX = 64,
+    LATER_MAX = 256,
     SETTLE_MS = 3000, /* what is under way arrives or is too old */
     AGAIN_MS = 5000,  /* a suspicion in passing */
     BURST_MAX = 20,
@@ -20,7 +20,7 @@ struct later {
     uint64_t at_ms;
     uint64_t life;
     uint16_t node;
-    enum cluster_news_type say; /* CLUSTER_TICK: kill it */
+    enum cluster_news_type say; /* CLUSTER_TICK: it ends */
 };
 
 struct storm {
@@ -28,6 +28,7 @@ struct storm {
     struct rng rng;
     bool values;
     size_t nodes;
+    char hosts[SIM_NODES_MAX + 1];
     struct later later[LATER_MAX];
     size_t later_len;
 };
@@ -133,13 +134,23 @@ static void do_later(struct storm *storm, uint64_t ms, size_t i,
     }
 }
 
+/* It leaves, and others of its process still have subscribers. */
+static bool waits_for_others(const struct storm *storm,
+                             const struct later *later)
+{
+    return later->say != CLUSTER_DRAINED &&
+           places_serve(storm->sim, later->node) &&
+           storm->sim->nodes[later->node].life == later->life;
+}
+
 static void do_due(struct storm *storm)
 {
     uint64_t now_ms = sim_now_ms(storm->sim);
 
     for (size_t l = 0; l < storm->later_len;) {
         struct later later = storm->later[l];
-        if (later.at_ms > now_ms || sim_is_paused(storm->sim, later.node)) {
+        if (later.at_ms > now_ms || sim_is_paused(storm->sim, later.node) ||
+            waits_for_others(storm, &later)) {
             l++;
             continue;
         }
@@ -149,14 +160,14 @@ static void do_due(struct storm *storm)
             continue;
         }
         if (later.say == CLUSTER_TICK) {
-            sim_kill(storm->sim, later.node, true);
+            sim_end(storm->sim, later.node, true);
         } else {
             sim_say(storm->sim, later.node, later.say);
         }
     }
 }
 
-static void leave(struct storm *storm, size_t i)
+static void leave_one(struct storm *storm, size_t i)
 {
     uint64_t ms = 100 + any(storm, 1000);
 
@@ -168,11 +179,35 @@ static void leave(struct storm *storm, size_t i)
     do_later(storm, ms + SWIM_LEAVE_MS, i, CLUSTER_TICK);
 }
 
-static void start(struct storm *storm, size_t i)
+/* Each worker of a process has the signal. */
+static void leave(struct storm *storm, size_t i)
+{
+    for (size_t w = 0;
+         places_are_well(storm->sim, i) && w < sim_workers(storm->sim, i);
+         w++) {
+        leave_one(storm, sim_worker(storm->sim, i, w));
+    }
+}
+
+static void start_one(struct storm *storm, size_t i)
 {
     sim_start(storm->sim, i);
     sim_want(storm->sim, i, SHARED, true);
     sim_want(storm->sim, i, i % SHARED, true);
+}
+
+/* The others of a process follow, sooner or later; a process that is about to
+ * end is not started. */
+static void start(struct storm *storm, size_t i)
+{
+    size_t workers = sim_workers(storm->sim, i);
+
+    for (size_t w = 0; !places_are_up(storm->sim, i, w) && w < workers; w++) {
+        start_one(storm, sim_worker(storm->sim, i, w));
+        if (w + 1 < workers) {
+            sim_run(storm->sim, any(storm, 300));
+        }
+    }
 }
 
 /* One that is up goes, one that is down comes; most live at any time. */
@@ -195,6 +230,13 @@ static void change_node(struct storm *storm)
     }
 }
 
+static void jump(struct storm *storm, size_t i, uint64_t ms)
+{
+    if (is_well(storm, i)) {
+        sim_jump(storm->sim, i, ms);
+    }
+}
+
 static void disturb_node(struct storm *storm)
 {
     size_t i = any_node(storm);
@@ -203,7 +245,10 @@ static void disturb_node(struct storm *storm)
         return;
     }
     if (any(storm, 3) == 0) {
-        sim_jump(storm->sim, i, 10 + any(storm, 30000));
+        uint64_t ms = 10 + any(storm, 30000);
+        for (size_t w = 0; w < sim_workers(storm->sim, i); w++) {
+            jump(storm, sim_worker(storm->sim, i, w), ms);
+        }
     } else {
         sim_pause(storm->sim, i, 50 + any(storm, any(storm, 2) ? 500 : 8000));
     }
@@ -303,8 +348,8 @@ static void change_network(struct storm *storm)
 
 /* --- another ingress --- */
 
-/* Through which node items of that topic go from `a` to some other region;
- * none: `a`. */
+/* Through which node items of that topic go from `a` to some other region or
+ * process; none: `a`. */
 static size_t any_ingress(struct storm *storm, size_t a, size_t topic)
 {
     const struct sim_node *node = &storm->sim->nodes[a];
@@ -319,6 +364,14 @@ static size_t any_ingress(struct storm *storm, size_t a, size_t topic)
         if (slot != CLUSTER_SLOT_NONE && any(storm, ++len) == 0) {
             found = net_index(
                 &node->mesh->links[slot]->lanes[PEER_CONTROL].addr);
+        }
+    }
+    for (uint16_t i = 0; i < CLUSTER_PEERS_MAX; i++) {
+        const struct host *host = node->cluster->route.hosts.of[i];
+        if (host != NULL &&
+            host->slots[host_worker(host, sim_hash(topic))] == i &&
+            any(storm, ++len) == 0) {
+            found = net_index(&node->mesh->links[i]->lanes[PEER_CONTROL].addr);
         }
     }
     return found;
@@ -360,7 +413,9 @@ static void lose_ingress(struct storm *storm, size_t a, size_t ingress)
         }
         break;
     case 2:
-        sim_break(sim, a, ingress);
+        if (is_well(storm, a)) {
+            sim_break(sim, a, ingress);
+        }
         break;
     case 3:
         sim_cut(sim, a, ingress);
@@ -487,8 +542,12 @@ static struct sim *begin(struct storm *storm,
     static const uint32_t far_us[] = {5000, 20000, 40000, 120000};
     static const uint32_t rooms[] = {4 << 10, 64 << 10, 1 << 20};
 
+    for (size_t i = 0; i < options->nodes && options->workers > 1; i++) {
+        storm->hosts[i] = (char)('1' + any(storm, options->workers));
+    }
     return sim_new(&(struct sim_options){
         .seed = options->seed,
+        .hosts = storm->hosts,
         .nodes = options->nodes,
         .regions = options->nodes < 4 ? 1 : 1 + any(storm, 3),
         .near_us = 100 + any(storm, 900),

@@ -21,8 +21,9 @@ enum {
 struct storm_options {
     uint64_t seed;
     size_t nodes;
-    uint64_t ms; /* of virtual time, at least */
-    bool values; /* registers, too, by clocks that are far apart */
+    uint64_t ms;      /* of virtual time, at least */
+    uint32_t workers; /* a process has up to so many nodes; 0: one */
+    bool values;      /* registers, too, by clocks that are far apart */
     bool trace;
     void (*on_broken)(const char *name, const char *what);
 };

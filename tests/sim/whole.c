@@ -193,6 +193,9 @@ static const char *why_not_whole(struct sim *sim, size_t i, size_t *other)
     if (!cluster_is_ready(sim->nodes[i].cluster)) {
         return cluster_why_not_ready(sim->nodes[i].cluster);
     }
+    if (!sim->nodes[i].cluster->host_whole) {
+        return "has not seen all of its process ready:";
+    }
     for (*other = 0; *other < sim->options.nodes; ++*other) {
         if (*other != i && sim->nodes[*other].up) {
             const char *why = why_not_held(sim, i, *other);
