@@ -144,17 +144,6 @@ bool caches_shows(const struct identity *who, struct bytes cache)
            token_reaches(token, TOKEN_SUBSCRIBE, cache);
 }
 
-const struct quota *caches_quota(struct core *core, struct bytes cache)
-{
-    struct caches_entry entry;
-
-    if (!caches_find(core, cache, &entry) || quota_is_none(&entry.quota)) {
-        return NULL;
-    }
-    core->caches.quota = entry.quota;
-    return &core->caches.quota;
-}
-
 /* --- news --- */
 
 void caches_changed(struct core *core, const struct cluster_register *reg)

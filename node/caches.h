@@ -41,7 +41,6 @@ struct caches {
     bool only_known;           /* auto_create_caches is off */
     const struct bytes *fixed; /* named in the configuration; borrowed */
     size_t fixed_len;
-    struct quota quota; /* the one that caches_quota() showed last */
 };
 
 /* One cache, as it is listed. */
@@ -80,9 +79,6 @@ bool caches_next(const struct core *core, size_t *at,
 /* Whether this identity sees it in lists: one of its grants reaches it, or it
  * may look at everything. */
 bool caches_shows(const struct identity *who, struct bytes cache);
-
-/* The quota that it was given; NULL: none. Valid until the next call. */
-const struct quota *caches_quota(struct core *core, struct bytes cache);
 
 /* CLUSTER_REGISTER of that kind: its quota holds from now on; carries out a
  * deletion. */

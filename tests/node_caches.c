@@ -138,6 +138,7 @@ static void a_quota_goes_with_the_cache_and_bounds_it(void **state)
     const struct quota quota = {.publish_rate = 1, .item_len = 9, .subs = 2};
     const struct quota none = {0};
     struct fake_conn *fake = fake_conn_new(&core);
+    struct caches_entry entry;
     bool created;
     (void)state;
 
@@ -146,14 +147,16 @@ static void a_quota_goes_with_the_cache_and_bounds_it(void **state)
         0);
     assert_true(created);
     end_turn();
-    assert_memory_equal(caches_quota(&core, BYTES("a")), &quota, sizeof quota);
+    assert_true(caches_find(&core, BYTES("a"), &entry));
+    assert_memory_equal(&entry.quota, &quota, sizeof quota);
     assert_int_equal(publish(fake, "/topics/a/t"), 204);
     assert_int_equal(publish(fake, "/topics/a/t"), 429);
     assert_int_equal(
         caches_put(&core, BYTES("a"), &none, core.auth.anonymous, &created), 0);
     assert_false(created);
     end_turn();
-    assert_null(caches_quota(&core, BYTES("a")));
+    assert_true(caches_find(&core, BYTES("a"), &entry));
+    assert_true(quota_is_none(&entry.quota));
     assert_int_equal(publish(fake, "/topics/a/t"), 204);
 }
 
