@@ -145,6 +145,12 @@ static int advertised(struct node *node, struct addr *addr)
 
 int membership_start(struct node *node)
 {
+    uint64_t seed; /* secret, so not of the id, which everybody knows */
+
+    if (uv_random(NULL, NULL, &seed, sizeof seed, 0, NULL) != 0) {
+        log_line(&node->log, LOG_ERROR, "node-no-randomness", " ");
+        return ERR_IO;
+    }
     struct cluster_options options = {
         .self = {.id = node->id,
                  .data_port = (uint16_t)(node->cluster_addr.port + 1),
@@ -155,7 +161,7 @@ int membership_start(struct node *node)
         .host = {.id = node->host,
                  .worker = (uint8_t)node->config.worker,
                  .workers = (uint8_t)node->config.workers},
-        .seed = bytes_u64be(node->id.b + 8),
+        .seed = seed,
         .hash_key_print = hash_key_print(&node->core.hash_key),
         .seeded = node->config.join_len > 0,
     };
