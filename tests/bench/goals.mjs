@@ -36,6 +36,8 @@ export const goals = [
     against: 'nats2', ...most(1.5, 1.1) },
   { what: 'WebSocket, 1 to 1000, 64 B: CPU a delivery', scenario: 'doors', row: '1000-64', who: 'ws', key: cpu,
     against: 'resp', ...most(1.3, 1.1) },
+  { what: 'gRPC, 1 to 100 streams, 64 B: CPU a delivery', scenario: 'doors', row: '100-64', who: 'grpc', key: cpu,
+    against: 'resp', ...most(2, 2) },
   { what: 'idle connection with a subscription, of 10,000: resident', scenario: 'connections', row: '10000', who: 'one',
     key: 'rss_bytes_each', unit: 'B', digits: 0, ...most(2048, 1024) },
   { what: '10,000 idle connections: CPU', scenario: 'connections', row: '10000', who: 'one', key: 'cpu_percent',
