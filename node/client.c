@@ -102,7 +102,6 @@ int client_open(struct client *client, const struct door *door,
         }
     }
     client->door = door;
-    client->opened_ms = client->core->now_ms;
     if (client->core->auth.insecure) {
         client->logged_in = true;
     }

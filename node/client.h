@@ -58,9 +58,8 @@ struct client {
     bool logged_in; /* said who it is: pre-login bounds no longer hold */
 
     struct conn *conn;
-    void *state;        /* door->state_len zeroed bytes, freed with it */
-    void *carried;      /* the carrier's, for one of many clients of a conn */
-    uint64_t opened_ms; /* core->now_ms when the door got it */
+    void *state;   /* door->state_len zeroed bytes, freed with it */
+    void *carried; /* the carrier's, for one of many clients of a conn */
     struct identity *who;
     struct aim aim;   /* what it published to last */
     struct sub *subs; /* newest first */

@@ -26,21 +26,6 @@ static void a_door_comes_and_goes_with_its_state(void **state)
     assert_int_equal(fake_door_seen.closed, 2);
 }
 
-static void a_door_learns_when_it_got_its_client(void **state)
-{
-    struct world w;
-    (void)state;
-
-    world_init(&w);
-    struct client *a = world_open(&w, 0, &door_lines);
-    assert_int_equal(a->opened_ms, w.core.now_ms);
-    client_leave_door(a);
-    fake_wait(&w.core, 250);
-    assert_int_equal(client_open(a, &door_plain, NULL, 0), 0);
-    assert_int_equal(a->opened_ms, w.core.now_ms);
-    world_fini(&w);
-}
-
 static void trailers_reach_a_carrier_that_has_them(void **state)
 {
     static const struct http_header trailers[] = {
@@ -528,7 +513,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_door_comes_and_goes_with_its_state),
-        cmocka_unit_test(a_door_learns_when_it_got_its_client),
         cmocka_unit_test(trailers_reach_a_carrier_that_has_them),
         cmocka_unit_test(a_carrier_of_many_ends_one_client_alone),
         cmocka_unit_test(a_door_that_refuses_leaves_the_client_without_one),
