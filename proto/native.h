@@ -9,10 +9,10 @@
  *            ended pong error
  *
  * In msgpack an item, which is what most messages are, is an array without
- * names instead, and without what is for people (origin, at): half of a small
- * one would be that.
+ * names instead: half of a small one would be names.
  *
- *   [cache, topic, page, seq, publisher, value] or with {attributes} behind
+ *   [cache, topic, page, seq, origin, at, publisher, value] or with
+ * {attributes}
  *
  * A value is `text` (UTF-8) or `data` (bytes; base64 in JSON). Numbers fit
  * 2^53. Unknown fields are ignored, so that a newer client may send more;

@@ -192,12 +192,16 @@ static void write_msgpack_item(const struct item *item,
 {
     struct writer w = {.format = NATIVE_MSGPACK, .out = out};
     size_t len = attrs_len(attrs);
+    uint8_t origin[8];
 
-    mp_put_array(out, len > 0 ? 7 : 6);
+    bytes_put_u64be(origin, item->origin);
+    mp_put_array(out, len > 0 ? 9 : 8);
     mp_put_str(out, item->cache);
     mp_put_str(out, item->topic);
     mp_put_u64(out, page);
     mp_put_u64(out, seq);
+    mp_put_bin(out, bytes_of(origin, sizeof origin));
+    mp_put_u64(out, item->at_ms);
     mp_put_str(out, item->publisher);
     if ((item->flags & ITEM_BINARY) != 0) {
         mp_put_bin(out, item->value);

@@ -165,7 +165,8 @@ static void take_mp_attr(struct mp *mp, struct heard *heard)
     }
 }
 
-/* [cache, topic, page, seq, publisher, value] or with {attributes} */
+/* [cache, topic, page, seq, origin, at, publisher, value] or with {attributes}
+ */
 static void hear_msgpack(struct fake_conn *fake, struct heard *heard)
 {
     struct bytes message = next(fake);
@@ -175,12 +176,14 @@ static void hear_msgpack(struct fake_conn *fake, struct heard *heard)
     assert_bytes(mp_take_str(&mp, 512), TOPIC);
     heard->page = mp_take_u64(&mp);
     heard->seq = mp_take_u64(&mp);
+    assert_int_equal(mp_take_bin(&mp, 8).len, 8);
+    assert_int_not_equal(mp_take_u64(&mp), 0);
     struct bytes publisher = mp_take_str(&mp, 63);
     memcpy(heard->publisher, publisher.p, publisher.len);
     heard->binary = mp_next_type(&mp) == MP_BIN;
     buf_add_bytes(&heard->value, heard->binary ? mp_take_bin(&mp, SIZE_MAX)
                                                : mp_take_str(&mp, SIZE_MAX));
-    uint32_t attrs = len == 7 ? mp_take_map(&mp) : 0;
+    uint32_t attrs = len == 9 ? mp_take_map(&mp) : 0;
     for (uint32_t i = 0; i < attrs; i++) {
         take_mp_attr(&mp, heard);
     }

@@ -188,17 +188,22 @@ static void frames_are_exact_json(void **state)
 /* Most of what goes out: numbers in the shortest form, and no names. */
 static void a_msgpack_item_has_no_names(void **state)
 {
-    struct item item = {
-        .cache = BYTES("c"), .topic = BYTES("t"), .value = BYTES("hi")};
+    struct item item = {.cache = BYTES("c"),
+                        .topic = BYTES("t"),
+                        .value = BYTES("hi"),
+                        .origin = 0xab,
+                        .at_ms = 300};
     struct item_attrs attrs = {.event = BYTES("e")};
     struct buf encoded = {0};
     struct buf out = {0};
-    static const uint8_t plain[] = "\x96\xa1"
+    static const uint8_t plain[] = "\x98\xa1"
                                    "c\xa1"
-                                   "t\x4d\x04\xa0\xa2hi";
-    static const uint8_t full[] = "\x97\xa1"
+                                   "t\x4d\x04\xc4\x08\0\0\0\0\0\0\0\xab"
+                                   "\xcd\x01\x2c\xa0\xa2hi";
+    static const uint8_t full[] = "\x99\xa1"
                                   "c\xa1"
-                                  "t\x4d\x04\xa3"
+                                  "t\x4d\x04\xc4\x08\0\0\0\0\0\0\0\xab"
+                                  "\xcd\x01\x2c\xa3"
                                   "ann\xc4\x02hi\x81\xa5"
                                   "event\xa1"
                                   "e";
