@@ -149,15 +149,8 @@ static void refuse(struct client *client, int err)
 static void respond(struct client *client, unsigned status, struct buf *body)
 {
     const struct asking *asking = client->state;
-    const struct http_response response = {
-        .status = body->failed ? err_status(ERR_NOMEM) : status,
-        .content_type = BYTES("application/json"),
-        .body = body->failed ? bytes_of(NULL, 0) : buf_bytes(body),
-        .headers = asking->headers.list,
-        .headers_len = asking->headers.len,
-    };
-    client_respond(client, &response);
-    buf_fini(body);
+
+    web_answer(client, &asking->headers, status, "application/json", body);
 }
 
 static void add_text(struct buf *out, bool comma, const char *name,

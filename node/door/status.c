@@ -239,18 +239,10 @@ static void answer_all(struct client *client)
     const struct page *page = asking->page;
     struct buf body = {0};
     unsigned status = write_page(&body, client->core, page, asking);
-    const struct http_response response = {
-        .status = body.failed ? err_status(ERR_NOMEM) : status,
-        .content_type = bytes_str(page->content_type),
-        .body = body.failed ? bytes_of(NULL, 0) : buf_bytes(&body),
-        .headers = asking->headers.list,
-        .headers_len = asking->headers.len,
-    };
 
     forget(client);
     client_deadline(client, DEADLINE_NEVER);
-    client_respond(client, &response);
-    buf_fini(&body);
+    web_answer(client, &asking->headers, status, page->content_type, &body);
 }
 
 static void forget(struct client *client)

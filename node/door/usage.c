@@ -246,15 +246,8 @@ static void on_report(void *data, const struct usage_report *report)
 static void respond(struct client *client, unsigned status, struct buf *body)
 {
     const struct asking *asking = client->state;
-    const struct http_response response = {
-        .status = body->failed ? err_status(ERR_NOMEM) : status,
-        .content_type = BYTES("application/json"),
-        .body = body->failed ? bytes_of(NULL, 0) : buf_bytes(body),
-        .headers = asking->headers.list,
-        .headers_len = asking->headers.len,
-    };
-    client_respond(client, &response);
-    buf_fini(body);
+
+    web_answer(client, &asking->headers, status, "application/json", body);
 }
 
 /* --- the end --- */

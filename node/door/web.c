@@ -124,6 +124,20 @@ void web_headers_add(struct web_headers *headers, const char *name,
     headers->len++;
 }
 
+void web_answer(struct client *client, const struct web_headers *headers,
+                unsigned status, const char *content_type, struct buf *body)
+{
+    const struct http_response response = {
+        .status = body->failed ? err_status(ERR_NOMEM) : status,
+        .content_type = bytes_str(content_type),
+        .body = body->failed ? bytes_of(NULL, 0) : buf_bytes(body),
+        .headers = headers->list,
+        .headers_len = headers->len,
+    };
+    client_respond(client, &response);
+    buf_fini(body);
+}
+
 void web_refuse_method(struct client *client,
                        const struct http_request *request, const char *allow)
 {
@@ -136,15 +150,8 @@ void web_refuse_method(struct client *client,
     web_headers_add(&headers, "Allow", allow);
     request_add_error(client, &body, ERR_METHOD);
     client->core->stats.refused++;
-    const struct http_response response = {
-        .status = err_status(ERR_METHOD),
-        .content_type = BYTES("application/json"),
-        .body = buf_bytes(&body),
-        .headers = headers.list,
-        .headers_len = headers.len,
-    };
-    client_respond(client, &response);
-    buf_fini(&body);
+    web_answer(client, &headers, err_status(ERR_METHOD), "application/json",
+               &body);
     web_headers_fini(&headers);
 }
 

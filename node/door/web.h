@@ -53,6 +53,11 @@ void web_headers_fini(struct web_headers *headers);
 void web_headers_add(struct web_headers *headers, const char *name,
                      const char *value);
 
+/* The answer of a request that has gone, with the headers kept of it. Takes the
+ * body over: a failed one is a status without words. */
+void web_answer(struct client *client, const struct web_headers *headers,
+                unsigned status, const char *content_type, struct buf *body);
+
 /* 405, counted; `allow` lists what is allowed: "GET, OPTIONS". */
 void web_refuse_method(struct client *client,
                        const struct http_request *request, const char *allow);
