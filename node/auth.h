@@ -5,9 +5,11 @@
  * Grants only allow; there are no denials, so no order of rules and no overlap
  * can open anything (ADVERSARIAL 0.6). A node without keys ("insecure") gives
  * every client the anonymous identity, which may publish and subscribe
- * everywhere but in _sys, may look ("admin:read") but not act on others, and
- * may create and delete caches ("admin:caches"); it binds loopback only. With
- * keys, an identity comes from a token, and what is anonymous may do nothing.
+ * everywhere but in _sys, look ("admin:read", "admin:trace", "admin:tap"), and
+ * create and delete caches ("admin:caches"), but not act on others
+ * ("admin:kick") nor change the node ("admin:write"); it binds loopback only.
+ * With keys, an identity comes from a token, and what is anonymous may do
+ * nothing.
  *
  * A refusal names the grant that is missing, since nobody can guess which:
  * auth_missing().
