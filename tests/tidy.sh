@@ -40,6 +40,7 @@ doorway 'yaml\.h' 'node/yaml\.c'
 doorway '[a-z-]*protobuf-c' 'proto/momento_wire\.h'
 grep -nE '#include .*\.pb-c\.h' proto/*.[ch] cluster/*.[ch] node/*.[ch] node/*/*.[ch] |
     grep -vE '^proto/momento_[a-z]+\.c:' | say 'generated messages outside proto/momento_*.c'
+doorway 'qrencode' 'node/qr\.c'
 doorway 'msgpack' 'proto/mp\.c'
 doorway 'sodium' 'proto/(hash|hmac|seal|token)\.c|node/(auth|keyfile)\.c'
 doorway 'openssl/' 'proto/(aead|ws_key)\.c|node/tls\.c'

@@ -108,6 +108,7 @@ extern const struct door door_keys;    /* /v1/admin/keys */
 extern const struct door door_tokens;  /* /v1/tokens */
 extern const struct door door_usage;   /* /v1/usage */
 extern const struct door door_caches;  /* /v1/caches */
+extern const struct door door_qr;      /* /v1/qr */
 extern const struct door door_console; /* /console, /starling.js */
 extern const struct door door_grpc;    /* gRPC and gRPC-web */
 
