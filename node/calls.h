@@ -35,6 +35,15 @@ enum call_kind {
     CALL_PUBSUB = 1, /* who is subscribed there to what */
     CALL_KEYS = 2,   /* node/rotation.h */
     CALL_USAGE = 3,  /* node/usage.h */
+    CALL_REPORT = 4, /* what each says of itself, as /v1/admin/report */
+    CALL_CLIENTS = 5,
+    CALL_KICK = 6,
+    CALL_DENIED = 7,
+    CALL_TRACE = 8,
+    CALL_TAP = 9,
+    CALL_MOVE = 10,
+    CALL_EVENTS = 11,
+    CALL_TOPICS = 12,
 };
 
 enum call_outcome {

@@ -20,6 +20,7 @@
     X(UTF8, 4002, 400, "text is not valid UTF-8")                        \
     X(ARGUMENT, 4003, 400, "invalid argument")                           \
     X(STATE, 4004, 400, "not allowed in this state")                     \
+    X(KICKED, 4009, 400, "closed by an operator")                        \
     X(UNAUTH, 4010, 401, "missing or invalid credentials")               \
     X(EXPIRED, 4011, 401, "the token has expired")                       \
     X(REVOKED, 4012, 401, "the token was revoked")                       \

@@ -195,6 +195,7 @@ static void each_error_has_a_status_and_limits_say_which(void **state)
         {ERR_EXPIRED, GRPC_UNAUTHENTICATED, NULL},
         {ERR_REVOKED, GRPC_UNAUTHENTICATED, NULL},
         {ERR_DENIED, GRPC_PERMISSION_DENIED, NULL},
+        {ERR_KICKED, GRPC_ABORTED, NULL},
         {ERR_CONFLICT, GRPC_ALREADY_EXISTS, NULL},
         {ERR_NOT_FOUND, GRPC_UNIMPLEMENTED, NULL},
         {ERR_NO_CACHE, GRPC_NOT_FOUND, NULL},
