@@ -218,16 +218,11 @@ static bool flag_split(const char *arg, char name[64], const char **value)
 static int flag_unknown(const char *arg, const char *name, char *why)
 {
     const char *meant = nearest(name, option_name);
-    char dashed[64];
-    size_t at = 0;
 
-    for (; meant != NULL && meant[at] != '\0' && at + 1 < sizeof dashed; at++) {
-        dashed[at] = meant[at] == '_' ? '-' : meant[at];
-    }
-    dashed[at] = '\0';
-    if (at > 0) {
+    if (meant != NULL) {
         snprintf(why, CONFIG_WHY_MAX,
-                 "unknown option '%.64s' (did you mean '--%s'?)", arg, dashed);
+                 "unknown option '%.64s' (did you mean '%s'?)", arg,
+                 option_find(meant)->flag);
     } else {
         snprintf(why, CONFIG_WHY_MAX, "unknown option '%.64s'", arg);
     }

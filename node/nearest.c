@@ -34,28 +34,38 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
     return row[b_len];
 }
 
-const char *nearest(const char *word, const char *(*next)(size_t i))
+size_t nearest_limit(const char *word)
+{
+    return strlen(word) / 2 + 2;
+}
+
+bool nearest_step(const char *word, const char *name, size_t *limit)
 {
     size_t word_len = strlen(word);
-    const char *best = NULL;
-    size_t best_distance = word_len / 2 + 2;
+    size_t name_len = strlen(name);
 
-    if (word_len == 0 || word_len > WORD_MAX) {
-        return NULL;
+    if (word_len == 0 || word_len > WORD_MAX || name_len > WORD_MAX) {
+        return false;
     }
+    size_t d = distance(word, word_len, name, name_len);
+    if (strncmp(name, word, word_len) == 0) {
+        d = 1; /* the beginning of a name is what people type */
+    }
+    if (d >= *limit) {
+        return false;
+    }
+    *limit = d;
+    return true;
+}
+
+const char *nearest(const char *word, const char *(*next)(size_t i))
+{
+    size_t limit = nearest_limit(word);
+    const char *best = NULL;
+
     for (size_t i = 0; next(i) != NULL; i++) {
-        const char *name = next(i);
-        size_t name_len = strlen(name);
-        if (name_len > WORD_MAX) {
-            continue;
-        }
-        size_t d = distance(word, word_len, name, name_len);
-        if (strncmp(name, word, word_len) == 0) {
-            d = 1; /* the beginning of a name is what people type */
-        }
-        if (d < best_distance) {
-            best_distance = d;
-            best = name;
+        if (nearest_step(word, next(i), &limit)) {
+            best = next(i);
         }
     }
     return best;

@@ -15,9 +15,12 @@ enum {
 /* A setter returns NULL or what is wrong. */
 struct option {
     const char *name; /* with underscores, as in the file */
+    const char *flag; /* the same on the command line, "--tls-cert" */
     const char *(*set)(struct config *config, const char *value);
-    bool is_list; /* comma-separated in flags and environment */
-    bool is_flag; /* takes no value on the command line */
+    const char *value; /* what its value is called */
+    const char *what;  /* one line, lower case, no full stop */
+    bool is_list;      /* comma-separated in flags and environment */
+    bool is_flag;      /* takes no value on the command line */
 };
 
 /* By index 0..; NULL past the end. */

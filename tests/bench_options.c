@@ -14,6 +14,8 @@ enum {
     WORDS_MAX = 14
 };
 
+static const struct command bench = {.name = "bench", .options = bench_rows};
+
 /* The program never writes to argv; the options borrow from it. */
 static int read_words(struct bench_options *options, const char *const *words)
 {
@@ -29,7 +31,7 @@ static int read_words(struct bench_options *options, const char *const *words)
         args[argc] = argv[argc].arg;
         argc++;
     }
-    return bench_options_read(options, argc, args);
+    return bench_options_read(options, &bench, argc, args);
 }
 
 static void one_word_is_enough(void **state)
@@ -117,7 +119,7 @@ static void wrong_usage_is_refused(void **state)
         {NULL},
         {""},
         {"fanuot"},
-        {"fanout", "--"},
+        {"fanout", "--", "pairs"},
         {"fanout", "pairs"},
         {"fanout", "--subs"},
         {"fanout", "--subs", ""},
@@ -163,6 +165,34 @@ static void wrong_usage_is_refused(void **state)
     }
 }
 
+/* Its row says what is known here. */
+static void help_names_every_mode_and_every_door(void **state)
+{
+    (void)state;
+    const struct command_option *row = bench_rows;
+    char mode[32];
+
+    while (strcmp(row->name, "--door") != 0) {
+        row++;
+    }
+    for (size_t i = 0; bench_door_name(i) != NULL; i++) {
+        assert_non_null(strstr(row->choices, bench_door_name(i)));
+    }
+    for (const char *at = bench_modes; *at != '\0'; at += *at == '|') {
+        size_t len = strcspn(at, "|");
+        assert_true(len + 1 < sizeof mode);
+        memcpy(mode, at, len);
+        mode[len] = '\0';
+        const char *words[] = {mode, "--publish-url", "http://h", NULL};
+        struct bench_options o;
+        words[1] = strcmp(mode, "cluster") == 0 ? words[1] : NULL;
+        assert_int_equal(read_words(&o, words), CLI_OK);
+        assert_non_null(strstr(bench_more, mode));
+        at += len;
+    }
+    assert_int_equal(BENCH_CHURN, 7); /* the last: all eight are named */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +201,7 @@ int main(void)
         cmocka_unit_test(sealed_urls_mean_tls),
         cmocka_unit_test(the_token_comes_from_the_environment),
         cmocka_unit_test(wrong_usage_is_refused),
+        cmocka_unit_test(help_names_every_mode_and_every_door),
     };
     (void)unsetenv("STARLING_URL");
     (void)unsetenv("STARLING_TOKEN");

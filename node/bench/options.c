@@ -35,29 +35,72 @@ static const struct mode {
     uint32_t topics;
     uint32_t conns;
     uint32_t rate;
-    const char *what;
 } modes[] = {
-    {"fanout", BENCH_FANOUT, SUBS | RATE | FLOW | PUBLISH, 1, 100, 0, 0, 0,
-     "1 topic, 1 publisher, --subs subscribers (100)"},
-    {"fanin", BENCH_FANIN, PUBS | RATE | FLOW | PUBLISH, 100, 1, 0, 0, 0,
-     "1 topic, --pubs publishers (100), 1 subscriber"},
-    {"pairs", BENCH_PAIRS, PUBS | RATE | FLOW | PUBLISH, 100, 0, 0, 0, 0,
-     "--pubs pairs (100) of a publisher and a subscriber, a topic each"},
+    {"fanout", BENCH_FANOUT, SUBS | RATE | FLOW | PUBLISH, 1, 100, 0, 0, 0},
+    {"fanin", BENCH_FANIN, PUBS | RATE | FLOW | PUBLISH, 100, 1, 0, 0, 0},
+    {"pairs", BENCH_PAIRS, PUBS | RATE | FLOW | PUBLISH, 100, 0, 0, 0, 0},
     {"topics", BENCH_TOPICS, TOPICS | CONNS | RATE | FLOW | PUBLISH, 1, 0,
-     10000, 100, 0,
-     "--topics (10000) over --conns subscribers (100), 1 publisher in turn"},
-    {"connections", BENCH_CONNECTIONS, CONNS, 0, 0, 0, 10000, 0,
-     "--conns (10000) idle connections with a subscription each"},
-    {"latency", BENCH_LATENCY, SUBS | RATE | FLOW | PUBLISH, 1, 1, 0, 0, 10000,
-     "fanout at --rate items a second (10000) to --subs subscribers (1)"},
+     10000, 100, 0},
+    {"connections", BENCH_CONNECTIONS, CONNS, 0, 0, 0, 10000, 0},
+    {"latency", BENCH_LATENCY, SUBS | RATE | FLOW | PUBLISH, 1, 1, 0, 0, 10000},
     {"cluster", BENCH_CLUSTER, PUBS | SUBS | RATE | FLOW | PUBLISH, 1, 1, 0, 0,
-     0,
-     "publishers at --publish-url, subscribers at --url: fanout, or pairs "
-     "with --pubs"},
+     0},
     {"churn", BENCH_CHURN, CONNS | TOPICS | RATE | WARMUP | PUBLISH, 1, 0, 0,
-     64, 0,
-     "subscribe and, once acknowledged, publish there, on --conns (64); with "
-     "--topics all of them at once"},
+     64, 0},
+};
+
+const char bench_modes[] =
+    "fanout|fanin|pairs|topics|connections|latency|cluster|churn";
+
+const char bench_more[] =
+    "fanout       1 topic, 1 publisher, --subs subscribers (100)\n"
+    "fanin        1 topic, --pubs publishers (100), 1 subscriber\n"
+    "pairs        --pubs pairs (100) of a publisher and a subscriber, a topic "
+    "each\n"
+    "topics       --topics (10000) over --conns subscribers (100), 1 publisher "
+    "in turn\n"
+    "connections  --conns (10000) idle connections with a subscription each\n"
+    "latency      fanout at --rate items a second (10000) to --subs "
+    "subscribers (1)\n"
+    "cluster      publishers at --publish-url, subscribers at --url: fanout, "
+    "or pairs\n"
+    "             with --pubs\n"
+    "churn        subscribe and, once acknowledged, publish there, on --conns "
+    "(64);\n"
+    "             with --topics all of them at once\n\n"
+    "The token is STARLING_TOKEN; of https:// and rediss:// STARLING_CA or the "
+    "system\nsays whom to trust. Exit code 1 when anything was lost, came "
+    "twice or out of order.";
+
+const struct command_option bench_rows[] = {
+    {"--url", "URL",
+     "http[s]://HOST:PORT, redis[s]://... or nats://... (STARLING_URL, else "
+     "http://127.0.0.1:7400)",
+     NULL, COMMAND_TEXT, 0},
+    {"--publish-url", "URL", "where publishers connect, if elsewhere", NULL,
+     COMMAND_TEXT, 0},
+    {"--door", "DOOR", "which protocol is spoken (resp)",
+     "resp|ws|sse|grpc|nats", COMMAND_TEXT, 0},
+    {"--pubs", "N", "publishers", NULL, COMMAND_TEXT, 0},
+    {"--subs", "N", "subscribers", NULL, COMMAND_TEXT, 0},
+    {"--topics", "N", "topics", NULL, COMMAND_TEXT, 0},
+    {"--conns", "N", "connections", NULL, COMMAND_TEXT, 0},
+    {"--size", "BYTES", "of a value, at least 16 (64)", NULL, COMMAND_TEXT, 0},
+    {"--window", "N",
+     "items of a publisher on their way (512; 128 to a thousand subscribers; "
+     "64 with many publishers)",
+     NULL, COMMAND_TEXT, 0},
+    {"--rate", "N",
+     "items a second of all publishers, on schedule (open loop); without it "
+     "as fast as they arrive",
+     NULL, COMMAND_TEXT, 0},
+    {"--seconds", "S", "how long is measured (3)", NULL, COMMAND_TEXT, 0},
+    {"--warmup", "S", "how long is not, before it (0.3)", NULL, COMMAND_TEXT,
+     0},
+    {"--pid", "P[,P...]", "processes whose CPU and memory are measured", NULL,
+     COMMAND_TEXT, 0},
+    {"--json", NULL, "one line of JSON", NULL, COMMAND_TEXT, 0},
+    {0},
 };
 
 struct reading {
@@ -73,44 +116,6 @@ static int wrong(const char *text, const char *what)
 {
     fprintf(stderr, "starling bench: %s '%s'\n", text, what);
     return CLI_USAGE;
-}
-
-static int help(FILE *to)
-{
-    fputs("starling bench MODE [OPTION...]: how fast is it here?\n\n", to);
-    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
-        fprintf(to, "  %-12s %s\n", modes[i].name, modes[i].what);
-    }
-    fputs("\n"
-          "  --url URL          http[s]://HOST:PORT, redis[s]://... or "
-          "nats://...\n"
-          "                     (STARLING_URL, else http://127.0.0.1:7400)\n"
-          "  --publish-url URL  where publishers connect, if elsewhere\n"
-          "  --door DOOR        which protocol is spoken (resp):",
-          to);
-    for (size_t i = 0; bench_door_name(i) != NULL; i++) {
-        fprintf(to, " %s", bench_door_name(i));
-    }
-    fputs(
-        "\n"
-        "  --pubs N, --subs N, --topics N, --conns N\n"
-        "                     how many, as above\n"
-        "  --size BYTES       of a value, at least 16 (64)\n"
-        "  --window N         items of a publisher on their way (512; 128 to "
-        "a\n"
-        "                     thousand subscribers; 64 with many publishers)\n"
-        "  --rate N           items a second of all publishers, on schedule\n"
-        "                     (open loop); without it as fast as they arrive\n"
-        "  --seconds S        how long is measured (3)\n"
-        "  --warmup S         how long is not, before it (0.3)\n"
-        "  --pid P[,P...]     processes whose CPU and memory are measured\n"
-        "  --json             one line of JSON\n\n"
-        "The token is STARLING_TOKEN; of https:// and rediss:// STARLING_CA or "
-        "the\nsystem says whom to trust. Exit code 1 when anything was lost, "
-        "came\n"
-        "twice or out of order.\n",
-        to);
-    return to == stdout ? CLI_OK : CLI_USAGE;
 }
 
 /* --- values --- */
@@ -234,40 +239,23 @@ static int read_valued(struct reading *r, const char *name, const char *value)
     return CLI_OK;
 }
 
-static bool is_valued(const char *name)
-{
-    static const char *const names[] = {
-        "--pubs", "--subs",        "--topics", "--conns",   "--rate",
-        "--size", "--window",      "--url",    "--seconds", "--warmup",
-        "--door", "--publish-url", "--pid"};
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int read_all(struct reading *r, int argc, char **argv)
+/* What comes after the mode. */
+static int read_all(struct reading *r, struct command_reading *words)
 {
     int exit_code = CLI_OK;
+    int rc = 0;
 
-    for (int i = 0; i < argc && exit_code == CLI_OK; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
+    while (exit_code == CLI_OK && (rc = command_next(words)) > 0) {
+        if (words->is_word) {
+            return wrong("one mode only, not also", words->value);
+        }
+        if (words->value == NULL) {
             r->options->json = true;
-        } else if (!is_valued(argv[i])) {
-            return wrong(argv[i][0] == '-' ? "unknown option"
-                                           : "one mode only, not also",
-                         argv[i]);
-        } else if (i + 1 == argc) {
-            return wrong("a value is missing after", argv[i]);
         } else {
-            exit_code = read_valued(r, argv[i], argv[i + 1]);
-            i++;
+            exit_code = read_valued(r, words->option.name, words->value);
         }
     }
-    return exit_code;
+    return rc < 0 ? CLI_USAGE : exit_code;
 }
 
 /* --- where to --- */
@@ -414,38 +402,40 @@ static const struct mode *find_mode(const char *name)
     return NULL;
 }
 
-int bench_options_read(struct bench_options *options, int argc, char **argv)
+static void begin(struct bench_options *options, const struct mode *mode)
+{
+    options->mode = mode->mode;
+    options->mode_name = mode->name;
+    options->pubs = mode->pubs;
+    options->subs = mode->subs;
+    options->topics = mode->topics;
+    options->conns = mode->conns;
+    options->rate = mode->rate;
+    options->run_ns = UINT64_C(3000) * NS_PER_MS;
+    options->warmup_ns = UINT64_C(300) * NS_PER_MS;
+    options->size = (mode->takes & ITEMS) != 0 ? 64 : 0;
+}
+
+int bench_options_read(struct bench_options *options,
+                       const struct command *command, int argc, char **argv)
 {
     struct reading r = {.options = options};
+    struct command_reading words = {
+        .command = command, .argc = argc, .argv = argv, .at = 1};
 
     *options = (struct bench_options){.token = getenv("STARLING_TOKEN")};
     if (options->token != NULL && options->token[0] == '\0') {
         options->token = NULL;
     }
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            options->help = true;
-            return help(stdout);
-        }
-    }
     if (argc == 0) {
-        return help(stderr);
+        return wrong("a mode is needed, one of", bench_modes);
     }
     r.mode = find_mode(argv[0]);
     if (r.mode == NULL) {
         return CLI_USAGE;
     }
-    options->mode = r.mode->mode;
-    options->mode_name = r.mode->name;
-    options->pubs = r.mode->pubs;
-    options->subs = r.mode->subs;
-    options->topics = r.mode->topics;
-    options->conns = r.mode->conns;
-    options->rate = r.mode->rate;
-    options->run_ns = UINT64_C(3000) * NS_PER_MS;
-    options->warmup_ns = UINT64_C(300) * NS_PER_MS;
-    options->size = (r.mode->takes & ITEMS) != 0 ? 64 : 0;
-    int exit_code = read_all(&r, argc - 1, argv + 1);
+    begin(options, r.mode);
+    int exit_code = read_all(&r, &words);
     if (exit_code == CLI_OK) {
         exit_code = find_places(&r);
     }

@@ -7,6 +7,7 @@
 #define NODE_BENCH_OPTIONS_H
 
 #include "node/bench/door.h"
+#include "node/cli/command.h"
 
 enum {
     BENCH_PIDS_MAX = 128,
@@ -55,10 +56,16 @@ struct bench_options {
     unsigned pids[BENCH_PIDS_MAX]; /* processes whose cost is measured */
     size_t pids_len;
     bool json;
-    bool help; /* was asked for and printed: there is nothing to do */
 };
 
+/* What the command's row says (node/cli/command.h): its modes, its options and
+ * what they mean. */
+extern const char bench_modes[];
+extern const char bench_more[];
+extern const struct command_option bench_rows[];
+
 /* 0, or the exit code after a sentence on standard error. */
-int bench_options_read(struct bench_options *options, int argc, char **argv);
+int bench_options_read(struct bench_options *options,
+                       const struct command *command, int argc, char **argv);
 
 #endif

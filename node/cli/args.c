@@ -7,7 +7,18 @@
 
 #include "node/cli/cli.h"
 #include "node/cli/fetch.h"
+#include "node/cli/help.h"
 #include "proto/err.h"
+
+const struct command_option args_where[] = {
+    ARGS_TEXT("--url", "URL", url_text,
+              "a node (STARLING_URL, else http://127.0.0.1:7400)"),
+    ARGS_TEXT("--region", "NAME|nearest", region,
+              "an endpoint of that region, as the node lists them"),
+    ARGS_FILE("--ca", ca,
+              "whom https:// trusts (STARLING_CA, else the system's)"),
+    {0},
+};
 
 int args_fail(const char *command, const char *context, int err)
 {
@@ -104,146 +115,77 @@ static int use_region(struct args *args, const char *command, const char *name)
 
 /* --- options --- */
 
-struct reading {
-    struct args *args;
-    const char *command;
-    unsigned takes;
-    const char *url;
-    const char *region;
-    const char *ca;
-};
-
-static int wrong(const struct reading *r, const char *text, const char *what)
+static void put(struct args *args, const struct command_reading *r)
 {
-    fprintf(stderr, "starling %s: %s '%s'\n", r->command, text, what);
-    return CLI_USAGE;
+    char *at = (char *)args + r->option.at;
+
+    if (r->option.value == NULL) {
+        *(bool *)at = true;
+    } else if (r->option.kind == COMMAND_NUMBER) {
+        (void)bytes_u64(bytes_str(r->value), (uint64_t *)(void *)at);
+    } else {
+        *(const char **)(void *)at = r->value;
+    }
 }
 
-/* Options with a value. Returns whether `name` is one. */
-static bool read_valued(struct reading *r, const char *name, const char *value,
-                        int *exit_code)
+static int read_all(struct args *args, const struct command *command, int argc,
+                    char **argv)
 {
-    const struct {
-        const char *name;
-        unsigned takes;
-        uint64_t *to;
-    } numbers[] = {{"--count", ARGS_COUNT, &r->args->count},
-                   {"--rate", ARGS_RATE, &r->args->rate},
-                   {"--seconds", ARGS_SECONDS, &r->args->seconds},
-                   {"--topics", ARGS_TOPICS, &r->args->topics},
-                   {"--at-once", ARGS_JOBS, &r->args->at_once},
-                   {"--queue", ARGS_JOBS, &r->args->queue},
-                   {"--timeout", ARGS_JOBS, &r->args->timeout}};
-    const struct {
-        const char *name;
-        unsigned takes;
-        const char **to;
-    } texts[] = {{"--url", 0, &r->url},
-                 {"--region", 0, &r->region},
-                 {"--ca", 0, &r->ca},
-                 {"--keys", ARGS_KEYS, &r->args->keys},
-                 {"--key-file", ARGS_KEYS, &r->args->key_file},
-                 {"--exec", ARGS_JOBS, &r->args->exec},
-                 {"--post", ARGS_JOBS, &r->args->post},
-                 {"--secret-file", ARGS_JOBS, &r->args->secret_file}};
+    struct command_reading r = {.command = command, .argc = argc, .argv = argv};
+    int rc;
 
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        if (strcmp(name, texts[i].name) == 0 &&
-            (texts[i].takes == 0 || (r->takes & texts[i].takes) != 0)) {
-            *texts[i].to = value;
-            return true;
-        }
-    }
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        uint64_t *to = numbers[i].to;
-        if (strcmp(name, numbers[i].name) == 0 &&
-            (r->takes & numbers[i].takes) != 0) {
-            if (value != NULL && (bytes_u64(bytes_str(value), to) != 0 ||
-                                  *to == 0 || *to > UINT32_MAX)) {
-                *exit_code = wrong(r, "not a number:", value);
-            }
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool read_switch(struct reading *r, const char *name)
-{
-    if (strcmp(name, "--json") == 0 && (r->takes & ARGS_JSON) != 0) {
-        r->args->json = true;
-        return true;
-    }
-    if (strcmp(name, "--force") == 0 && (r->takes & ARGS_FORCE) != 0) {
-        r->args->force = true;
-        return true;
-    }
-    if (strcmp(name, "--barrier=all") == 0 && (r->takes & ARGS_BARRIER) != 0) {
-        r->args->barrier_all = true;
-        return true;
-    }
-    return false;
-}
-
-static int read_word(struct reading *r, const char *word)
-{
-    if (r->args->words_len == ARGS_WORDS_MAX) {
-        return wrong(r, "too many arguments:", word);
-    }
-    r->args->words[r->args->words_len++] = word;
-    return CLI_OK;
-}
-
-static int read_all(struct reading *r, int argc, char **argv)
-{
-    bool only_words = false;
-    int exit_code = CLI_OK;
-
-    for (int i = 0; i < argc && exit_code == CLI_OK; i++) {
-        const char *arg = argv[i];
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (only_words || arg[0] != '-' || arg[1] == '\0') {
-            exit_code = read_word(r, arg);
-        } else if (strcmp(arg, "--") == 0) {
-            only_words = true;
-        } else if (read_switch(r, arg)) {
-            continue;
-        } else if (read_valued(r, arg, value, &exit_code)) {
-            if (value == NULL) {
-                return wrong(r, "a value is missing after", arg);
-            }
-            i++;
+    while ((rc = command_next(&r)) > 0) {
+        if (!r.is_word) {
+            put(args, &r);
+        } else if (args->words_len == ARGS_WORDS_MAX) {
+            return args_usage(command);
         } else {
-            exit_code = wrong(r, "unknown option", arg);
+            args->words[args->words_len++] = r.value;
         }
     }
-    return exit_code;
+    if (rc < 0) {
+        return CLI_USAGE;
+    }
+    return args->words_len < command->words_min ||
+                   args->words_len > command->words_max
+               ? args_usage(command)
+               : CLI_OK;
 }
 
-int args_read(struct args *args, const char *command, unsigned takes, int argc,
+static int find_node(struct args *args, const char *command)
+{
+    if (args->ca != NULL && setenv("STARLING_CA", args->ca, 1) != 0) {
+        return args_fail(command, args->ca, ERR_NOMEM);
+    }
+    const char *url = args->url_text != NULL ? args->url_text
+                                             : getenv("STARLING_URL");
+    if (url == NULL) {
+        url = "http://127.0.0.1:7400";
+    }
+    if (link_url_read(url, &args->url) != 0) {
+        fprintf(stderr, "starling %s: expected http[s]://HOST:PORT, not '%s'\n",
+                command, url);
+        return CLI_USAGE;
+    }
+    return args->region == NULL ? CLI_OK
+                                : use_region(args, command, args->region);
+}
+
+int args_read(struct args *args, const struct command *command, int argc,
               char **argv)
 {
-    struct reading r = {.args = args, .command = command, .takes = takes};
-
     *args = (struct args){.token = getenv("STARLING_TOKEN")};
     if (args->token != NULL && args->token[0] == '\0') {
         args->token = NULL;
     }
-    int exit_code = read_all(&r, argc, argv);
-    if (exit_code != CLI_OK) {
-        return exit_code;
-    }
-    if (r.ca != NULL && setenv("STARLING_CA", r.ca, 1) != 0) {
-        return args_fail(command, r.ca, ERR_NOMEM);
-    }
-    if (r.url == NULL) {
-        r.url = getenv("STARLING_URL");
-    }
-    if (r.url == NULL) {
-        r.url = "http://127.0.0.1:7400";
-    }
-    if (link_url_read(r.url, &args->url) != 0) {
-        return wrong(&r, "expected http[s]://HOST:PORT, not", r.url);
-    }
-    return r.region == NULL ? CLI_OK : use_region(args, command, r.region);
+    int exit_code = read_all(args, command, argc, argv);
+    return exit_code == CLI_OK && command->where != NULL
+               ? find_node(args, command->name)
+               : exit_code;
+}
+
+int args_usage(const struct command *command)
+{
+    help_usage(command, stderr);
+    return CLI_USAGE;
 }

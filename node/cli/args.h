@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/cli/command.h"
 #include "node/cli/link.h"
 
 enum {
@@ -22,12 +23,16 @@ enum {
 struct args {
     struct link_url url;
     const char *token; /* NULL = none */
+    const char *url_text;
+    const char *region;
+    const char *ca;
+    bool all;
     bool json;
     uint64_t count; /* 0 = for ever */
     uint64_t rate;  /* a second; 0 = as fast as it goes */
     uint64_t seconds;
     uint64_t topics;
-    bool barrier_all;
+    const char *barrier;  /* "all" */
     const char *keys;     /* a key file */
     const char *key_file; /* a file with one key */
     bool force;
@@ -41,22 +46,35 @@ struct args {
     const char *words[ARGS_WORDS_MAX];
 };
 
-/* Which options a command takes, besides --url, --region and --ca. */
-enum args_takes {
-    ARGS_JSON = 1 << 0,
-    ARGS_COUNT = 1 << 1,
-    ARGS_RATE = 1 << 2,
-    ARGS_BARRIER = 1 << 3,
-    ARGS_SECONDS = 1 << 4,
-    ARGS_TOPICS = 1 << 5,
-    ARGS_KEYS = 1 << 6, /* --keys, --key-file */
-    ARGS_FORCE = 1 << 7,
-    ARGS_JOBS = 1 << 8, /* --exec, --post and what belongs to them */
-};
+/* Rows of options that args_read() puts into a struct args. */
+#define ARGS_SWITCH(name, member, what)                                     \
+    {                                                                       \
+        name, NULL, what, NULL, COMMAND_TEXT, offsetof(struct args, member) \
+    }
+#define ARGS_NUMBER(name, value, member, what)                                 \
+    {                                                                          \
+        name, value, what, NULL, COMMAND_NUMBER, offsetof(struct args, member) \
+    }
+#define ARGS_TEXT(name, value, member, what)                                 \
+    {                                                                        \
+        name, value, what, NULL, COMMAND_TEXT, offsetof(struct args, member) \
+    }
+#define ARGS_FILE(name, member, what)                                         \
+    {                                                                         \
+        name, "FILE", what, NULL, COMMAND_FILE, offsetof(struct args, member) \
+    }
+#define ARGS_JSON ARGS_SWITCH("--json", json, "print JSON")
 
-/* 0, or the exit code after a sentence on standard error. */
-int args_read(struct args *args, const char *command, unsigned takes, int argc,
+/* --url, --region, --ca: of every command that talks to a node. */
+extern const struct command_option args_where[];
+
+/* Reads what the row of the command says it takes. 0, or the exit code after a
+ * sentence on standard error. */
+int args_read(struct args *args, const struct command *command, int argc,
               char **argv);
+
+/* Prints its usage on standard error, and returns the exit code for it. */
+int args_usage(const struct command *command);
 
 /* Prints "starling COMMAND: CONTEXT: text of err" and returns the exit code
  * for it: 69 unreachable, 77 not permitted, 1 otherwise. */

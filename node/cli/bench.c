@@ -9,7 +9,7 @@
 #include "node/bench/idle.h"
 #include "node/cli/cli.h"
 
-static int run(struct bench_options *options, struct bench_report *report)
+static int run_mode(struct bench_options *options, struct bench_report *report)
 {
     switch (options->mode) {
     case BENCH_CONNECTIONS:
@@ -27,17 +27,28 @@ static int run(struct bench_options *options, struct bench_report *report)
     return bench_flow_run(options, report);
 }
 
-int cli_bench(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct bench_options options;
     struct bench_report report;
-    int exit_code = bench_options_read(&options, argc, argv);
+    int exit_code = bench_options_read(&options, &command_bench, argc, argv);
 
-    if (exit_code != CLI_OK || options.help) {
+    if (exit_code != CLI_OK) {
         return exit_code;
     }
     bench_report_init(&report);
-    exit_code = run(&options, &report);
+    exit_code = run_mode(&options, &report);
     return exit_code == CLI_OK ? bench_report_print(&report, &options)
                                : exit_code;
 }
+
+const struct command command_bench = {
+    .name = "bench",
+    .run = run,
+    .words = "MODE",
+    .what = "how fast is it here?",
+    .options = bench_rows,
+    .more = bench_more,
+    .choices = bench_modes,
+    .group = COMMAND_USES,
+};

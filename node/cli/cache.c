@@ -9,27 +9,16 @@
 #include "node/cli/args.h"
 #include "node/cli/cli.h"
 #include "node/cli/fetch.h"
+#include "node/cli/show.h"
 #include "node/quota.h"
 #include "proto/err.h"
 #include "proto/topic.h"
 
-static const char command[] = "cache";
-
-static int usage(void)
-{
-    fputs("usage: starling cache create CACHE [publish_rate=N] [item_len=N] "
-          "[subs=N]\n"
-          "       starling cache delete CACHE\n"
-          "       starling cache list [--json]\n",
-          stderr);
-    return CLI_USAGE;
-}
-
 /* --- asking a node --- */
 
 /* *root is the caller's. 0 or an exit code. */
-static int ask(const struct args *args, const char *method, const char *cache,
-               struct bytes content, json_t **root)
+static int ask(const char *command, const struct args *args, const char *method,
+               const char *cache, struct bytes content, json_t **root)
 {
     char path[sizeof "/v1/caches/" + CACHE_LEN_MAX] = "/v1/caches";
     struct buf body = {0};
@@ -49,7 +38,7 @@ static int ask(const struct args *args, const char *method, const char *cache,
     return exit_code;
 }
 
-/* --- the three --- */
+/* --- list --- */
 
 static int print_list(const struct args *args, const json_t *root)
 {
@@ -82,22 +71,38 @@ static int print_list(const struct args *args, const json_t *root)
     return CLI_OK;
 }
 
-static int list(const struct args *args)
+static int run_list(int argc, char **argv)
 {
+    struct args args;
     json_t *root;
-    int exit_code = ask(args, "GET", NULL, (struct bytes){0}, &root);
+    int exit_code = args_read(&args, &command_cache_list, argc, argv);
 
     if (exit_code == CLI_OK) {
-        exit_code = print_list(args, root);
+        exit_code = ask(command_cache_list.name, &args, "GET", NULL,
+                        (struct bytes){0}, &root);
+    }
+    if (exit_code == CLI_OK) {
+        exit_code = print_list(&args, root);
         json_decref(root);
     }
     return exit_code;
 }
 
+const struct command command_cache_list = {
+    .name = "cache list",
+    .run = run_list,
+    .what = "the caches, and what bounds them",
+    .options = show_options,
+    .where = args_where,
+    .group = COMMAND_CHANGES,
+};
+
+/* --- create and delete --- */
+
 /* NAME=NUMBER each; empty without any. false: one is not. */
 static bool add_quota(const struct args *args, struct buf *content)
 {
-    for (size_t i = 2; i < args->words_len; i++) {
+    for (size_t i = 1; i < args->words_len; i++) {
         const char *word = args->words[i];
         size_t len = strcspn(word, "=");
         uint64_t bound;
@@ -105,65 +110,75 @@ static bool add_quota(const struct args *args, struct buf *content)
             bytes_u64(bytes_str(word + len + 1), &bound) != 0) {
             return false;
         }
-        buf_add_str(content, i == 2 ? "{\"" : ",\"");
+        buf_add_str(content, i == 1 ? "{\"" : ",\"");
         buf_add(content, word, len);
         buf_add_str(content, "\":");
         buf_add_u64(content, bound);
     }
-    buf_add_str(content, args->words_len > 2 ? "}" : "");
+    buf_add_str(content, args->words_len > 1 ? "}" : "");
     return !content->failed;
 }
 
-static int create(const struct args *args)
+/* Changes the cache that the first word names. */
+static int change(const struct command *command, const struct args *args,
+                  const char *method, struct bytes content)
+{
+    json_t *root = NULL;
+
+    if (!topic_cache_is_valid(bytes_str(args->words[0]))) {
+        return args_fail(command->name, args->words[0], ERR_NAME);
+    }
+    int exit_code = ask(command->name, args, method, args->words[0], content,
+                        &root);
+    json_decref(root);
+    return exit_code;
+}
+
+static int run_create(int argc, char **argv)
 {
     struct buf content = {0};
-    json_t *root = NULL;
-    int exit_code = CLI_USAGE;
+    struct args args;
+    int exit_code = args_read(&args, &command_cache_create, argc, argv);
 
-    if (add_quota(args, &content)) {
-        exit_code = ask(args, "PUT", args->words[1], buf_bytes(&content),
-                        &root);
-    } else {
-        (void)usage();
+    if (exit_code == CLI_OK && !add_quota(&args, &content)) {
+        exit_code = args_usage(&command_cache_create);
     }
-    json_decref(root);
+    if (exit_code == CLI_OK) {
+        exit_code = change(&command_cache_create, &args, "PUT",
+                           buf_bytes(&content));
+    }
     buf_fini(&content);
     return exit_code;
 }
 
-static int delete_(const struct args *args)
-{
-    json_t *root = NULL;
-    int exit_code = ask(args, "DELETE", args->words[1], (struct bytes){0},
-                        &root);
-
-    json_decref(root);
-    return exit_code;
-}
-
-int cli_cache(int argc, char **argv)
+static int run_delete(int argc, char **argv)
 {
     struct args args;
-    int exit_code = args_read(&args, command, ARGS_JSON, argc, argv);
+    int exit_code = args_read(&args, &command_cache_delete, argc, argv);
 
-    if (exit_code != CLI_OK) {
-        return exit_code;
-    }
-    const char *what = args.words_len > 0 ? args.words[0] : "";
-    if (strcmp(what, "list") == 0 && args.words_len == 1) {
-        return list(&args);
-    }
-    if (args.words_len < 2) {
-        return usage();
-    }
-    if (!topic_cache_is_valid(bytes_str(args.words[1]))) {
-        return args_fail(command, args.words[1], ERR_NAME);
-    }
-    if (strcmp(what, "create") == 0) {
-        return create(&args);
-    }
-    if (strcmp(what, "delete") == 0 && args.words_len == 2) {
-        return delete_(&args);
-    }
-    return usage();
+    return exit_code == CLI_OK ? change(&command_cache_delete, &args, "DELETE",
+                                        (struct bytes){0})
+                               : exit_code;
 }
+
+const struct command command_cache_create = {
+    .name = "cache create",
+    .run = run_create,
+    .words = "CACHE [publish_rate=N] [item_len=N] [subs=N]",
+    .what = "create a cache, or change what bounds it",
+    .where = args_where,
+    .group = COMMAND_CHANGES,
+    .words_min = 1,
+    .words_max = ARGS_WORDS_MAX,
+};
+
+const struct command command_cache_delete = {
+    .name = "cache delete",
+    .run = run_delete,
+    .words = "CACHE",
+    .what = "delete a cache; its subscribers are told",
+    .where = args_where,
+    .group = COMMAND_CHANGES,
+    .words_min = 1,
+    .words_max = 1,
+};

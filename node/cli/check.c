@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "node/cli/args.h"
 #include "node/cli/cli.h"
 #include "node/config.h"
 #include "node/keyfile.h"
@@ -32,18 +33,19 @@ static bool certificate_is_good(const struct config *config)
     return true;
 }
 
-int cli_check(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     static struct keyfile keys; /* large */
     struct config config;
+    struct args args;
     char why[CONFIG_WHY_MAX];
+    int exit_code = args_read(&args, &command_check, argc, argv);
 
-    if (argc != 1) {
-        fputs("usage: starling check FILE\n", stderr);
-        return CLI_USAGE;
+    if (exit_code != CLI_OK) {
+        return exit_code;
     }
     config_default(&config);
-    if (config_read_file(&config, argv[0], why) != 0 ||
+    if (config_read_file(&config, args.words[0], why) != 0 ||
         config_check(&config, why) != 0) {
         fprintf(stderr, "%s\n", why);
         return CLI_CONFIG;
@@ -56,6 +58,16 @@ int cli_check(int argc, char **argv)
     if (!certificate_is_good(&config)) {
         return CLI_CONFIG;
     }
-    printf("%s: ok\n", argv[0]);
+    printf("%s: ok\n", args.words[0]);
     return CLI_OK;
 }
+
+const struct command command_check = {
+    .name = "check",
+    .run = run,
+    .words = "FILE",
+    .what = "check a configuration file, its keys and its certificate",
+    .group = COMMAND_RUNS,
+    .words_min = 1,
+    .words_max = 1,
+};

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The commands of the program, one file each, and what they share. A command
- * gets the arguments after its own name and returns the exit code
- * (docs/OPERATIONS.md): 0 done, 1 refused, 2 wrong usage, 65 bad data,
- * 69 cannot reach, 73 cannot bind, 77 not permitted, 78 configuration.
+ * (node/cli/command.h) gets the arguments after its own name and returns the
+ * exit code (docs/OPERATIONS.md): 0 done, 1 refused, 2 wrong usage, 65 bad
+ * data, 69 cannot reach, 73 cannot bind, 77 not permitted, 78 configuration.
  */
 #ifndef NODE_CLI_CLI_H
 #define NODE_CLI_CLI_H
+
+#include "node/cli/command.h"
 
 enum cli_exit {
     CLI_OK = 0,
@@ -20,20 +22,28 @@ enum cli_exit {
     CLI_CONFIG = 78,
 };
 
-int cli_bench(int argc, char **argv);
-int cli_cache(int argc, char **argv);
-int cli_check(int argc, char **argv);
-int cli_cluster(int argc, char **argv);
-int cli_dev(int argc, char **argv);
-int cli_keygen(int argc, char **argv);
-int cli_keys(int argc, char **argv);
-int cli_node(int argc, char **argv);
-int cli_pub(int argc, char **argv);
-int cli_regions(int argc, char **argv);
-int cli_sub(int argc, char **argv);
-int cli_token(int argc, char **argv);
-int cli_token_revoke(int argc, char **argv);
-int cli_usage(int argc, char **argv);
-int cli_verify(int argc, char **argv);
+extern const struct command command_bench;
+extern const struct command command_cache_create;
+extern const struct command command_cache_delete;
+extern const struct command command_cache_list;
+extern const struct command command_check;
+extern const struct command command_cluster;
+extern const struct command command_dev;
+extern const struct command command_help;
+extern const struct command command_keygen;
+extern const struct command command_keys_install;
+extern const struct command command_keys_list;
+extern const struct command command_keys_remove;
+extern const struct command command_keys_use;
+extern const struct command command_node;
+extern const struct command command_pub;
+extern const struct command command_regions;
+extern const struct command command_sub;
+extern const struct command command_token_mint;
+extern const struct command command_token_revoke;
+extern const struct command command_token_show;
+extern const struct command command_usage;
+extern const struct command command_verify;
+extern const struct command command_version;
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/cli/args.h"
 #include "node/cli/cli.h"
 #include "node/cli/fetch.h"
 #include "node/cli/show.h"
@@ -79,12 +80,30 @@ static void print_regions(const json_t *root)
     }
 }
 
-int cli_cluster(int argc, char **argv)
+static int run_cluster(int argc, char **argv)
 {
-    return show("cluster", "/v1/cluster", print_cluster, argc, argv);
+    return show(&command_cluster, "/v1/cluster", print_cluster, argc, argv);
 }
 
-int cli_regions(int argc, char **argv)
+static int run_regions(int argc, char **argv)
 {
-    return show("regions", "/v1/regions", print_regions, argc, argv);
+    return show(&command_regions, "/v1/regions", print_regions, argc, argv);
 }
+
+const struct command command_cluster = {
+    .name = "cluster",
+    .run = run_cluster,
+    .what = "the nodes, as one of them sees them",
+    .options = show_options,
+    .where = args_where,
+    .group = COMMAND_LOOKS,
+};
+
+const struct command command_regions = {
+    .name = "regions",
+    .run = run_regions,
+    .what = "the regions, their endpoints, and how far away they are",
+    .options = show_options,
+    .where = args_where,
+    .group = COMMAND_LOOKS,
+};

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "node/cli/args.h"
 #include "node/cli/checker.h"
 #include "node/cli/cli.h"
 #include "node/cli/dev_nodes.h"
@@ -34,13 +35,25 @@ struct dev {
 
 /* --- options --- */
 
-static int usage(void)
-{
-    fputs("usage: starling dev [--nodes N] [--regions A,B] [--port P] "
-          "[--check]\n",
-          stderr);
-    return CLI_USAGE;
-}
+static int run(int argc, char **argv);
+
+static const struct command_option dev_options[] = {
+    {"--nodes", "N", "how many (3)", NULL, COMMAND_NUMBER, 0},
+    {"--regions", "A,B", "over which regions they are spread (eu,us)", NULL,
+     COMMAND_TEXT, 0},
+    {"--port", "P", "of the first; others 10 apart (7400)", NULL,
+     COMMAND_NUMBER, 0},
+    {"--check", NULL, "check what it promises, and end", NULL, COMMAND_TEXT, 0},
+    {0},
+};
+
+const struct command command_dev = {
+    .name = "dev",
+    .run = run,
+    .what = "a cluster on this machine, for a look",
+    .options = dev_options,
+    .group = COMMAND_RUNS,
+};
 
 static bool read_regions(struct dev *dev, const char *text)
 {
@@ -84,21 +97,28 @@ static bool read_option(struct dev *dev, const char *name, const char *value)
     return false;
 }
 
-static bool read_options(struct dev *dev, int argc, char **argv)
+static int read_options(struct dev *dev, int argc, char **argv)
 {
+    struct command_reading r = {
+        .command = &command_dev, .argc = argc, .argv = argv};
+    int rc;
+
     dev->nodes.len = 3;
     dev->nodes.port = CONFIG_PORT;
     (void)read_regions(dev, "eu,us");
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--check") == 0) {
+    while ((rc = command_next(&r)) > 0) {
+        if (r.is_word) {
+            return args_usage(&command_dev);
+        }
+        if (r.value == NULL) {
             dev->check = true;
-        } else if (i + 1 == argc || !read_option(dev, argv[i], argv[i + 1])) {
-            return false;
-        } else {
-            i++;
+        } else if (!read_option(dev, r.option.name, r.value)) {
+            fprintf(stderr, "starling dev: %s cannot be '%s'\n", r.option.name,
+                    r.value);
+            return CLI_USAGE;
         }
     }
-    return true;
+    return rc == 0 ? CLI_OK : CLI_USAGE;
 }
 
 /* --- watching it form --- */
@@ -294,15 +314,16 @@ static int stay(struct dev *dev)
     }
 }
 
-int cli_dev(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct dev dev = {0};
     uint64_t start_ms = link_now_ms();
-    int exit_code = CLI_REFUSED;
+    int exit_code = read_options(&dev, argc, argv);
 
-    if (!read_options(&dev, argc, argv)) {
-        return usage();
+    if (exit_code != CLI_OK) {
+        return exit_code;
     }
+    exit_code = CLI_REFUSED;
     if (!dev_nodes_choose_ports(&dev.nodes, dev.port_named)) {
         fprintf(stderr, "starling dev: no row of free ports from %u\n",
                 (unsigned)dev.nodes.port);

@@ -13,14 +13,15 @@
 #include "node/cli/cli.h"
 #include "node/cli/fetch.h"
 #include "node/cli/key_report.h"
+#include "node/cli/show.h"
 #include "node/keyfile_edit.h"
 #include "proto/addr.h"
 #include "proto/err.h"
 
 static const char path[] = "/v1/admin/keys";
 
-struct command {
-    const char *name; /* "keys use", for messages */
+struct change {
+    const struct command *command;
     struct args args;
     struct keys_wish wish;
     struct keyfile keys; /* with --keys; ring.keys_len is 0 without */
@@ -29,26 +30,13 @@ struct command {
     char why[512];
 };
 
-static int usage(void)
+static int say(const struct change *c, int exit_code, const char *text)
 {
-    fputs("usage: starling keys list [--json]\n"
-          "       starling keys install --keys FILE [--key-file FILE]\n"
-          "       starling keys install FINGERPRINT [--keys FILE]\n"
-          "       starling keys use FINGERPRINT [--keys FILE]\n"
-          "       starling keys remove FINGERPRINT [--keys FILE]\n"
-          "         --keys FILE   the key file: changed along\n"
-          "         --force       pass over nodes that do not answer\n",
-          stderr);
-    return CLI_USAGE;
-}
-
-static int say(const struct command *c, int exit_code, const char *text)
-{
-    fprintf(stderr, "starling %s: %s\n", c->name, text);
+    fprintf(stderr, "starling %s: %s\n", c->command->name, text);
     return exit_code;
 }
 
-static struct keyfile_why why_of(struct command *c)
+static struct keyfile_why why_of(struct change *c)
 {
     return (struct keyfile_why){c->why, sizeof c->why};
 }
@@ -56,8 +44,8 @@ static struct keyfile_why why_of(struct command *c)
 /* --- asking a node --- */
 
 /* *report is the caller's. 0 or an exit code. */
-static int ask(const struct command *c, const char *method,
-               struct bytes content, json_t **report)
+static int ask(const struct change *c, const char *method, struct bytes content,
+               json_t **report)
 {
     struct buf body = {0};
     int status = fetch(&c->args.url, method, path, c->args.token, content,
@@ -67,7 +55,7 @@ static int ask(const struct command *c, const char *method,
 
     buf_fini(&body);
     if (status < 0 || json_object_get(root, "nodes") == NULL) {
-        exit_code = args_refused(c->name, &c->args, status, root);
+        exit_code = args_refused(c->command->name, &c->args, status, root);
         json_decref(root);
         root = NULL;
     }
@@ -81,29 +69,9 @@ static void print_json(const json_t *report)
     puts("");
 }
 
-/* --- list --- */
-
-static int list(struct command *c)
-{
-    json_t *report;
-    int exit_code = ask(c, "GET", (struct bytes){0}, &report);
-
-    if (exit_code != CLI_OK) {
-        return exit_code;
-    }
-    if (c->args.json) {
-        print_json(report);
-    } else {
-        key_report_print_list(report);
-    }
-    exit_code = key_report_is_done(report) ? CLI_OK : CLI_REFUSED;
-    json_decref(report);
-    return exit_code;
-}
-
 /* --- the key to install --- */
 
-static int read_key_file(struct command *c, uint8_t secret[SEAL_KEY_LEN])
+static int read_key_file(struct change *c, uint8_t secret[SEAL_KEY_LEN])
 {
     int rc = keyfile_read_secret(c->args.key_file, secret, c->why,
                                  sizeof c->why);
@@ -112,7 +80,7 @@ static int read_key_file(struct command *c, uint8_t secret[SEAL_KEY_LEN])
 }
 
 /* A new one, or the one in a file of its own. */
-static int make_key(struct command *c)
+static int make_key(struct change *c)
 {
     uint8_t secret[SEAL_KEY_LEN];
     int exit_code = CLI_OK;
@@ -137,7 +105,7 @@ static int make_key(struct command *c)
 }
 
 /* One that is named: from the key file, if it is there; else a node has it. */
-static void find_key(struct command *c)
+static void find_key(struct change *c)
 {
     ptrdiff_t at = seal_ring_find(&c->keys.ring, c->wish.print);
 
@@ -148,7 +116,7 @@ static void find_key(struct command *c)
 }
 
 /* Seals the key for the node that is asked, with one that both have. */
-static int wrap_key(struct command *c, const json_t *report)
+static int wrap_key(struct change *c, const json_t *report)
 {
     const char *name = json_string_value(json_object_get(report, "cluster"));
     uint64_t prints[SEAL_KEYS_MAX];
@@ -164,7 +132,7 @@ static int wrap_key(struct command *c, const json_t *report)
     if (at < 0 || name == NULL || strlen(name) > CLUSTER_NAME_LEN_MAX) {
         fprintf(stderr,
                 "starling %s: %s has none of the keys of this cluster\n",
-                c->name, c->args.keys);
+                c->command->name, c->args.keys);
         return CLI_CONFIG;
     }
     ring.keys[0] = c->keys.ring.keys[at];
@@ -184,7 +152,7 @@ static int wrap_key(struct command *c, const json_t *report)
 
 /* Looks first whether it can work: a key that the cluster does not take is
  * better not in the file. */
-static int prepare_install(struct command *c)
+static int prepare_install(struct change *c)
 {
     uint64_t prints[SEAL_KEYS_MAX];
     json_t *report;
@@ -220,7 +188,7 @@ static int prepare_install(struct command *c)
 /* --- changing --- */
 
 /* What a file must look like for nodes that start later. */
-static int change_file(struct command *c)
+static int change_file(struct change *c)
 {
     int rc = 0;
 
@@ -232,13 +200,13 @@ static int change_file(struct command *c)
     if (rc != 0) {
         fprintf(stderr,
                 "starling %s: the nodes are changed, the key file is not: %s\n",
-                c->name, c->why);
+                c->command->name, c->why);
         return CLI_CANNOT_BIND;
     }
     return CLI_OK;
 }
 
-static void print_advice(const struct command *c)
+static void print_advice(const struct change *c)
 {
     if (c->args.keys != NULL) {
         printf("%s is changed: copy it to every machine; a node that starts "
@@ -250,7 +218,7 @@ static void print_advice(const struct command *c)
     }
 }
 
-static void print_repeat(const struct command *c)
+static void print_repeat(const struct change *c)
 {
     if (c->wish.op == KEYS_INSTALL && c->args.keys != NULL) {
         fprintf(stderr,
@@ -260,7 +228,7 @@ static void print_repeat(const struct command *c)
     }
 }
 
-static int change(struct command *c)
+static int change(struct change *c)
 {
     struct buf content = {0};
     json_t *report = NULL;
@@ -303,14 +271,13 @@ static bool is_loopback(const char *host)
             addr_is_loopback(&addr));
 }
 
-static int prepare(struct command *c)
+static int prepare(struct change *c)
 {
     const struct args *args = &c->args;
     bool named = args->words_len == 1;
 
-    if (args->words_len > 1 || (!named && c->wish.op != KEYS_INSTALL) ||
-        (args->key_file != NULL && (named || c->wish.op != KEYS_INSTALL))) {
-        return usage();
+    if (args->key_file != NULL && named) {
+        return args_usage(c->command);
     }
     if (named &&
         keys_print_read(bytes_str(args->words[0]), &c->wish.print) != 0) {
@@ -325,45 +292,125 @@ static int prepare(struct command *c)
         fprintf(stderr,
                 "starling %s: warning: the token travels to %s unencrypted; "
                 "use https://, or run this on a machine of the cluster\n",
-                c->name, args->url.host);
+                c->command->name, args->url.host);
     }
     c->wish.force = args->force;
     return c->wish.op == KEYS_INSTALL ? prepare_install(c) : CLI_OK;
 }
 
-static int run(struct command *c, int argc, char **argv)
+static int run(enum keys_op op, const struct command *command, int argc,
+               char **argv)
 {
-    bool is_list = c->wish.op == KEYS_LIST;
-    int exit_code = args_read(
-        &c->args, c->name,
-        is_list ? ARGS_JSON : ARGS_JSON | ARGS_KEYS | ARGS_FORCE, argc, argv);
+    struct change c = {.command = command, .wish.op = op};
+    int exit_code = args_read(&c.args, command, argc, argv);
 
+    if (exit_code == CLI_OK) {
+        exit_code = prepare(&c);
+    }
+    if (exit_code == CLI_OK) {
+        exit_code = change(&c);
+    }
+    explicit_bzero(&c, sizeof c);
+    return exit_code;
+}
+
+static int run_install(int argc, char **argv)
+{
+    return run(KEYS_INSTALL, &command_keys_install, argc, argv);
+}
+
+static int run_use(int argc, char **argv)
+{
+    return run(KEYS_USE, &command_keys_use, argc, argv);
+}
+
+static int run_remove(int argc, char **argv)
+{
+    return run(KEYS_REMOVE, &command_keys_remove, argc, argv);
+}
+
+static int run_list(int argc, char **argv)
+{
+    struct change c = {.command = &command_keys_list};
+    json_t *report;
+    int exit_code = args_read(&c.args, c.command, argc, argv);
+
+    if (exit_code == CLI_OK) {
+        exit_code = ask(&c, "GET", (struct bytes){0}, &report);
+    }
     if (exit_code != CLI_OK) {
         return exit_code;
     }
-    if (is_list) {
-        return c->args.words_len == 0 ? list(c) : usage();
+    if (c.args.json) {
+        print_json(report);
+    } else {
+        key_report_print_list(report);
     }
-    exit_code = prepare(c);
-    return exit_code == CLI_OK ? change(c) : exit_code;
+    exit_code = key_report_is_done(report) ? CLI_OK : CLI_REFUSED;
+    json_decref(report);
+    return exit_code;
 }
 
-int cli_keys(int argc, char **argv)
-{
-    static const char *const names[] = {
-        [KEYS_LIST] = "keys list",
-        [KEYS_INSTALL] = "keys install",
-        [KEYS_USE] = "keys use",
-        [KEYS_REMOVE] = "keys remove",
-    };
+/* --- the commands --- */
 
-    for (size_t i = KEYS_LIST; argc > 0 && i < ARRAY_LEN(names); i++) {
-        if (strcmp(argv[0], keys_op_name((enum keys_op)i)) == 0) {
-            struct command c = {.name = names[i], .wish.op = (enum keys_op)i};
-            int exit_code = run(&c, argc - 1, argv + 1);
-            explicit_bzero(&c, sizeof c);
-            return exit_code;
-        }
-    }
-    return usage();
-}
+#define FORCE \
+    ARGS_SWITCH("--force", force, "pass over nodes that do not answer")
+
+static const struct command_option install_options[] = {
+    ARGS_FILE("--keys", keys, "the key file: it gets the key, too"),
+    ARGS_FILE("--key-file", key_file, "install the key in FILE, not a new one"),
+    FORCE,
+    ARGS_JSON,
+    {0},
+};
+
+static const struct command_option options[] = {
+    ARGS_FILE("--keys", keys, "the key file: changed along"),
+    FORCE,
+    ARGS_JSON,
+    {0},
+};
+
+const struct command command_keys_list = {
+    .name = "keys list",
+    .run = run_list,
+    .what = "the keys that each node has, by fingerprint",
+    .options = show_options,
+    .where = args_where,
+    .group = COMMAND_CHANGES,
+};
+
+const struct command command_keys_install = {
+    .name = "keys install",
+    .run = run_install,
+    .words = "[FINGERPRINT]",
+    .what = "give a new key, or a known one, to all nodes",
+    .options = install_options,
+    .where = args_where,
+    .group = COMMAND_CHANGES,
+    .words_max = 1,
+};
+
+const struct command command_keys_use = {
+    .name = "keys use",
+    .run = run_use,
+    .words = "FINGERPRINT",
+    .what = "from now on seal with this key",
+    .options = options,
+    .where = args_where,
+    .group = COMMAND_CHANGES,
+    .words_min = 1,
+    .words_max = 1,
+};
+
+const struct command command_keys_remove = {
+    .name = "keys remove",
+    .run = run_remove,
+    .words = "FINGERPRINT",
+    .what = "forget a key on all nodes",
+    .options = options,
+    .where = args_where,
+    .group = COMMAND_CHANGES,
+    .words_min = 1,
+    .words_max = 1,
+};

@@ -50,7 +50,7 @@ static int run_one(const struct config *config)
     return exit_code;
 }
 
-int cli_node(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct config config;
     char why[CONFIG_WHY_MAX];
@@ -67,3 +67,22 @@ int cli_node(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     return config.workers > 1 ? workers_run(&config) : run_one(&config);
 }
+
+static const struct command_option options[] = {
+    {"--config", "FILE", "a configuration file (STARLING_CONFIG)", NULL,
+     COMMAND_FILE, 0},
+    {0},
+};
+
+const struct command command_node = {
+    .name = "node",
+    .run = run,
+    .what = "run one node, or several in one process",
+    .options = options,
+    .takes_config = true,
+    .more = "Each option is also a line of the file and a variable of the "
+            "environment:\n--tls-cert, tls_cert: and STARLING_TLS_CERT are the "
+            "same. The command line\nholds over the environment, and that over "
+            "the file.",
+    .group = COMMAND_RUNS,
+};

@@ -22,6 +22,26 @@ enum {
     ANSWER_WAIT_MS = 10000,
 };
 
+static int run(int argc, char **argv);
+
+static const struct command_option options[] = {
+    ARGS_NUMBER("--rate", "N", rate,
+                "at most N lines a second (as fast as they are taken)"),
+    {0},
+};
+
+const struct command command_pub = {
+    .name = "pub",
+    .run = run,
+    .words = "CACHE TOPIC [VALUE|-]",
+    .what = "publish a value, or each line of the standard input",
+    .options = options,
+    .where = args_where,
+    .group = COMMAND_USES,
+    .words_min = 2,
+    .words_max = 3,
+};
+
 struct publishing {
     const struct args *args;
     struct session session;
@@ -198,18 +218,14 @@ static int publish_lines(struct publishing *p)
     return rc;
 }
 
-int cli_pub(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct args args;
     struct publishing p = {.args = &args, .lines = {.max = 2 * LINE_MAX}};
-    int exit_code = args_read(&args, "pub", ARGS_RATE, argc, argv);
+    int exit_code = args_read(&args, &command_pub, argc, argv);
 
     if (exit_code != CLI_OK) {
         return exit_code;
-    }
-    if (args.words_len < 2 || args.words_len > 3) {
-        fputs("usage: starling pub CACHE TOPIC [VALUE|-] [--rate N]\n", stderr);
-        return CLI_USAGE;
     }
     int rc = session_open(&p.session, &args.url, args.token);
     if (rc != 0) {

@@ -10,12 +10,11 @@
 #include "node/cli/args.h"
 #include "node/cli/cli.h"
 #include "node/cli/fetch.h"
+#include "node/cli/show.h"
 #include "proto/err.h"
 #include "proto/json.h"
 #include "proto/topic.h"
 #include "proto/v1key.h"
-
-static const char name[] = "token revoke";
 
 /* Two dots, or Momento's first form; ids have neither. */
 static bool is_token(struct bytes word)
@@ -46,7 +45,7 @@ static int revoke(const struct args *args, struct bytes word)
                              args->token, buf_bytes(&content), &body);
     json_t *root = json_loadb((char *)body.p, body.len, 0, NULL);
     if (status != 200) {
-        exit_code = args_refused(name, args, status, root);
+        exit_code = args_refused(command_token_revoke.name, args, status, root);
     } else if (args->json) {
         json_dumpf(root, stdout, JSON_COMPACT);
         puts("");
@@ -60,18 +59,14 @@ static int revoke(const struct args *args, struct bytes word)
     return exit_code;
 }
 
-int cli_token_revoke(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     char line[V1KEY_LEN_MAX + 2];
     struct args args;
-    int exit_code = args_read(&args, name, ARGS_JSON, argc, argv);
+    int exit_code = args_read(&args, &command_token_revoke, argc, argv);
 
     if (exit_code != CLI_OK) {
         return exit_code;
-    }
-    if (args.words_len != 1) {
-        fputs("usage: starling token revoke ID|TOKEN|- [--json]\n", stderr);
-        return CLI_USAGE;
     }
     const char *word = args.words[0];
     if (strcmp(word, "-") == 0) {
@@ -82,8 +77,20 @@ int cli_token_revoke(int argc, char **argv)
         word = line;
     }
     if (!topic_text_is_valid(bytes_str(word))) {
-        fprintf(stderr, "starling %s: this is no id and no token\n", name);
+        fputs("starling token revoke: this is no id and no token\n", stderr);
         return CLI_BAD_DATA;
     }
     return revoke(&args, bytes_str(word));
 }
+
+const struct command command_token_revoke = {
+    .name = "token revoke",
+    .run = run,
+    .words = "ID|TOKEN|-",
+    .what = "end a token on all nodes before it expires",
+    .options = show_options,
+    .where = args_where,
+    .group = COMMAND_CHANGES,
+    .words_min = 1,
+    .words_max = 1,
+};

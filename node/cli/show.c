@@ -8,6 +8,8 @@
 #include "node/cli/fetch.h"
 #include "proto/err.h"
 
+const struct command_option show_options[] = {ARGS_JSON, {0}};
+
 /* Fetches a JSON document; *root is the caller's. 0 or an exit code. */
 static int fetch_json(const char *command, const struct args *args,
                       const char *path, json_t **root)
@@ -28,19 +30,15 @@ static int fetch_json(const char *command, const struct args *args,
     return exit_code;
 }
 
-int show(const char *command, const char *path,
+int show(const struct command *command, const char *path,
          void (*print)(const json_t *root), int argc, char **argv)
 {
     struct args args;
     json_t *root;
-    int exit_code = args_read(&args, command, ARGS_JSON, argc, argv);
+    int exit_code = args_read(&args, command, argc, argv);
 
-    if (exit_code == CLI_OK && args.words_len > 0) {
-        fprintf(stderr, "usage: starling %s [--json]\n", command);
-        exit_code = CLI_USAGE;
-    }
     if (exit_code == CLI_OK) {
-        exit_code = fetch_json(command, &args, path, &root);
+        exit_code = fetch_json(command->name, &args, path, &root);
     }
     if (exit_code != CLI_OK) {
         return exit_code;

@@ -9,8 +9,13 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#include "node/cli/command.h"
+
+/* The options of such a command. */
+extern const struct command_option show_options[];
+
 /* Fetches `path` and prints it. Returns the exit code. */
-int show(const char *command, const char *path,
+int show(const struct command *command, const char *path,
          void (*print)(const json_t *root), int argc, char **argv);
 
 /* What is not there is "", 0 or false. */

@@ -25,6 +25,34 @@ enum {
     WAIT_MS = 60000
 };
 
+static int run(int argc, char **argv);
+
+static const struct command_option options[] = {
+    ARGS_SWITCH("--json", json, "one line of JSON for each item"),
+    ARGS_NUMBER("--count", "N", count, "end after N items"),
+    {"--barrier", "all", "confirmed once the other regions know, too", "all",
+     COMMAND_TEXT, offsetof(struct args, barrier)},
+    ARGS_TEXT("--exec", "CMD", exec, "run a command for each item"),
+    ARGS_TEXT("--post", "URL", post, "post each item to a URL"),
+    ARGS_FILE("--secret-file", secret_file, "signs what is posted"),
+    ARGS_NUMBER("--at-once", "N", at_once, "commands or posts at once (4)"),
+    ARGS_NUMBER("--queue", "N", queue, "items that may wait for one (1000)"),
+    ARGS_NUMBER("--timeout", "S", timeout, "seconds for one (5)"),
+    {0},
+};
+
+const struct command command_sub = {
+    .name = "sub",
+    .run = run,
+    .words = "CACHE TOPIC...",
+    .what = "subscribe; print each item, run a command or call a URL",
+    .options = options,
+    .where = args_where,
+    .group = COMMAND_USES,
+    .words_min = 2,
+    .words_max = ARGS_WORDS_MAX,
+};
+
 /* Where each topic stands: for the next connection. */
 struct position {
     bool known;
@@ -60,7 +88,7 @@ static int send_subscribe(struct subscribing *s, size_t i)
         json_add_name(&m, true, "seq");
         buf_add_u64(&m, at->seq);
     }
-    if (s->args->barrier_all) {
+    if (s->args->barrier != NULL) {
         buf_add_str(&m, ",\"barrier\":\"all\"");
     }
     buf_add_u8(&m, '}');
@@ -333,23 +361,14 @@ static int follow_jobs(struct subscribing *s)
                                       s->session.words);
 }
 
-int cli_sub(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct args args;
     struct subscribing s = {.args = &args};
-    int exit_code = args_read(&args, "sub",
-                              ARGS_JSON | ARGS_COUNT | ARGS_BARRIER | ARGS_JOBS,
-                              argc, argv);
+    int exit_code = args_read(&args, &command_sub, argc, argv);
 
     if (exit_code != CLI_OK) {
         return exit_code;
-    }
-    if (args.words_len < 2) {
-        fputs("usage: starling sub CACHE TOPIC... [--json] [--count N]\n"
-              "           [--exec CMD | --post URL [--secret-file FILE]]\n"
-              "           [--at-once 4] [--queue 1000] [--timeout 5]\n",
-              stderr);
-        return CLI_USAGE;
     }
     signal(SIGPIPE, SIG_DFL); /* `sub | head` ends quietly */
     if (args.exec != NULL || args.post != NULL) {

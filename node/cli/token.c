@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "node/cli/args.h"
 #include "node/cli/cli.h"
 #include "node/keyfile.h"
 #include "proto/err.h"
@@ -41,19 +42,6 @@ struct mint {
     const char *endpoint;
     bool superuser;
 };
-
-static int usage(void)
-{
-    fputs("usage: starling token mint --keys FILE [--sub NAME]\n"
-          "           [--cache NAME] [--topic NAME | --prefix TEXT]\n"
-          "           [--role pub|sub|both] [--ttl 10s|5m|1h|7d|never]\n"
-          "           [--scope admin:read]... [--superuser]\n"
-          "           [--format jwt|v1|v2] [--endpoint HOST[:PORT]]\n"
-          "       starling token show TOKEN|-\n"
-          "       starling token revoke ID|TOKEN|-\n",
-          stderr);
-    return CLI_USAGE;
-}
 
 /* "90s", "5m", "1h", "7d", "never". */
 static bool read_ttl(const char *text, uint64_t *ttl_s)
@@ -158,21 +146,25 @@ static bool read_option(struct mint *m, const char *name, const char *value)
     return read_right(m, name, value);
 }
 
-static bool read_options(struct mint *m, int argc, char **argv)
+static int read_options(struct mint *m, int argc, char **argv)
 {
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--superuser") == 0) {
+    struct command_reading r = {
+        .command = &command_token_mint, .argc = argc, .argv = argv};
+    int rc;
+
+    while ((rc = command_next(&r)) > 0) {
+        if (r.is_word) {
+            return args_usage(r.command);
+        }
+        if (r.value == NULL) {
             m->superuser = true;
-            continue;
+        } else if (!read_option(m, r.option.name, r.value)) {
+            fprintf(stderr, "starling token mint: %s cannot be '%s'\n",
+                    r.option.name, r.value);
+            return CLI_USAGE;
         }
-        if (i + 1 == argc || !read_option(m, argv[i], argv[i + 1])) {
-            fprintf(stderr, "starling token mint: not understood: %s\n",
-                    argv[i]);
-            return false;
-        }
-        i++;
     }
-    return true;
+    return rc == 0 ? CLI_OK : CLI_USAGE;
 }
 
 /* All that the clients of Momento may ask for. */
@@ -237,7 +229,7 @@ static int sign(struct mint *m, const struct token_keys *keys, struct buf *out)
     return rc == 0 && out->failed ? ERR_NOMEM : rc;
 }
 
-static int mint(int argc, char **argv)
+static int run_mint(int argc, char **argv)
 {
     static struct keyfile keys; /* large */
     char why[512];
@@ -247,8 +239,9 @@ static int mint(int argc, char **argv)
     m.token.grants_len = 1;
     m.grant = &m.token.grants[0];
     *m.grant = (struct token_grant){.all = true, .role = TOKEN_BOTH};
-    if (!read_options(&m, argc, argv)) {
-        return usage();
+    int exit_code = read_options(&m, argc, argv);
+    if (exit_code != CLI_OK) {
+        return exit_code;
     }
     const char *wrong = check(&m);
     if (wrong != NULL) {
@@ -308,10 +301,16 @@ static void print_left(long long expires_at)
     }
 }
 
-static int show(const char *word)
+static int run_show(int argc, char **argv)
 {
     char line[V1KEY_LEN_MAX + 2];
+    struct args args;
+    int exit_code = args_read(&args, &command_token_show, argc, argv);
 
+    if (exit_code != CLI_OK) {
+        return exit_code;
+    }
+    const char *word = args.words[0];
     if (strcmp(word, "-") == 0) {
         if (fgets(line, sizeof line, stdin) == NULL) {
             return CLI_BAD_DATA;
@@ -331,16 +330,42 @@ static int show(const char *word)
     return CLI_OK;
 }
 
-int cli_token(int argc, char **argv)
-{
-    if (argc >= 1 && strcmp(argv[0], "mint") == 0) {
-        return mint(argc - 1, argv + 1);
-    }
-    if (argc == 2 && strcmp(argv[0], "show") == 0) {
-        return show(argv[1]);
-    }
-    if (argc >= 1 && strcmp(argv[0], "revoke") == 0) {
-        return cli_token_revoke(argc - 1, argv + 1);
-    }
-    return usage();
-}
+static const struct command_option mint_options[] = {
+    {"--keys", "FILE", "the key file that signs it", NULL, COMMAND_FILE, 0},
+    {"--sub", "NAME", "whose token it is: the publisher of its items", NULL,
+     COMMAND_TEXT, 0},
+    {"--cache", "NAME", "only this cache", NULL, COMMAND_TEXT, 0},
+    {"--topic", "NAME", "only this topic", NULL, COMMAND_TEXT, 0},
+    {"--prefix", "TEXT", "only topics that begin so", NULL, COMMAND_TEXT, 0},
+    {"--role", "ROLE", "what it may do (both)", "pub|sub|both", COMMAND_TEXT,
+     0},
+    {"--ttl", "10s|5m|1h|7d|never", "how long it lasts (1h)", NULL,
+     COMMAND_TEXT, 0},
+    {"--scope", "SCOPE", "such as admin:read; may be given again", NULL,
+     COMMAND_TEXT, 0},
+    {"--superuser", NULL, "all that Momento's clients may ask for", NULL,
+     COMMAND_TEXT, 0},
+    {"--format", "FORM", "a token, or an API key for Momento's clients (jwt)",
+     "jwt|v1|v2", COMMAND_TEXT, 0},
+    {"--endpoint", "HOST[:PORT]", "what a v1 key says where to connect", NULL,
+     COMMAND_TEXT, 0},
+    {0},
+};
+
+const struct command command_token_mint = {
+    .name = "token mint",
+    .run = run_mint,
+    .what = "sign a token with the keys of a key file",
+    .options = mint_options,
+    .group = COMMAND_CHANGES,
+};
+
+const struct command command_token_show = {
+    .name = "token show",
+    .run = run_show,
+    .words = "TOKEN|-",
+    .what = "what a token grants, and for how long",
+    .group = COMMAND_CHANGES,
+    .words_min = 1,
+    .words_max = 1,
+};

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "node/cli/args.h"
 #include "node/cli/cli.h"
 #include "node/cli/show.h"
 
@@ -73,7 +74,16 @@ static void print_usage(const json_t *root)
     print_nodes(root);
 }
 
-int cli_usage(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    return show("usage", "/v1/usage", print_usage, argc, argv);
+    return show(&command_usage, "/v1/usage", print_usage, argc, argv);
 }
+
+const struct command command_usage = {
+    .name = "usage",
+    .run = run,
+    .what = "what went through the caches of the whole cluster",
+    .options = show_options,
+    .where = args_where,
+    .group = COMMAND_LOOKS,
+};

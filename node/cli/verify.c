@@ -21,6 +21,31 @@ enum {
     DEADLINE_MS = 30000
 };
 
+static int run(int argc, char **argv);
+
+static const struct command_option verify_options[] = {
+    ARGS_NUMBER("--seconds", "S", seconds, "how long it publishes (10)"),
+    ARGS_NUMBER("--rate", "N", rate, "items a second of each publisher (50)"),
+    ARGS_NUMBER("--topics", "N", topics, "over so many topics"),
+    ARGS_JSON,
+    {0},
+};
+
+const struct command command_verify = {
+    .name = "verify",
+    .run = run,
+    .words = "[URL...]",
+    .what = "check a running cluster against its promises",
+    .options = verify_options,
+    .where = args_where,
+    .more =
+        "Publishes and subscribes through every door of the nodes named, "
+        "or of the\nendpoints of all regions. Exit code 1 when anything was "
+        "lost untold, came twice\nor out of order.",
+    .group = COMMAND_USES,
+    .words_max = ARGS_WORDS_MAX,
+};
+
 /* Where to look: the nodes, and the number of each one's region. */
 struct places {
     struct link_url nodes[CHECKER_NODES_MAX];
@@ -153,13 +178,11 @@ static int check(const struct args *args, const struct places *places)
     return verify_report_is_clean(&report) ? CLI_OK : CLI_REFUSED;
 }
 
-int cli_verify(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     static struct places places;
     struct args args;
-    int exit_code = args_read(
-        &args, "verify", ARGS_SECONDS | ARGS_RATE | ARGS_TOPICS | ARGS_JSON,
-        argc, argv);
+    int exit_code = args_read(&args, &command_verify, argc, argv);
 
     if (exit_code == CLI_OK) {
         exit_code = args.words_len > 0 ? take_all_named(&args, &places)

@@ -232,7 +232,7 @@ test('a server of another protocol, one that hangs up, one that is silent', { ti
 });
 
 for (const [what, words] of [
-  [/how fast/, []],
+  [/a mode is needed, one of 'fanout\|/, []],
   [/unknown mode 'fanuot' \(did you mean 'fanout'\?\)/, ['fanuot']],
   [/--subs means nothing in mode 'pairs'/, ['pairs', '--subs', '3']],
   [/--warmup means nothing in mode 'connections'/, ['connections', '--warmup', '1']],
@@ -247,7 +247,7 @@ for (const [what, words] of [
   [/one mode only, not also 'pairs'/, ['fanout', 'pairs']],
   [/--pid takes process ids, not 'me'/, ['fanout', '--pid', 'me']],
   [/cluster needs --publish-url/, ['cluster']],
-  [/no such door: 'telnet'/, ['fanout', '--door', 'telnet']],
+  [/--door takes resp\|ws\|sse\|grpc\|nats, not 'telnet'/, ['fanout', '--door', 'telnet']],
   [/expected http\[s\]:\/\/HOST:PORT, redis\[s\]:\/\/\.\.\. or nats:\/\/\.\.\., not 'ftp:\/\/x'/, ['fanout', '--url', 'ftp://x']],
 ]) {
   test(`wrong usage: ${words.join(' ')}`, { timeout: 30000 }, async () => {
