@@ -37,6 +37,7 @@ extern const struct command command_keys_remove;
 extern const struct command command_keys_use;
 extern const struct command command_node;
 extern const struct command command_pub;
+extern const struct command command_ready;
 extern const struct command command_regions;
 extern const struct command command_sub;
 extern const struct command command_token_mint;

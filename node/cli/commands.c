@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
     &command_bench,
 
     &command_cluster,      &command_regions,     &command_usage,
+    &command_ready,
 
     &command_keygen,       &command_token_mint,  &command_token_show,
     &command_token_revoke, &command_cache_list,  &command_cache_create,
