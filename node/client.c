@@ -174,6 +174,11 @@ void client_close(struct client *client, int err)
     }
 }
 
+uint64_t client_retry_ms(const struct client *client)
+{
+    return 1 + hash_mix(client->id) % (client->core->retry_within_ms + 1);
+}
+
 /* --- output --- */
 
 /* What is waiting for it comes first. */

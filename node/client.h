@@ -108,6 +108,10 @@ void client_leave_door(struct client *client);
  * Again: later calls do nothing. */
 void client_close(struct client *client, int err);
 
+/* In how many ms a client of a node that drains should come back: any number,
+ * but the same each time, below core->retry_within_ms. */
+uint64_t client_retry_ms(const struct client *client);
+
 /* --- identity --- */
 
 /* Logs in by token (auth_login()). Live subscriptions that the new identity

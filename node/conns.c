@@ -212,19 +212,32 @@ void tcp_free_closed(struct conns *conns)
     }
 }
 
+/* Whether it had not heard it before. */
+static bool say_goodbye(struct conn *conn)
+{
+    if (conn->closing || conn->shut_when_empty ||
+        (conn->client != NULL && conn->client->closing)) {
+        return false;
+    }
+    if (conn->client != NULL) {
+        client_close(conn->client, ERR_CLOSING);
+    } else {
+        conn_finish(conn);
+    }
+    return true;
+}
+
 size_t conns_drain(struct conns *conns, size_t most)
 {
+    size_t told = 0;
+
     if (conns->drained == NULL) {
         conns->drained = conns->first;
     }
-    for (size_t i = 0; i < most && conns->drained != NULL; i++) {
+    while (told < most && conns->drained != NULL) {
         struct conn *conn = &conns->drained->conn;
         conns->drained = conns->drained->next;
-        if (conn->client != NULL) {
-            client_close(conn->client, ERR_CLOSING);
-        } else {
-            conn_finish(conn);
-        }
+        told += say_goodbye(conn);
     }
     return conns->len;
 }

@@ -58,8 +58,8 @@ bool conns_have_more(const struct conns *conns);
 /* Writes what waits without settling: core->flush, in the middle of a turn. */
 void conns_write(struct core *core);
 
-/* Says goodbye (ERR_CLOSING) to up to `most` clients that have not heard it;
- * returns how many connections there are. */
+/* Says goodbye (ERR_CLOSING) to up to `most` connections that have not heard
+ * it; returns how many there are, with those whose end is under way. */
 size_t conns_drain(struct conns *conns, size_t most);
 /* Closes and frees all at once. Not from inside a carrier or a door. The epoll
  * set is gone after the loop has run; then conns_free(). */

@@ -61,6 +61,7 @@ struct core {
     uint64_t since_ms; /* wall_ms then */
     bool ready;        /* the gate: publishes are taken */
     bool draining;
+    uint64_t retry_within_ms; /* draining: who was here comes back, spread */
     bool require_tls; /* who speaks plainly must be on this host */
 
     struct revoked revoked; /* who has to go because its token was */

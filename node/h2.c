@@ -23,8 +23,8 @@
 
 enum {
     QUEUED_MAX = 64 << 10, /* of the conn's queue */
-    IN_MAX = 64 << 10, /* of what was read, while nothing is taken */
-    LINGER_MS = 2000,  /* for the last words of all requests */
+    IN_MAX = 64 << 10,     /* of what was read, while nothing is taken */
+    LINGER_MS = 2000,      /* for the last words of all requests */
 };
 
 static bool is_full(void *owner);
@@ -32,6 +32,7 @@ static int on_frames(void *owner, struct bytes frames);
 static void on_due(struct deadline *deadline, uint64_t now_ms);
 static void count_end(struct h2_conn *h2c);
 static void end_all(struct h2_conn *h2c, int err);
+static void end_notice(struct h2_conn *h2c);
 static void end_when_over(struct h2_conn *h2c);
 
 static const struct h2_events events = {
@@ -107,6 +108,7 @@ static ptrdiff_t h2_on_bytes(struct conn *conn, struct bytes in)
     h2c->inside = false;
     if (rc == 0) {
         h2_serve(h2c);
+        end_notice(h2c);
     }
     h2_poke(h2c);
     if (rc != 0) {
@@ -184,8 +186,21 @@ static void h2_say_close(struct client *client, int err)
     }
     struct h2_conn *h2c = h2_of(client->conn);
     end_all(h2c, err);
-    (void)h2_goaway(h2c->h2);
+    h2c->noticing = err == ERR_CLOSING && h2_notice(h2c->h2) == 0;
+    if (!h2c->noticing) {
+        (void)h2_goaway(h2c->h2);
+    }
     h2_poke(h2c);
+}
+
+/* Nothing is on its way any more that was asked before the notice came. */
+static void end_notice(struct h2_conn *h2c)
+{
+    if (h2c->noticing && h2_is_noticed(h2c->h2)) {
+        h2c->noticing = false;
+        end_all(h2c, ERR_CLOSING);
+        (void)h2_goaway(h2c->h2);
+    }
 }
 
 static void h2_finish(struct client *client)
@@ -231,7 +246,7 @@ static void count_end(struct h2_conn *h2c)
 
 static void end_when_over(struct h2_conn *h2c)
 {
-    bool is_drained = h2c->end_ms != 0 && h2c->len == 0;
+    bool is_drained = h2c->end_ms != 0 && h2c->len == 0 && !h2c->noticing;
 
     if (!h2c->conn->closing && (is_drained || h2_is_over(h2c->h2))) {
         count_end(h2c);

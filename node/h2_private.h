@@ -25,6 +25,7 @@ struct h2_conn {
     uint64_t asked_ms;          /* a request was admitted; 0: none yet */
     uint64_t due_ms;            /* conn->deadline */
     uint64_t end_ms;            /* the end of its drain; 0: it does not */
+    bool noticing;              /* the end, and has not heard it yet */
     bool pinged;                /* since it was last heard */
     bool inside;                /* a call of proto/h2 */
 };

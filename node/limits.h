@@ -58,7 +58,9 @@
     X(link_queue_len, 8 << 20, 64 << 10, 1LL << 32, "bytes",                   \
       "waiting for one peer; then the oldest items are dropped, and told")     \
     X(link_queue_ms, 2000, 100, 60000, "ms", "age of the same")                \
-    X(drain_ms, 20000, 0, 600000, "ms", "from SIGTERM to the end")
+    X(drain_notice_ms, 0, 0, 600000, "ms",                                     \
+      "from SIGTERM, and 503 at /readyz, until the port is closed")            \
+    X(drain_ms, 20000, 0, 600000, "ms", "from then to the end")
 
 struct limits {
 #define X(field, value, least, most, unit, what) uint64_t field;

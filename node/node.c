@@ -22,11 +22,6 @@
 enum {
     EXIT_INTERNAL = 70,
     EXIT_CONFIG = 78,
-    DRAIN_EVERY_MS = 50, /* so that a herd does not come back at once */
-    DRAIN_CLIENTS = 500, /* each time */
-    DRAIN_ASKED_MS =
-        3000, /* after the last client: it may come back elsewhere */
-    DRAIN_PART_MS = 1000, /* for the others to have all that was sent */
     LAG_WINDOW_MS = 10000,
     LAG_TOLD_MS = 100, /* the cluster suspects nobody for our own pause */
 };
@@ -49,10 +44,6 @@ static void on_reload(uv_signal_t *signal, int number);
 static void on_timer(uv_timer_t *timer);
 static void on_prepare(uv_prepare_t *prepare);
 static void on_check(uv_check_t *check);
-static void on_drain(uv_timer_t *timer);
-static void part(struct node *node);
-static bool may_be_asked(const struct node *node);
-static void leave(struct node *node);
 
 /* --- life -------------------------------------------------------------------
  */
@@ -260,14 +251,13 @@ static void start_handles(struct node *node)
     /* None of these can fail: they only fill in and link structs; a signal
      * needs the loop's pipe, which the first one made. */
     uv_timer_init(loop, &node->timer);
-    uv_timer_init(loop, &node->drain);
+    drain_init(node);
     uv_prepare_init(loop, &node->prepare);
     uv_check_init(loop, &node->check);
     uv_signal_init(loop, &node->sigterm);
     uv_signal_init(loop, &node->sigint);
     uv_signal_init(loop, &node->sighup);
     node->timer.data = node;
-    node->drain.data = node;
     node->prepare.data = node;
     node->check.data = node;
     node->sigterm.data = node;
@@ -354,85 +344,38 @@ void node_stop(struct node *node)
 {
     if (node->stopping) {
         if (!node->closed) { /* a second wish: hurry */
-            leave(node);
+            node_leave(node);
         }
         return;
     }
     node->stopping = true;
-    node->core.draining = true;
-    node->stop_by_ms = uv_now(node->loop) + node->core.limits.drain_ms;
-    log_line(&node->log, LOG_INFO, "node-draining", "connections=%zu",
-             conns_len(node->conns));
+    drain_begin(node);
+}
+
+void node_stop_listening(struct node *node)
+{
     listener_close(node->listener);
     listener_close(node->admin);
     node->listener = NULL;
     node->admin = NULL;
-    membership_drain(node);
-    uv_timer_start(&node->drain, on_drain, 0, DRAIN_EVERY_MS);
 }
 
-static void on_drain(uv_timer_t *timer)
-{
-    struct node *node = timer->data;
-    bool is_late = uv_now(node->loop) >= node->stop_by_ms;
-
-    if (node->closed) {
-        return;
-    }
-    conns_enter(node->conns);
-    if (conns_drain(node->conns, DRAIN_CLIENTS) > 0) {
-        node->empty_ms = 0;
-    } else if (node->empty_ms == 0) {
-        node->empty_ms = uv_now(node->loop);
-    }
-    if (is_late || (node->empty_ms != 0 && !may_be_asked(node))) {
-        part(node);
-    }
-}
-
-/* Ends all lanes and leaves when everybody has the ends: then nothing is lost
- * with this node. */
-static void part(struct node *node)
-{
-    uint64_t now_ms = uv_now(node->loop);
-
-    if (node->part_by_ms == 0) {
-        node->part_by_ms = now_ms + DRAIN_PART_MS;
-        membership_drained(node);
-        if (node->core.board != NULL) {
-            board_drain(node->core.board, node->config.worker);
-        }
-    } else if (!board_is_drained(node->core.board) &&
-               now_ms < node->stop_by_ms) {
-        node->part_by_ms = now_ms + DRAIN_PART_MS; /* others of this process */
-    } else if (now_ms >= node->part_by_ms || membership_has_parted(node)) {
-        leave(node);
-    }
-}
-
-static void leave(struct node *node)
+void node_leave(struct node *node)
 {
     membership_leave(node);
     close_all(node);
 }
 
-/* Whether those who were sent away may want to know elsewhere what they missed
- * since. */
-static bool may_be_asked(const struct node *node)
-{
-    return hub_lingers(node->core.hub) && cluster_has_heir(node->cluster) &&
-           uv_now(node->loop) - node->empty_ms < DRAIN_ASKED_MS;
-}
-
 static void close_all(struct node *node)
 {
     uv_handle_t *const handles[] = {
-        (uv_handle_t *)&node->timer,   (uv_handle_t *)&node->drain,
+        (uv_handle_t *)&node->timer,   (uv_handle_t *)&node->drain.timer,
         (uv_handle_t *)&node->prepare, (uv_handle_t *)&node->check,
         (uv_handle_t *)&node->sigterm, (uv_handle_t *)&node->sigint,
         (uv_handle_t *)&node->sighup,
     };
     node->closed = true;
+    node_stop_listening(node);
     conns_close(node->conns);
     if (node->core.board != NULL) {
         leave_board(node);

@@ -8,8 +8,7 @@
  *   after the poll for what sockets did; before the next one for what timers,
  *   ends of connections and the first end did, until nothing moves.
  *
- *   open --node_stop()--> draining --all clients gone, or drain_ms--> closed
- *   With clients that may resume elsewhere it answers for them 3 s longer.
+ *   open --node_stop()--> draining (node/drain.h) --> closed
  *
  * Exit codes are those of EXPECTATIONS 2d: 73 cannot bind, 78 configuration.
  */
@@ -22,6 +21,7 @@
 
 #include "node/config.h"
 #include "node/core.h"
+#include "node/drain.h"
 #include "node/gossip.h"
 #include "node/keyring.h"
 #include "node/mesh.h"
@@ -45,7 +45,7 @@ struct node {
     uv_timer_t timer;     /* the earliest of deadlines, hub, cluster */
     uv_prepare_t prepare; /* before the poll: ends the turn, arms the timer */
     uv_check_t check;     /* after the poll: writes what sockets did */
-    uv_timer_t drain;     /* says goodbye to some clients at a time */
+    struct drain drain;
     uv_signal_t sigterm;
     uv_signal_t sigint;
     uv_signal_t sighup;
@@ -73,13 +73,9 @@ struct node {
     uint64_t hub_ms;   /* when the hub has something to forget */
     uint64_t lag_ms;   /* longest turn since lag_from_ms */
     uint64_t lag_from_ms;
-    uint64_t stop_by_ms;
-    uint64_t empty_ms; /* draining: without clients since, 0 not yet */
     int exit_code;
     bool stopping;
-    uint64_t
-        part_by_ms; /* draining: all lanes are ended, leaves then; 0 not yet */
-    bool closed;    /* handles are closing; uv_run() returns soon */
+    bool closed; /* handles are closing; uv_run() returns soon */
 };
 
 /* Opens everything and logs `node-listening`. On error nothing stays open and
@@ -97,8 +93,13 @@ int node_start(struct node *node);
 /* Undoes node_prepare(), when it was not started. */
 void node_drop(struct node *node);
 
-/* Drains and closes; uv_run() then returns. Again: the second call hurries. */
+/* Drains (node/drain.h) and closes; uv_run() then returns. Again: the second
+ * call ends it at once. */
 void node_stop(struct node *node);
+/* New connections are refused from now on. */
+void node_stop_listening(struct node *node);
+/* The end of a drain: says so to all peers, and closes. */
+void node_leave(struct node *node);
 /* After the loop has ended. */
 void node_fini(struct node *node);
 

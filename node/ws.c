@@ -186,10 +186,25 @@ static void ws_send(struct client *client, struct bytes message)
                 message);
 }
 
+/* "CLOSING retry_after_ms=250": the name of the error, and of a drain when to
+ * come back. */
+static void add_reason(const struct client *client, int err, struct buf *out)
+{
+    if (err == 0) {
+        return;
+    }
+    buf_add_str(out, err_name(err));
+    if (err == ERR_CLOSING) {
+        buf_add_str(out, " retry_after_ms=");
+        buf_add_u64(out, client_retry_ms(client));
+    }
+}
+
 static void ws_say_close(struct client *client, int err)
 {
     struct ws_conn *ws = ws_of(client->conn);
     struct buf frame = {0};
+    struct buf reason = {0};
     uint16_t code = ws->close_code;
 
     if (ws->close_sent) {
@@ -199,10 +214,10 @@ static void ws_say_close(struct client *client, int err)
     if (code == 0) {
         code = ws_code_of(err);
     }
-    ws_frame_close(&frame, code,
-                   err == 0 ? (struct bytes){0} : bytes_str(err_name(err)),
-                   NULL);
+    add_reason(client, err, &reason);
+    ws_frame_close(&frame, code, buf_bytes(&reason), NULL);
     client_write(client, buf_bytes(&frame));
+    buf_fini(&reason);
     buf_fini(&frame);
 }
 

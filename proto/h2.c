@@ -314,6 +314,20 @@ int h2_reset(struct h2 *h2, struct h2_stream *stream, enum h2_code code)
                                             stream->id, (uint32_t)code));
 }
 
+int h2_notice(struct h2 *h2)
+{
+    int rc = result(nghttp2_submit_shutdown_notice(h2->session));
+
+    return rc != 0 ? rc
+                   : result(nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE,
+                                                h2_notice_ping));
+}
+
+bool h2_is_noticed(const struct h2 *h2)
+{
+    return h2->ponged;
+}
+
 int h2_goaway(struct h2 *h2)
 {
     int32_t last = nghttp2_session_get_last_proc_stream_id(h2->session);
@@ -322,6 +336,7 @@ int h2_goaway(struct h2 *h2)
                                         NGHTTP2_NO_ERROR, NULL, 0));
 }
 
+/* Its payload is zeros: not that of a notice. */
 int h2_ping(struct h2 *h2)
 {
     return result(nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL));

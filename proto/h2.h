@@ -152,6 +152,12 @@ int h2_grant(struct h2 *h2, struct h2_stream *stream);
 /* Ends a stream at once, or tells that nobody reads the rest of its request
  * (H2_NO_ERROR, after our side has ended). */
 int h2_reset(struct h2 *h2, struct h2_stream *stream, enum h2_code code);
+/* The end in two steps (RFC 9113 section 6.8), so that no stream is lost that
+ * is on its way. Asks the peer to open no further ones, and how far away it is;
+ * they are still taken. */
+int h2_notice(struct h2 *h2);
+/* Whether all that it opened before it heard the notice is here. */
+bool h2_is_noticed(const struct h2 *h2);
 /* No further streams are taken; those that are go on. */
 int h2_goaway(struct h2 *h2);
 int h2_ping(struct h2 *h2);

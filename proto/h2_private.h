@@ -23,7 +23,8 @@ struct h2 {
     uint64_t credit_ms;      /* given back up to here */
     int32_t credit;
     uint32_t last_code;
-    int err; /* of an event, on its way through nghttp2 */
+    bool ponged; /* the ping of h2_notice() */
+    int err;     /* of an event, on its way through nghttp2 */
     bool taking;
     bool dead;
 };
@@ -34,6 +35,9 @@ static inline int h2_fail(struct h2 *h2, int err)
     h2->err = err;
     return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
+
+/* The payload of the ping behind a notice. */
+static const uint8_t h2_notice_ping[8] = "drained";
 
 /* Events of nghttp2 that come from h2_take(). */
 void h2_take_events(nghttp2_session_callbacks *callbacks);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 
 #include "proto/err.h"
 #include "proto/h2_private.h"
@@ -158,6 +159,12 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame,
     bool is_head = frame->hd.type == NGHTTP2_HEADERS;
 
     (void)session;
+    if (frame->hd.type == NGHTTP2_PING &&
+        (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
+        memcmp(frame->ping.opaque_data, h2_notice_ping,
+               sizeof h2_notice_ping) == 0) {
+        h2->ponged = true;
+    }
     if (!is_head && frame->hd.type != NGHTTP2_DATA) {
         return 0;
     }

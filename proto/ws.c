@@ -223,7 +223,7 @@ uint16_t ws_code_of(int err)
     case ERR_TOO_BIG:
         return WS_CODE_TOO_BIG;
     case ERR_CLOSING:
-        return WS_CODE_GOING_AWAY;
+        return WS_CODE_RESTART;
     case ERR_NOT_READY:
     case ERR_NOMEM:
         return WS_CODE_TRY_LATER;

@@ -27,12 +27,12 @@ enum {
 /* RFC 6455 section 7.4.1, those that we say. */
 enum ws_code {
     WS_CODE_NORMAL = 1000,
-    WS_CODE_GOING_AWAY = 1001,
     WS_CODE_PROTOCOL = 1002,
     WS_CODE_NOT_TEXT = 1007,
     WS_CODE_POLICY = 1008,
     WS_CODE_TOO_BIG = 1009,
     WS_CODE_INTERNAL = 1011,
+    WS_CODE_RESTART = 1012,
     WS_CODE_TRY_LATER = 1013,
 };
 

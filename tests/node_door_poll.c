@@ -456,22 +456,6 @@ static void a_number_that_is_none_is_refused(void **state)
     core_fini(&core);
 }
 
-static void a_closing_node_answers_the_polls_that_wait(void **state)
-{
-    struct core core;
-    (void)state;
-    fake_core_init(&core);
-    struct fake_conn *fake = ask_new(&core,
-                                     &(struct ask){.target = "/topics/demo/a"});
-
-    client_close(fake->conn.client, ERR_CLOSING);
-    fake_flush(&core);
-    assert_int_equal(fake->status, 503);
-    assert_true(ask_head_has(fake, "Retry-After: 1\n"));
-    fake_conn_free(fake);
-    core_fini(&core);
-}
-
 /* The request is long gone when it is answered (ADVERSARIAL D10). */
 static void only_a_page_of_this_host_may_read_the_answer(void **state)
 {
@@ -589,7 +573,6 @@ int main(void)
         cmocka_unit_test(what_a_slow_poller_missed_is_told),
         cmocka_unit_test(what_does_not_fit_into_an_answer_is_told),
         cmocka_unit_test(a_number_that_is_none_is_refused),
-        cmocka_unit_test(a_closing_node_answers_the_polls_that_wait),
         cmocka_unit_test(only_a_page_of_this_host_may_read_the_answer),
         cmocka_unit_test(a_poll_is_answered_when_the_region_knows_of_it),
         cmocka_unit_test(an_idle_answer_waits_for_the_barrier_too),

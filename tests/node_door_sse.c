@@ -458,7 +458,8 @@ static void a_stream_that_the_node_ends_says_why(void **state)
     client_close(fake->conn.client, ERR_CLOSING);
     fake_flush(&core);
     assert_true(ask_out_has(
-        fake, "event: end\ndata: {\"code\":5032,\"error\":\"CLOSING\","));
+        fake,
+        "retry: 1\nevent: end\ndata: {\"code\":5032,\"error\":\"CLOSING\","));
     fake_conn_free(fake);
     core_fini(&core);
 }

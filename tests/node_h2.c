@@ -287,7 +287,18 @@ static void a_drain_ends_all_in_their_own_words(void **state)
     assert_true(heard("HEADERS 3 :status=503 "));
     assert_true(heard("HEADERS 5 :status=503 "));
     assert_true(heard("RST 5 0\n"));
-    assert_true(heard("GOAWAY 5 0\n"));
+    assert_true(heard("GOAWAY 2147483647 0\n"));
+    assert_false(heard("GOAWAY 5 0\n"));
+    assert_false(fake->closed);
+    h2_say(&words, T_PING, T_END, 0,
+           BYTES("\0\0\0\0\0\0\0\0")); /* an older one */
+    get(7, "/now");                    /* asked before it heard of the end */
+    say();
+    assert_true(heard("HEADERS 7 :status=200 "));
+    assert_false(heard("GOAWAY 7 0\n"));
+    h2_say(&words, T_PING, T_END, 0, BYTES("drained\0"));
+    say();
+    assert_true(heard("GOAWAY 7 0\n"));
     assert_true(fake->closed);
 }
 
@@ -306,6 +317,9 @@ static void a_drain_waits_for_closed_windows(void **state)
     h2_say_u32(&words, T_WINDOW, 1, 100);
     say();
     assert_true(heard("DATA 1 end in \n"));
+    assert_false(fake->closed);
+    h2_say(&words, T_PING, T_END, 0, BYTES("drained\0"));
+    say();
     assert_true(fake->closed);
     stop();
     start();

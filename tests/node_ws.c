@@ -285,14 +285,27 @@ static void a_peer_whose_messages_end_may_always_be_in_one(void **state)
     buf_fini(&two);
 }
 
-static void the_end_of_the_node_is_1001(void **state)
+/* Who comes back when is spread over the time that is given, and the same
+ * client is told the same. */
+static void the_end_of_the_node_is_1012_and_says_when_to_come_back(void **state)
 {
+    static const char reason[] = "CLOSING retry_after_ms=";
+    size_t len = sizeof reason - 1;
+    uint64_t ms = 0;
     (void)state;
 
+    core.retry_within_ms = 700;
     client_close(fake->conn.client, ERR_CLOSING);
     fake_flush(&core);
-    assert_int_equal(close_code(), 1001);
+    assert_int_equal(close_code(), 1012);
     assert_int_equal(table_seen.last_error, ERR_CLOSING);
+    struct bytes said = bytes_skip(fake_conn_out(fake), 4);
+    assert_true(said.len > len && memcmp(said.p, reason, len) == 0);
+    assert_int_equal(bytes_u64(bytes_skip(said, len), &ms), 0);
+    assert_in_range(ms, 1, 701);
+    assert_int_equal(ms, client_retry_ms(fake->conn.client));
+    core.retry_within_ms = 0;
+    assert_int_equal(client_retry_ms(fake->conn.client), 1);
 }
 
 int main(void)
@@ -313,7 +326,7 @@ int main(void)
         TEST(a_stranger_has_one_deadline_to_say_who_it_is),
         TEST(a_message_that_never_ends_does),
         TEST(a_peer_whose_messages_end_may_always_be_in_one),
-        TEST(the_end_of_the_node_is_1001),
+        TEST(the_end_of_the_node_is_1012_and_says_when_to_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

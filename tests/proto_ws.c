@@ -288,7 +288,7 @@ static void errors_have_close_codes(void **state)
     assert_int_equal(ws_code_of(ERR_TOO_BIG), 1009);
     assert_int_equal(ws_code_of(ERR_UNAUTH), 1008);
     assert_int_equal(ws_code_of(ERR_SLOW), 1008);
-    assert_int_equal(ws_code_of(ERR_CLOSING), 1001);
+    assert_int_equal(ws_code_of(ERR_CLOSING), 1012);
     assert_int_equal(ws_code_of(ERR_INTERNAL), 1011);
 }
 

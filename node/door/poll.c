@@ -203,7 +203,7 @@ static void on_barrier(struct client *client, uint64_t tag, bool partial,
     (void)tag;
     (void)partial;
     (void)ack;
-    poll->held = true;
+    poll->held = !client->saying; /* else nobody waited for it */
     if (poll->due) {
         answer_soon(client);
     }
@@ -327,7 +327,9 @@ static void on_ended(struct client *client, struct sub *sub, int err)
 static void say_error(struct client *client, int err)
 {
     const struct poll *poll = client->state;
-    if (poll->waiting) {
+    if (poll->waiting && poll->held && err == ERR_CLOSING) {
+        answer(client); /* with its position: it goes on elsewhere from there */
+    } else if (poll->waiting) {
         refuse(client, err);
     }
 }

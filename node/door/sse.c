@@ -239,6 +239,9 @@ static void say_error(struct client *client, int err)
     struct buf json = {0};
     struct buf out = {0};
     request_add_error(client, &json, err);
+    if (err == ERR_CLOSING) {
+        sse_add_retry(&out, client_retry_ms(client));
+    }
     sse_add_event(&out, BYTES("end"));
     sse_add_data(&out, buf_bytes(&json));
     sse_end(&out);
