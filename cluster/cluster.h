@@ -274,6 +274,10 @@ struct cluster_target {
 size_t cluster_route(struct cluster *cluster, const struct item *item,
                      struct cluster_target *targets, size_t max, bool *partial);
 
+/* Whether cluster_route() would name anybody, or note that somebody is missed:
+ * nothing else comes of the question. */
+bool cluster_is_wanted(const struct cluster *cluster, const struct item *item);
+
 /* Whether an item that arrived from a peer is delivered and relayed. false: it
  * comes behind a fence (cluster/fence.h), and was told to be missing. */
 bool cluster_take(const struct cluster *cluster, uint16_t slot,

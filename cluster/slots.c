@@ -153,6 +153,13 @@ bool cluster_has_heir(const struct cluster *cluster)
 
 /* The living in the order of ids, self at its place among them, then the
  * dead. */
+bool cluster_is_wanted(const struct cluster *cluster, const struct item *item)
+{
+    uint64_t slots[PATTERNS_WORDS];
+
+    return interest_match(&cluster->interest, item, slots) != NULL;
+}
+
 bool cluster_member_at(const struct cluster *cluster, size_t index,
                        struct cluster_member *member)
 {

@@ -18,7 +18,7 @@ static bool is_stranger(const struct auth *auth, const struct identity *who)
 }
 
 /* Whoever has no token. Without keys that is everyone, and may do everything
- * but publish and subscribe in _sys, act on other clients, change the node. */
+ * but publish in _sys, act on others, change the node. */
 static struct identity *anonymous_new(bool insecure)
 {
     struct identity *who = calloc(1, sizeof *who);
@@ -135,14 +135,37 @@ void identity_unref(struct identity *who)
     }
 }
 
+static int lacks(struct auth *auth, const struct identity *who, int what)
+{
+    if (is_stranger(auth, who)) {
+        return ERR_UNAUTH;
+    }
+    auth->missing.what = what;
+    return ERR_DENIED;
+}
+
+/* The cache of the cluster itself. */
+static int allows_system(struct auth *auth, const struct identity *who,
+                         enum auth_action action, uint64_t now_s)
+{
+    if (action == AUTH_SUBSCRIBE) {
+        return auth_allows_admin(auth, who, "admin:read", now_s);
+    }
+    int rc = identity_check(who, now_s);
+    return rc != 0 ? rc : lacks(auth, who, AUTH_NEEDS_NODE);
+}
+
 int auth_allows(struct auth *auth, const struct identity *who,
                 enum auth_action action, struct bytes cache, struct bytes topic,
                 uint64_t now_s)
 {
     const struct token_grant grant = {
         .cache = cache, .topic = topic, .role = (uint8_t)action};
-    int rc = identity_check(who, now_s);
 
+    if (topic_cache_is_system(cache)) {
+        return allows_system(auth, who, action, now_s);
+    }
+    int rc = identity_check(who, now_s);
     if (rc != 0 ||
         token_allows(&who->token, (enum token_role)action, cache, topic)) {
         return rc;
@@ -159,6 +182,9 @@ int auth_allows_pattern(struct auth *auth, const struct identity *who,
     int rc = identity_check(who, now_s);
 
     (void)pattern; /* whether it can meet a grant shows topic by topic */
+    if (rc == 0 && topic_cache_is_system(cache)) {
+        return lacks(auth, who, AUTH_NEEDS_TOPIC);
+    }
     if (rc != 0 || token_reaches(&who->token, TOKEN_SUBSCRIBE, cache)) {
         return rc;
     }
@@ -268,6 +294,12 @@ void auth_missing(const struct auth *auth, struct buf *out)
         break;
     case AUTH_NEEDS_TIME:
         buf_add_str(out, "needs a token that holds as long");
+        break;
+    case AUTH_NEEDS_NODE:
+        buf_add_str(out, "needs to be a node: only they publish in \"_sys\"");
+        break;
+    case AUTH_NEEDS_TOPIC:
+        buf_add_str(out, "needs a topic: the cache \"_sys\" has no patterns");
         break;
     }
 }

@@ -5,11 +5,14 @@
  * Grants only allow; there are no denials, so no order of rules and no overlap
  * can open anything (ADVERSARIAL 0.6). A node without keys ("insecure") gives
  * every client the anonymous identity, which may publish and subscribe
- * everywhere but in _sys, look ("admin:read", "admin:trace", "admin:tap"), and
+ * everywhere, look ("admin:read", "admin:trace", "admin:tap"), and
  * create and delete caches ("admin:caches"), but not act on others
  * ("admin:kick") nor change the node ("admin:write"); it binds loopback only.
  * With keys, an identity comes from a token, and what is anonymous may do
  * nothing.
+ *
+ * In the cache of the cluster itself, _sys, only nodes publish, whatever a
+ * grant says, and its topics are read, one by one, by who has "admin:read".
  *
  * A refusal names the grant that is missing, since nobody can guess which:
  * auth_missing().
@@ -41,7 +44,9 @@ struct auth_need {
         AUTH_NEEDS_NOTHING,
         AUTH_NEEDS_GRANT,
         AUTH_NEEDS_SCOPE,
-        AUTH_NEEDS_TIME
+        AUTH_NEEDS_TIME,
+        AUTH_NEEDS_NODE,
+        AUTH_NEEDS_TOPIC
     } what;
     struct token_grant grant;
     struct bytes scope;
@@ -129,6 +134,8 @@ int auth_lacks_time(struct auth *auth);
  *   needs "publish" on cache "a", topic "b"
  *   needs the scope "admin:read"
  *   needs a token that holds as long
+ *   needs to be a node: only they publish in "_sys"
+ *   needs a topic: the cache "_sys" has no patterns
  * The names are those that were asked for: valid UTF-8 without control
  * characters. Again: any number of times, up to the next check. Nothing before
  * the first refusal. */

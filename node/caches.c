@@ -17,7 +17,6 @@ static bool find_register(const struct core *core, struct bytes cache,
                           struct cluster_register *reg);
 static bool exists(const struct cluster_register *reg);
 static bool is_fixed(const struct core *core, struct bytes cache);
-static bool is_system(struct bytes cache);
 static void show(const struct cluster_register *reg,
                  struct caches_entry *entry);
 static void show_fixed(const struct core *core, struct bytes cache,
@@ -27,8 +26,9 @@ int caches_use(const struct core *core, struct bytes cache)
 {
     struct cluster_register reg;
 
-    if (!core->caches.only_known || !core->ready || is_system(cache) ||
-        is_fixed(core, cache) || find_register(core, cache, &reg)) {
+    if (!core->caches.only_known || !core->ready ||
+        topic_cache_is_system(cache) || is_fixed(core, cache) ||
+        find_register(core, cache, &reg)) {
         return 0;
     }
     return ERR_NO_CACHE;
@@ -192,7 +192,7 @@ static void bound(struct core *core, const struct cluster_register *reg)
 /* A node that has not joined yet does not know what there is. */
 static int may_change(const struct core *core, struct bytes cache)
 {
-    if (!topic_cache_is_valid(cache) || is_system(cache)) {
+    if (!topic_cache_is_valid(cache) || topic_cache_is_system(cache)) {
         return ERR_NAME;
     }
     if (is_fixed(core, cache)) {
@@ -244,11 +244,6 @@ static bool is_fixed(const struct core *core, struct bytes cache)
         }
     }
     return false;
-}
-
-static bool is_system(struct bytes cache)
-{
-    return bytes_eq(cache, BYTES("_sys"));
 }
 
 /* A value that a newer node wrote in another form bounds nothing here. */

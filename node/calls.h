@@ -35,7 +35,7 @@ enum call_kind {
     CALL_PUBSUB = 1, /* who is subscribed there to what */
     CALL_KEYS = 2,   /* node/rotation.h */
     CALL_USAGE = 3,  /* node/usage.h */
-    CALL_REPORT = 4, /* what each says of itself, as /v1/admin/report */
+    CALL_REPORT = 4, /* node/watch.h */
     CALL_CLIENTS = 5,
     CALL_KICK = 6,
     CALL_DENIED = 7,

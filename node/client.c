@@ -49,6 +49,9 @@ static void end_subs(struct client *client)
 
 static void drop_state(struct client *client)
 {
+    if (client->door != NULL) {
+        client->core->stats.doors[client->door->counted]--;
+    }
     free(client->state);
     client->state = NULL;
     client->door = NULL;
@@ -102,6 +105,7 @@ int client_open(struct client *client, const struct door *door,
         }
     }
     client->door = door;
+    client->core->stats.doors[door->counted]++;
     if (client->core->auth.insecure) {
         client->logged_in = true;
     }

@@ -212,6 +212,7 @@ int client_publish(struct client *client, const struct client_item *from,
     }
     int rc = check_item(client, from, &item, &meter);
     if (rc != 0) {
+        core->stats.denied += rc == ERR_DENIED;
         return rc;
     }
     bool fresh = item.hash == 0;
@@ -280,6 +281,7 @@ int client_may_subscribe(struct client *client, const struct hub_want *want)
     rc = check_names(want);
     if (rc == 0) {
         rc = may_read(client, want->dialect, want->cache, want->topic);
+        client->core->stats.denied += rc == ERR_DENIED;
     }
     if (rc == 0) {
         rc = caches_use(client->core, want->cache);

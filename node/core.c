@@ -64,6 +64,7 @@ void core_fini(struct core *core)
         hub_free(core->hub);
     }
     meters_fini(&core->meters);
+    events_fini(&core->events);
     cuts_fini(&core->cuts);
     auth_fini(&core->auth);
     chunk_pool_fini(&core->chunks);

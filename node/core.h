@@ -15,6 +15,7 @@
 #include "node/caches.h"
 #include "node/cut.h"
 #include "node/deadline.h"
+#include "node/events.h"
 #include "node/hub.h"
 #include "node/limits.h"
 #include "node/log.h"
@@ -31,6 +32,7 @@ struct client;
 struct conn;
 struct corks;
 struct keyring;
+struct watch;
 
 struct core {
     struct limits limits;
@@ -47,6 +49,7 @@ struct core {
     struct cluster *cluster; /* borrowed; NULL in tests of a lone core */
     struct keyring *keyring; /* likewise */
     struct calls *calls;     /* likewise */
+    struct watch *watch;     /* likewise */
     struct board *board;     /* borrowed; NULL: alone in its process */
     struct asking *asking;   /* door/status.c: who waits for the board */
     /* Writes what waits now, in the middle of a turn, because a client crossed
@@ -64,6 +67,7 @@ struct core {
     uint64_t retry_within_ms; /* draining: who was here comes back, spread */
     bool require_tls; /* who speaks plainly must be on this host */
 
+    struct events events;   /* of the log */
     struct revoked revoked; /* who has to go because its token was */
     struct client *clients; /* all, newest first */
     struct client *dirty;   /* to flush at the end of the turn */

@@ -18,24 +18,25 @@ enum {
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
-static void stamp(char out[STAMP_LEN]);
+static void write_line(const struct log *log, const struct log_event *event);
+static void stamp(char out[STAMP_LEN], uint64_t at_ms);
 static void add_clean(struct buf *out, struct bytes text);
 static void add_plain(struct buf *line, const struct log *log,
-                      enum log_level level, const char *event,
-                      struct bytes text);
+                      const struct log_event *event);
 static void add_json(struct buf *line, const struct log *log,
-                     enum log_level level, const char *event,
-                     struct bytes text);
+                     const struct log_event *event);
 
 void log_line(struct log *log, enum log_level level, const char *event,
               const char *format, ...)
 {
     char text[TEXT_LEN_MAX];
     struct buf clean = {.max = LINE_LEN_MAX};
-    struct buf line = {.max = LINE_LEN_MAX};
+    struct timespec now;
+    bool is_written = log->to != NULL && level <= log->level;
+    bool is_told = log->on_line != NULL && level <= LOG_INFO;
     va_list args;
 
-    if (log->to == NULL || level > log->level) {
+    if (!is_written && !is_told) {
         return;
     }
     va_start(args, format);
@@ -45,15 +46,38 @@ void log_line(struct log *log, enum log_level level, const char *event,
         memcpy(text + sizeof text - 4, "...", 4);
     }
     add_clean(&clean, len < 0 ? BYTES("") : bytes_str(text));
-    (log->json ? add_json : add_plain)(&line, log, level, event,
-                                       buf_bytes(&clean));
+    clock_gettime(CLOCK_REALTIME, &now);
+    const struct log_event what = {
+        .at_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
+        .level = level,
+        .name = event,
+        .text = buf_bytes(&clean),
+    };
+    if (is_written && !clean.failed) {
+        write_line(log, &what);
+    }
+    if (is_told && !clean.failed) {
+        log->on_line(log->data, &what);
+    }
+    buf_fini(&clean);
+}
+
+static void write_line(const struct log *log, const struct log_event *event)
+{
+    struct buf line = {.max = LINE_LEN_MAX};
+
+    (log->json ? add_json : add_plain)(&line, log, event);
     buf_add_u8(&line, '\n');
-    if (!clean.failed && !line.failed) { /* else memory is short: no line */
+    if (!line.failed) { /* else memory is short: no line */
         fwrite(line.p, 1, line.len, log->to);
         fflush(log->to);
     }
-    buf_fini(&clean);
     buf_fini(&line);
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
 }
 
 int log_level_read(const char *text)
@@ -67,16 +91,14 @@ int log_level_read(const char *text)
 }
 
 /* "2026-11-22T05:24:26.123Z" */
-static void stamp(char out[STAMP_LEN])
+static void stamp(char out[STAMP_LEN], uint64_t at_ms)
 {
-    struct timespec now;
+    time_t at_s = (time_t)(at_ms / 1000);
     struct tm utc;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
+    gmtime_r(&at_s, &utc);
     size_t len = strftime(out, STAMP_LEN, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(out + len, STAMP_LEN - len, ".%03uZ",
-             (unsigned)(now.tv_nsec / 1000000) % 1000);
+    snprintf(out + len, STAMP_LEN - len, ".%03uZ", (unsigned)(at_ms % 1000));
 }
 
 /* Bytes of the printable character at the front of s, 0 when there is none:
@@ -109,24 +131,23 @@ static void add_clean(struct buf *out, struct bytes text)
 }
 
 static void add_plain(struct buf *line, const struct log *log,
-                      enum log_level level, const char *event,
-                      struct bytes text)
+                      const struct log_event *event)
 {
     char at[STAMP_LEN];
 
-    stamp(at);
+    stamp(at, event->at_ms);
     buf_add_str(line, at);
     buf_add_u8(line, ' ');
-    buf_add_str(line, level_names[level]);
+    buf_add_str(line, level_names[event->level]);
     buf_add_u8(line, ' ');
-    buf_add_str(line, event);
+    buf_add_str(line, event->name);
     if (log->node != NULL) {
         buf_add_str(line, " node=");
         add_clean(line, bytes_str(log->node));
     }
-    if (text.len > 0) {
+    if (event->text.len > 0) {
         buf_add_u8(line, ' ');
-        buf_add_bytes(line, text);
+        buf_add_bytes(line, event->text);
     }
 }
 
@@ -138,19 +159,19 @@ static void add_member(struct buf *line, bool comma, const char *name,
 }
 
 static void add_json(struct buf *line, const struct log *log,
-                     enum log_level level, const char *event, struct bytes text)
+                     const struct log_event *event)
 {
     char at[STAMP_LEN];
 
-    stamp(at);
+    stamp(at, event->at_ms);
     buf_add_u8(line, '{');
     add_member(line, false, "at", at);
-    add_member(line, true, "level", level_names[level]);
-    add_member(line, true, "event", event);
+    add_member(line, true, "level", level_names[event->level]);
+    add_member(line, true, "event", event->name);
     if (log->node != NULL) {
         add_member(line, true, "node", log->node);
     }
     json_add_name(line, true, "text");
-    json_add_string(line, text);
+    json_add_string(line, event->text);
     buf_add_u8(line, '}');
 }

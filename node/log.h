@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "proto/bytes.h"
+
 enum log_level {
     LOG_ERROR,
     LOG_WARN,
@@ -26,11 +28,24 @@ enum log_level {
     LOG_DEBUG
 };
 
+/* One line, as whoever keeps it is told (node/events.h). */
+struct log_event {
+    uint64_t at_ms; /* wall clock */
+    enum log_level level;
+    const char *name;
+    struct bytes text; /* escaped as it is written */
+};
+
 struct log {
     FILE *to; /* NULL: nothing is written (tests) */
     enum log_level level;
     bool json;
     const char *node; /* added to each line when not NULL */
+
+    /* Given every line that is info or worse, whatever `level` and `to` are.
+     * NULL: nobody is. */
+    void (*on_line)(void *data, const struct log_event *event);
+    void *data;
 };
 
 __attribute__((format(printf, 4, 5))) void log_line(struct log *log,
@@ -38,7 +53,9 @@ __attribute__((format(printf, 4, 5))) void log_line(struct log *log,
                                                     const char *event,
                                                     const char *format, ...);
 
-/* "error", "warn", "info", "debug"; -1 when it is none of them. */
+/* "error", "warn", "info", "debug". */
+const char *log_level_name(enum log_level level);
+/* The other way; -1 when it is none of them. */
 int log_level_read(const char *text);
 
 #endif

@@ -114,6 +114,7 @@ struct mesh_link {
     uint64_t queued; /* bytes waiting in our queue */
     uint64_t items_out;
     uint64_t items_in;
+    uint64_t bytes_out; /* of batches, in both lanes */
     uint64_t dropped;
 };
 bool mesh_link_at(const struct mesh *mesh, uint16_t slot,

@@ -41,6 +41,7 @@ static bool seal_and_send(struct link_lane *lane,
                buf_bytes(&batch->plain), &frame.out);
     assert(!frame.out.failed); /* the frame has the room */
     mesh->options.stats->link_bytes_out += frame.out.len;
+    lane->link->counts.bytes_out += frame.out.len;
     lanes_send(mesh->lanes, lane->link->slot, lane->lane, &frame);
     return true;
 }

@@ -79,6 +79,9 @@ struct meter *meters_of(struct meters *meters, struct bytes cache)
     if (meter != NULL && bytes_eq(meter_name(meter), cache)) {
         return meter;
     }
+    if (topic_cache_is_system(cache)) {
+        return &meters->system;
+    }
     uint64_t hash = hash_bytes(meters->key, cache);
     meter = find(meters, hash, cache);
     if (meter == NULL) {

@@ -7,7 +7,8 @@
  * pointer (hub, aims) instead of looking for it. Who may invent names may
  * invent any number of caches, so only METERS_MAX have meters of their own;
  * what comes later is counted together, in one without a name. A cache that was
- * given a quota has its own in any case (meters_own()).
+ * given a quota has its own in any case (meters_own()). That of the cache that
+ * is the cluster's own (topic_cache_is_system()) is nowhere listed.
  *
  * Loop thread only.
  */
@@ -43,6 +44,7 @@ struct meters {
     struct lookup by_name;
     struct meter *last; /* that was looked for */
     struct meter rest;  /* without a name */
+    struct meter system;
 };
 
 void meters_fini(struct meters *meters);

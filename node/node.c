@@ -17,6 +17,7 @@
 #include "node/question.h"
 #include "node/rotation.h"
 #include "node/usage.h"
+#include "node/watching.h"
 #include "proto/err.h"
 
 enum {
@@ -162,7 +163,10 @@ static int open_core(struct node *node, const struct config *config,
     if (rc == 0) {
         rc = bound_caches(&node->core, &config->quotas);
         rc = rc == 0 ? question_open(node) : rc;
+        node->core.calls = node->calls;
+        rc = rc == 0 ? watching_open(node) : rc;
         if (rc != 0) {
+            calls_free(node->calls);
             core_fini(&node->core);
         }
     }
@@ -179,7 +183,6 @@ static int open_core(struct node *node, const struct config *config,
     }
     node->core.caches.fixed = node->caches;
     node->core.caches.fixed_len = config->quotas.len;
-    node->core.calls = node->calls;
     node->core.keyring = &node->keyring;
     node->keyring.ring.aead = aead_new(); /* without it, slower */
     rotation_serve(&node->core);
@@ -205,6 +208,7 @@ static int bound_caches(struct core *core, const struct quotas *quotas)
 
 static void free_core(struct node *node)
 {
+    watching_close(node);
     calls_free(node->calls);
     core_fini(&node->core);
     cluster_free(node->cluster);

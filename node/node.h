@@ -31,6 +31,7 @@ struct calls;
 struct conns;
 struct listener;
 struct seeds;
+struct watch;
 
 struct node {
     struct core core;
@@ -56,6 +57,7 @@ struct node {
     struct addr cluster_addr; /* bound: gossip and control lane */
     struct seeds *seeds;
     struct calls *calls; /* asked of the peers, and answered */
+    struct watch *watch; /* what this node says of itself */
     struct buf wire;     /* an item on its way to several peers */
     bool draining_effects;
     unsigned gaps_unlogged; /* discontinuities since the last log line */

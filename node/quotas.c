@@ -23,6 +23,9 @@ static const char *set_name(struct quotas *quotas, const char *value)
     if (!topic_cache_is_valid(bytes_str(value))) {
         return "expected 1 to 64 characters of A-Za-z0-9._-";
     }
+    if (topic_cache_is_system(bytes_str(value))) {
+        return "the cluster's own, without bounds";
+    }
     for (size_t i = 0; i + 1 < quotas->len; i++) {
         if (strcmp(quotas->rows[i].name, value) == 0) {
             return "the same cache twice";

@@ -32,6 +32,14 @@ static const struct stats_row rows[] = {
      offsetof(struct stats, field)},
     STATS_LINK_REFUSED(X)
 #undef X
+        {"# HELP starling_clients Clients by door\n"
+         "# TYPE starling_clients gauge\n",
+         NULL, 0},
+#define X(name)                                    \
+    {NULL, "starling_clients{door=\"" #name "\"}", \
+     offsetof(struct stats, doors[STATS_DOOR_##name])},
+    STATS_DOORS_TABLE(X)
+#undef X
 };
 
 enum {
@@ -62,6 +70,32 @@ void stats_add(struct stats *sum, const struct stats *one)
                            ? before.tls_until_s
                            : one->tls_until_s;
     sum->ready = before.ready < one->ready ? before.ready : one->ready;
+}
+
+void stats_since(struct stats *grown, const struct stats *now,
+                 const struct stats *before)
+{
+    uint64_t to[STATS_FIELDS];
+    uint64_t from[STATS_FIELDS];
+
+    memcpy(to, now, sizeof to);
+    memcpy(from, before, sizeof from);
+    for (size_t i = 0; i < STATS_FIELDS; i++) {
+        to[i] = to[i] > from[i] ? to[i] - from[i] : 0;
+    }
+    memcpy(grown, to, sizeof to);
+}
+
+const char *stats_door(size_t door)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        STATS_DOORS_TABLE(X)
+#undef X
+    };
+
+    assert(door < ARRAY_LEN(names));
+    return names[door];
 }
 
 void stats_write(const struct stats *stats, struct buf *out)

@@ -64,6 +64,8 @@
       "Discontinuities that the protocol cannot carry")                    \
     X(refused, counter, "starling_requests_refused_total",                 \
       "Client requests answered with an error")                            \
+    X(denied, counter, "starling_denied_total",                            \
+      "Publishes and subscribes that a token does not grant")              \
     X(auth_failures, counter, "starling_auth_failures_total",              \
       "Missing, wrong, expired or revoked credentials")                    \
     X(revocations, counter, "starling_token_revocations_total",            \
@@ -139,6 +141,23 @@
     X(link_unknown, "unknown", "of a node that is no member")              \
     X(link_stale, "stale", "of an older life of the link, or of before a pause")
 
+/* X(name): the doors that clients stay behind; "http" is all others that answer
+ * requests. */
+#define STATS_DOORS_TABLE(X) \
+    X(http)                  \
+    X(native)                \
+    X(resp)                  \
+    X(sse)                   \
+    X(poll)                  \
+    X(grpc)
+
+enum stats_door {
+#define X(name) STATS_DOOR_##name,
+    STATS_DOORS_TABLE(X)
+#undef X
+    STATS_DOORS
+};
+
 struct stats {
 #define X(field, kind, metric, help) uint64_t field;
     STATS_TABLE(X)
@@ -147,12 +166,20 @@ struct stats {
     STATS_GOSSIP_REFUSED(X)
     STATS_LINK_REFUSED(X)
 #undef X
+    uint64_t doors[STATS_DOORS]; /* clients now, by enum stats_door */
 };
+
+/* "native" */
+const char *stats_door(size_t door);
 
 /* Adds the numbers of another node: those of two workers of a process. Lag and
  * peers are the greater ones; links, ready and the end of the certificate the
  * lesser ones. */
 void stats_add(struct stats *sum, const struct stats *one);
+
+/* How much each number has grown since; what has not grown is 0. */
+void stats_since(struct stats *grown, const struct stats *now,
+                 const struct stats *before);
 
 /* Appends the Prometheus text exposition (format 0.0.4) of the table. */
 void stats_write(const struct stats *stats, struct buf *out);

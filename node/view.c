@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdio.h>
 
-static const char *why_not_ready(const struct core *core);
 static void count_links(const struct core *core, struct view *view);
 static void add(struct view *sum, const struct view *one, size_t number);
 static uint64_t most(uint64_t a, uint64_t b);
@@ -25,12 +24,12 @@ void view_of(const struct core *core, struct view *view)
     };
     static_assert(sizeof view->name == sizeof core->name, "the same");
     memcpy(view->name, core->name, sizeof view->name);
-    snprintf(view->why, sizeof view->why, "%s", why_not_ready(core));
+    snprintf(view->why, sizeof view->why, "%s", view_why_not_ready(core));
     count_links(core, view);
     tally_of(&core->meters, &view->tally);
 }
 
-static const char *why_not_ready(const struct core *core)
+const char *view_why_not_ready(const struct core *core)
 {
     if (core->draining) {
         return "shutting down";

@@ -29,6 +29,9 @@ struct view {
     struct tally tally;
 };
 
+/* Why this node takes no publishes: a fixed text, "" when it does. */
+const char *view_why_not_ready(const struct core *core);
+
 void view_of(const struct core *core, struct view *view);
 
 /* One view for all, `all[self]` being that of who speaks: sums (what is the

@@ -7,6 +7,7 @@
 
 #include "proto/claims.h"
 #include "proto/err.h"
+#include "proto/topic.h"
 
 enum {
     DECODED_LEN_MAX = TOKEN_LEN_MAX / 4 * 3,
@@ -113,15 +114,11 @@ int token_write(const struct token_keys *keys, const struct token *token,
 
 /* --- what a token grants --- */
 
-static bool is_system(struct bytes cache)
-{
-    return bytes_eq(cache, BYTES("_sys"));
-}
-
 /* An every-cache grant does not reach what the cluster itself says. */
 static bool cache_covers(struct bytes grant, struct bytes cache)
 {
-    return grant.len == 0 ? !is_system(cache) : bytes_eq(grant, cache);
+    return grant.len == 0 ? !topic_cache_is_system(cache)
+                          : bytes_eq(grant, cache);
 }
 
 static bool grant_allows(const struct token_grant *grant, unsigned role,

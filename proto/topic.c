@@ -136,6 +136,11 @@ static bool rune_is_forbidden(uint32_t r)
            (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069);
 }
 
+bool topic_cache_is_system(struct bytes cache)
+{
+    return bytes_eq(cache, BYTES("_sys"));
+}
+
 bool topic_is_valid(struct bytes topic)
 {
     if (topic.len == 0 || topic.len > TOPIC_LEN_MAX) {

@@ -32,6 +32,8 @@ enum topic_dialect {
 };
 
 bool topic_cache_is_valid(struct bytes cache);
+/* "_sys": what the cluster says of itself (node/watch.h). */
+bool topic_cache_is_system(struct bytes cache);
 bool topic_is_valid(struct bytes topic);
 
 /* As a topic, but any bytes without control characters: it need not be text

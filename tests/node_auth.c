@@ -35,7 +35,7 @@ static struct identity *login_with(struct auth *auth, struct token_grant grant)
     return who;
 }
 
-static void without_keys_everyone_may_but_not_in_sys(void **state)
+static void without_keys_everyone_may_but_publish_in_sys(void **state)
 {
     static const struct {
         const char *scope;
@@ -62,6 +62,9 @@ static void without_keys_everyone_may_but_not_in_sys(void **state)
         0);
     assert_int_equal(
         auth_allows(&auth, who, AUTH_SUBSCRIBE, BYTES("_sys"), BYTES("t"), NOW),
+        0);
+    assert_int_equal(
+        auth_allows(&auth, who, AUTH_PUBLISH, BYTES("_sys"), BYTES("t"), NOW),
         ERR_DENIED);
     assert_int_equal(
         auth_allows_pattern(&auth, who, BYTES("demo"), BYTES("*"), NOW), 0);
@@ -140,7 +143,7 @@ static void the_matrix_of_grants_and_actions(void **state)
         {every, AUTH_PUBLISH, BYTES("anything"), BYTES("x"), 0},
         {every, AUTH_PUBLISH, BYTES("_sys"), BYTES("x"), ERR_DENIED},
         {every, AUTH_SUBSCRIBE, BYTES("_sys"), BYTES("x"), ERR_DENIED},
-        {system, AUTH_SUBSCRIBE, BYTES("_sys"), BYTES("x"), 0},
+        {system, AUTH_SUBSCRIBE, BYTES("_sys"), BYTES("x"), ERR_DENIED},
         {system, AUTH_PUBLISH, BYTES("_sys"), BYTES("x"), ERR_DENIED},
     };
     struct token_keys keys = sample_keys();
@@ -156,6 +159,60 @@ static void the_matrix_of_grants_and_actions(void **state)
         }
         identity_unref(who);
     }
+    auth_fini(&auth);
+}
+
+/* What the cluster says of itself is for who may look, topic by topic; nobody
+ * but a node says it. */
+static void the_scope_opens_sys_and_no_grant_does(void **state)
+{
+    static const struct {
+        const char *scope;
+        enum auth_action action;
+        int rc;
+        const char *missing;
+    } cases[] = {
+        {"admin:read", AUTH_SUBSCRIBE, 0, ""},
+        {"admin:*", AUTH_SUBSCRIBE, 0, ""},
+        {"admin:kick", AUTH_SUBSCRIBE, ERR_DENIED,
+         "needs the scope \"admin:read\""},
+        {"admin:*", AUTH_PUBLISH, ERR_DENIED,
+         "needs to be a node: only they publish in \"_sys\""},
+    };
+    struct token_keys keys = sample_keys();
+    struct auth auth;
+    (void)state;
+
+    assert_int_equal(auth_init(&auth, &keys), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct token token = {.subject = BYTES("ops"), .expires_at = NOW + 60};
+        struct buf text = {0};
+        struct buf missing = {0};
+        struct identity *who;
+        token.scopes[0] = bytes_str(cases[i].scope);
+        token.scopes_len = 1;
+        assert_int_equal(token_write(&auth.keys, &token, &text), 0);
+        assert_int_equal(auth_login(&auth, buf_bytes(&text), NOW, &who), 0);
+        assert_int_equal(auth_allows(&auth, who, cases[i].action, BYTES("_sys"),
+                                     BYTES("stats"), NOW),
+                         cases[i].rc);
+        if (cases[i].rc != 0) {
+            auth_missing(&auth, &missing);
+            assert_bytes(buf_bytes(&missing), cases[i].missing);
+        }
+        assert_int_equal(
+            auth_allows_pattern(&auth, who, BYTES("_sys"), BYTES("*"), NOW),
+            ERR_DENIED);
+        buf_fini(&text);
+        buf_fini(&missing);
+        identity_unref(who);
+    }
+    assert_int_equal(auth_allows(&auth, auth.anonymous, AUTH_SUBSCRIBE,
+                                 BYTES("_sys"), BYTES("stats"), NOW),
+                     ERR_UNAUTH);
+    assert_int_equal(auth_allows(&auth, auth.anonymous, AUTH_PUBLISH,
+                                 BYTES("_sys"), BYTES("stats"), NOW),
+                     ERR_UNAUTH);
     auth_fini(&auth);
 }
 
@@ -424,7 +481,8 @@ static void no_memory_is_an_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(without_keys_everyone_may_but_not_in_sys),
+        cmocka_unit_test(without_keys_everyone_may_but_publish_in_sys),
+        cmocka_unit_test(the_scope_opens_sys_and_no_grant_does),
         cmocka_unit_test(an_empty_key_list_is_the_same_as_none),
         cmocka_unit_test(with_keys_who_is_anonymous_may_do_nothing),
         cmocka_unit_test(the_matrix_of_grants_and_actions),

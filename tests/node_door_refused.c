@@ -53,9 +53,9 @@ static void by_http(void **state)
         {"POST", "/topics/demo/t", "Starling-Event: a", "Starling-Event: b",
          "x"},
         {"DELETE", "/topics/demo/t", NULL, NULL, ""},
-        {"GET", "/topics/_sys/t", NULL, NULL, ""},
+        {"GET", "/topics/_sys/%01", NULL, NULL, ""},
         {"GET", "/topics/demo/t?sequence_page=x", NULL, NULL, ""},
-        {"GET", "/topics/_sys/t", events, NULL, ""},
+        {"GET", "/topics/_sys/%01", events, NULL, ""},
         {"GET", "/topics/demo/t?barrier=some", events, NULL, ""},
         {"POST", "/v1/cluster", NULL, NULL, ""},
     };
@@ -76,7 +76,7 @@ static void by_native(void **state)
     static const char *const messages[] = {
         NATIVE_PUBLISH_TO("\"\\u0001\""),
         "{\"op\":\"publish\",\"cache\":\"_sys\",\"topic\":\"t\",\"text\":\"\"}",
-        "{\"op\":\"subscribe\",\"id\":1,\"cache\":\"_sys\",\"topic\":\"t\"}",
+        "{\"op\":\"subscribe\",\"id\":1,\"cache\":\"a/b\",\"topic\":\"t\"}",
         "{\"op\":\"subscribe\",\"id\":1,\"cache\":\"demo\",\"topic\":\"u\"}",
         "{\"op\":\"unsubscribe\",\"id\":1,\"cache\":\"demo\",\"topic\":\"u\"}",
         "{\"op\":\"fly\"}",

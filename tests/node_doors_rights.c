@@ -287,7 +287,9 @@ static enum verdict verdict_of(size_t i, struct trial *t)
     }
     const char *const words[] = {"needs ", t->publish ? "publish" : "subscribe",
                                  t->cache, t->topic};
-    for (size_t w = 0; w < ARRAY_LEN(words); w++) {
+    /* There it is no grant that is missing. */
+    bool is_system = strcmp(t->cache, "_sys") == 0;
+    for (size_t w = 0; w < (is_system ? 1 : ARRAY_LEN(words)); w++) {
         if (memmem(t->heard.p, t->heard.len, words[w], strlen(words[w])) ==
             NULL) {
             fail_msg("%s does not say %s", doors[i].name, words[w]);

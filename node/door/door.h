@@ -40,9 +40,10 @@ enum door_sniff {
 struct door {
     const char *name; /* in logs and metrics: "resp" */
     enum door_shape shape;
-    bool tells_gaps;  /* its stream can carry a discontinuity */
-    bool resumable;   /* its topics keep a ring */
-    size_t state_len; /* of client->state */
+    enum stats_door counted; /* as which its clients are */
+    bool tells_gaps;         /* its stream can carry a discontinuity */
+    bool resumable;          /* its topics keep a ring */
+    size_t state_len;        /* of client->state */
 
     /* Byte doors: whether a connection starts with these bytes (1..64). */
     enum door_sniff (*sniff)(struct bytes first);
@@ -109,6 +110,7 @@ extern const struct door door_tokens;  /* /v1/tokens */
 extern const struct door door_usage;   /* /v1/usage */
 extern const struct door door_caches;  /* /v1/caches */
 extern const struct door door_qr;      /* /v1/qr */
+extern const struct door door_report;  /* /v1/admin/report */
 extern const struct door door_console; /* /console, /starling.js */
 extern const struct door door_grpc;    /* gRPC and gRPC-web */
 

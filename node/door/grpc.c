@@ -80,6 +80,7 @@ static const struct bytes services[] = {
 const struct door door_grpc = {
     .name = "grpc",
     .shape = DOOR_REQUEST,
+    .counted = STATS_DOOR_grpc,
     .tells_gaps = true,
     .resumable = true,
     .state_len = sizeof(struct grpc),

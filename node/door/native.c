@@ -336,6 +336,7 @@ static const char *const subprotocols[] = {"starling.v1.json",
 const struct door door_native = {
     .name = "native",
     .shape = DOOR_MESSAGE,
+    .counted = STATS_DOOR_native,
     .tells_gaps = true,
     .resumable = true,
     .state_len = sizeof(struct native_state),

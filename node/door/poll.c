@@ -62,6 +62,7 @@ static void render_gap(const struct hub_gap *gap, struct buf *out);
 const struct door door_poll = {
     .name = "poll",
     .shape = DOOR_REQUEST,
+    .counted = STATS_DOOR_poll,
     .tells_gaps = true,
     .resumable = true,
     .state_len = sizeof(struct poll),

@@ -311,6 +311,7 @@ static enum door_sniff resp_sniff(struct bytes first)
 const struct door door_resp = {
     .name = "resp",
     .shape = DOOR_BYTE,
+    .counted = STATS_DOOR_resp,
     .state_len = sizeof(struct resp_state),
     .sniff = resp_sniff,
     .open = resp_open,

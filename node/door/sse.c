@@ -53,6 +53,7 @@ static void render_gap(const struct hub_gap *gap, struct buf *out);
 const struct door door_sse = {
     .name = "sse",
     .shape = DOOR_REQUEST,
+    .counted = STATS_DOOR_sse,
     .tells_gaps = true,
     .resumable = true,
     .state_len = sizeof(struct sse),

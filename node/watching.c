@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/watching.h"
+
+#include <time.h>
+
+#include "node/watch.h"
+#include "proto/err.h"
+
+static bool is_wanted(void *data, const struct item *item)
+{
+    const struct node *node = data;
+
+    return node->cluster != NULL && cluster_is_wanted(node->cluster, item);
+}
+
+static bool link_at(void *data, uint16_t slot, struct watch_link *link)
+{
+    const struct node *node = data;
+    struct mesh_link now;
+
+    if (node->mesh == NULL || !mesh_link_at(node->mesh, slot, &now)) {
+        return false;
+    }
+    *link = (struct watch_link){
+        .items = now.items_out,
+        .bytes = now.bytes_out,
+        .dropped = now.dropped,
+        .queue = now.queued,
+    };
+    return true;
+}
+
+/* Of this thread alone where others of the process are other nodes. */
+static void cost(void *data, struct watch_cost *cost)
+{
+    const struct node *node = data;
+    struct timespec used = {0};
+    size_t rss = 0;
+
+    clock_gettime(node->core.workers > 1 ? CLOCK_THREAD_CPUTIME_ID
+                                         : CLOCK_PROCESS_CPUTIME_ID,
+                  &used);
+    (void)uv_resident_set_memory(&rss);
+    cost->cpu_us = (uint64_t)used.tv_sec * 1000000 +
+                   (uint64_t)used.tv_nsec / 1000;
+    cost->rss = rss;
+}
+
+int watching_open(struct node *node)
+{
+    const struct watch_world world = {
+        .data = node,
+        .wanted = is_wanted,
+        .link_at = link_at,
+        .cost = cost,
+    };
+
+    node->watch = watch_new(&node->core, &world);
+    if (node->watch == NULL) {
+        return ERR_NOMEM;
+    }
+    node->log.on_line = events_take;
+    node->log.data = &node->core.events;
+    return 0;
+}
+
+void watching_close(struct node *node)
+{
+    node->log.on_line = NULL;
+    watch_free(node->watch);
+    node->watch = NULL;
+}
