@@ -55,22 +55,23 @@ const char bench_modes[] =
 const char bench_more[] =
     "fanout       1 topic, 1 publisher, --subs subscribers (100)\n"
     "fanin        1 topic, --pubs publishers (100), 1 subscriber\n"
-    "pairs        --pubs pairs (100) of a publisher and a subscriber, a topic "
-    "each\n"
-    "topics       --topics (10000) over --conns subscribers (100), 1 publisher "
-    "in turn\n"
+    "pairs        --pubs pairs (100) of a publisher and a subscriber, a topic\n"
+    "             each\n"
+    "topics       --topics (10000) over --conns subscribers (100), 1 "
+    "publisher\n"
+    "             in turn\n"
     "connections  --conns (10000) idle connections with a subscription each\n"
-    "latency      fanout at --rate items a second (10000) to --subs "
-    "subscribers (1)\n"
-    "cluster      publishers at --publish-url, subscribers at --url: fanout, "
-    "or pairs\n"
-    "             with --pubs\n"
-    "churn        subscribe and, once acknowledged, publish there, on --conns "
-    "(64);\n"
-    "             with --topics all of them at once\n\n"
-    "The token is STARLING_TOKEN; of https:// and rediss:// STARLING_CA or the "
-    "system\nsays whom to trust. Exit code 1 when anything was lost, came "
-    "twice or out of order.";
+    "latency      fanout at --rate items a second (10000) to --subs (1)\n"
+    "cluster      publishers at --publish-url, subscribers at --url: fanout,\n"
+    "             or pairs with --pubs\n"
+    "churn        subscribe and, once acknowledged, publish there, on --conns\n"
+    "             (64); with --topics all of them at once\n"
+    "\n"
+    "The token is STARLING_TOKEN; of https:// and rediss:// STARLING_CA or "
+    "the\n"
+    "system says whom to trust. Exit code 1 when anything was lost, came "
+    "twice\n"
+    "or out of order.";
 
 const struct command_option bench_rows[] = {
     {"--url", "URL",

@@ -28,6 +28,7 @@ extern const struct command command_cache_delete;
 extern const struct command command_cache_list;
 extern const struct command command_check;
 extern const struct command command_cluster;
+extern const struct command command_completion;
 extern const struct command command_dev;
 extern const struct command command_help;
 extern const struct command command_keygen;

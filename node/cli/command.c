@@ -44,6 +44,9 @@ bool command_option_at(const struct command *command, size_t i,
         .name = of_node->flag,
         .value = of_node->is_flag ? NULL : of_node->value,
         .what = of_node->what,
+        .choices = of_node->is_flag || strchr(of_node->value, '|') == NULL
+                       ? NULL
+                       : of_node->value,
         .kind = strcmp(of_node->value, "FILE") == 0 ? COMMAND_FILE
                                                     : COMMAND_TEXT};
     return true;

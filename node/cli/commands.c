@@ -9,23 +9,36 @@
 #include "node/nearest.h"
 #include "proto/bytes.h"
 
-/* By groups, as they are listed. */
+/* By groups, as they are listed; one a line. */
+/* clang-format off */
 static const struct command *const commands[] = {
-    &command_dev,          &command_node,        &command_check,
-
-    &command_pub,          &command_sub,         &command_verify,
+    &command_dev,
+    &command_node,
+    &command_check,
+    &command_pub,
+    &command_sub,
+    &command_verify,
     &command_bench,
-
-    &command_cluster,      &command_regions,     &command_usage,
+    &command_cluster,
+    &command_regions,
+    &command_usage,
     &command_ready,
-
-    &command_keygen,       &command_token_mint,  &command_token_show,
-    &command_token_revoke, &command_cache_list,  &command_cache_create,
-    &command_cache_delete, &command_keys_list,   &command_keys_install,
-    &command_keys_use,     &command_keys_remove,
-
-    &command_help,         &command_version,
+    &command_keygen,
+    &command_token_mint,
+    &command_token_show,
+    &command_token_revoke,
+    &command_cache_list,
+    &command_cache_create,
+    &command_cache_delete,
+    &command_keys_list,
+    &command_keys_install,
+    &command_keys_use,
+    &command_keys_remove,
+    &command_help,
+    &command_completion,
+    &command_version,
 };
+/* clang-format on */
 
 const struct command *commands_at(size_t i)
 {

@@ -67,8 +67,10 @@ void help_usage(const struct command *command, FILE *to)
         column += fprintf(to, " [%s%s%s]", o->name, *value != '\0' ? " " : "",
                           value);
     }
-    fputs(command->where != NULL || command->takes_config ? " ...\n" : "\n",
-          to);
+    if (command->where != NULL || command->takes_config) {
+        fputs(column + 4 > WIDTH ? "\n           ..." : " ...", to);
+    }
+    fputc('\n', to);
 }
 
 /* Words of `text` from `column` on, where further lines begin, too. */
@@ -113,9 +115,10 @@ static void print_options(const struct command *command, FILE *to)
 
 void help_command(const struct command *command, FILE *to)
 {
-    fprintf(to, "starling %s%s%s: %s\n", command->name,
+    fprintf(to, "starling %s%s%s\n  ", command->name,
             command->words != NULL ? " " : "",
-            command->words != NULL ? command->words : "", command->what);
+            command->words != NULL ? command->words : "");
+    print_wrapped(to, command->what, 2);
     if (command->more != NULL) {
         fprintf(to, "\n%s\n", command->more);
     }

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is made from the table of commands: help, hints, and completion in the
+// shells that are here.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { program, temporaryFolder } from './harness.mjs';
+
+const folder = temporaryFolder();
+const starling = (...words) => {
+  const { status, stdout, stderr } = spawnSync(program, words, { encoding: 'utf8', timeout: 10000 });
+  return { code: status, stdout, stderr };
+};
+const shell = (name, words) => spawnSync(name, words, { encoding: 'utf8', timeout: 10000, cwd: folder });
+const scripts = {};
+for (const name of ['bash', 'zsh', 'fish']) {
+  scripts[name] = path.join(folder, name);
+  fs.writeFileSync(scripts[name], starling('completion', name).stdout);
+}
+fs.writeFileSync(path.join(folder, 'a file.yaml'), '');
+
+test('help is asked for in any place, and wrong usage is told', () => {
+  for (const words of [['help'], ['--help'], ['-h'], ['help', 'sub'], ['sub', '--help'], ['sub', 'a', 'b', '-h'],
+    ['help', 'token'], ['token', '--help'], ['token', 'mint', '--help'], ['help', 'token', 'mint'], ['help', '--all'],
+    ['version'], ['--version'], ['node', '--help'], ['dev', '--nodes', '2', '--help'], ['bench', '--help']]) {
+    const { code, stdout, stderr } = starling(...words);
+    assert.equal(code, 0, words.join(' '));
+    assert.match(stdout, /starling/);
+    assert.equal(stderr, '', words.join(' '));
+  }
+  for (const [words, what] of [
+    [[], /use a cluster/],
+    [['sbu'], /unknown command 'sbu' \(did you mean 'sub'\?\)/],
+    [['help', 'sbu'], /did you mean 'sub'/],
+    [['token'], /usage: starling token mint[^]*usage: starling token show/],
+    [['token', 'mnit'], /usage: starling token mint/],
+    [['sub', 'a'], /usage: starling sub CACHE TOPIC/],
+    [['sub', 'a', 'b', '--jsno'], /unknown option '--jsno' \(did you mean '--json'\?\)/],
+    [['sub', 'a', 'b', '--count=x'], /--count takes a number from 1, not 'x'/],
+    [['keys', 'use', 'x', '--key-file', 'y'], /unknown option '--key-file'/],
+    [['dev', '--nodes', '0'], /--nodes takes a number/],
+    [['dev', '--nodes', '1000'], /--nodes cannot be '1000'/],
+    [['token', 'mint', '--role', 'x'], /--role takes pub\|sub\|both, not 'x'/],
+    [['completion', 'tcsh'], /usage: starling completion bash\|zsh\|fish/],
+    [['version', 'x'], /usage: starling version/],
+  ]) {
+    const { code, stdout, stderr } = starling(...words);
+    assert.match(stderr, what);
+    assert.equal(stdout, '');
+    assert.equal(code, 2, words.join(' '));
+  }
+});
+
+// The words of the line, the last one under completion.
+function bashCompletes(...words) {
+  const quoted = words.map((word) => `'${word}'`).join(' ');
+  const { stdout, stderr } = shell('bash', ['--norc', '-c', `source '${scripts.bash}'
+    complete -p starling > /dev/null || exit 1
+    COMP_WORDS=(starling ${quoted}) COMP_CWORD=${words.length}
+    _starling
+    printf '%s\\n' "\${COMPREPLY[@]}"`]);
+  assert.equal(stderr, '');
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+test('bash completes commands, options, choices and files', () => {
+  assert.equal(shell('bash', ['-n', scripts.bash]).status, 0);
+  assert.deepEqual(bashCompletes('ver'), ['verify', 'version']);
+  assert.deepEqual(bashCompletes('token', ''), ['mint', 'show', 'revoke']);
+  assert.deepEqual(bashCompletes('token', 'mint', '--ro'), ['--role']);
+  assert.deepEqual(bashCompletes('token', 'mint', '--role', ''), ['pub', 'sub', 'both']);
+  assert.deepEqual(bashCompletes('token', 'mint', '--role', '=', 'p'), ['pub']);
+  assert.deepEqual(bashCompletes('sub', 'a', '--js'), ['--json']);
+  assert.deepEqual(bashCompletes('sub', '--count', ''), []);
+  assert.deepEqual(bashCompletes('check', 'a'), ['a file.yaml']);
+  assert.deepEqual(bashCompletes('node', '--config', 'a'), ['a file.yaml']);
+  assert.deepEqual(bashCompletes('node', '--tls'), ['--tls-cert', '--tls-key']);
+  assert.deepEqual(bashCompletes('bench', 'fan'), ['fanout', 'fanin']);
+  assert.deepEqual(bashCompletes('help', 'ver'), ['verify', 'version']);
+  assert.deepEqual(bashCompletes('pub', 'demo', ''), []);
+});
+
+test('bash is offered every option that help lists', () => {
+  const names = starling('help', '--all').stdout.match(/^starling [a-z]+( [a-z]+)?(?= |$)/gm)
+    .map((line) => line.split(' ').slice(1));
+  assert.ok(names.length > 20);
+  for (const name of names) {
+    const help = starling(...name, '--help').stdout;
+    const offered = bashCompletes(...name, '--');
+    for (const [, option] of help.matchAll(/^ {2}(--[a-z-]+)/gm)) assert.ok(offered.includes(option), `${name} ${option}`);
+    assert.ok(offered.includes('--help'));
+  }
+});
+
+test('zsh understands its script', () => {
+  const { status, stderr } = shell('zsh', ['-f', '-n', scripts.zsh]);
+  assert.equal(status, 0, stderr);
+  const loaded = shell('zsh', ['-f', '-c', `autoload -Uz compinit && compinit -D -u
+    source '${scripts.zsh}' && print $_comps[starling]`]);
+  assert.equal(loaded.stdout.trim(), '_starling', loaded.stderr);
+});
+
+test('fish completes by its script', () => {
+  assert.equal(shell('fish', ['-n', scripts.fish]).status, 0);
+  const completes = (line) => {
+    const { stdout, stderr } = shell('fish', ['--no-config', '-c', `source '${scripts.fish}'; complete -C '${line}'`]);
+    assert.equal(stderr, '');
+    return stdout.split('\n').map((row) => row.split('\t')[0]).filter((word) => word !== '');
+  };
+  assert.deepEqual(completes('starling ver').sort(), ['verify', 'version']);
+  assert.deepEqual(completes('starling token '), ['mint', 'revoke', 'show']);
+  assert.deepEqual(completes('starling token mint --ro'), ['--role']);
+  assert.deepEqual(completes('starling token mint --role ').sort(), ['both', 'pub', 'sub']);
+  assert.deepEqual(completes('starling check a'), ['a file.yaml']);
+  assert.deepEqual(completes('starling sub --js'), ['--json']);
+});
