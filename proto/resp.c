@@ -498,3 +498,25 @@ void resp_write_message(struct buf *out, unsigned version, enum resp_kind kind,
     to = put_bulk(to, value);
     out->len += (size_t)(to - start);
 }
+
+const char *resp_error_word(int err)
+{
+    switch (err) {
+    case ERR_UNAUTH:
+    case ERR_EXPIRED:
+    case ERR_REVOKED:
+        return "NOAUTH";
+    case ERR_DENIED:
+        return "NOPERM";
+    case ERR_NOT_READY:
+        return "LOADING";
+    case ERR_NOMEM:
+        return "OOM";
+    case ERR_QUOTA_RATE:
+    case ERR_QUOTA_ITEM:
+    case ERR_QUOTA_SUBS:
+        return "QUOTA";
+    default:
+        return "ERR";
+    }
+}

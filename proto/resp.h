@@ -113,4 +113,8 @@ void resp_write_message(struct buf *out, unsigned version, enum resp_kind kind,
                         struct bytes pattern, struct bytes channel,
                         struct bytes value);
 
+/* The word that an error answer begins with, which clients look at: "NOAUTH",
+ * "NOPERM" ..., "ERR" for most. Any value is accepted. */
+const char *resp_error_word(int err);
+
 #endif

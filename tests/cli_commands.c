@@ -10,7 +10,9 @@
 
 #include "node/cli/commands.h"
 #include "node/cli/completion.h"
+#include "node/cli/explain.h"
 #include "node/cli/help.h"
+#include "proto/err.h"
 
 /* What `print` writes; the caller's to free. */
 static char *text_of(void (*print)(FILE *to))
@@ -161,6 +163,20 @@ static void finds_commands_of_one_word_and_of_two(void **state)
     assert_null(commands_find("", NULL, &words));
 }
 
+static void every_error_is_explained(void **state)
+{
+    (void)state;
+
+    for (int i = 0; i < ERR_COUNT; i++) {
+        const struct explanation *e = explain_at(i);
+        if (e->means == NULL || e->todo == NULL) {
+            fail_msg("%s is not explained", err_name(-1 - i));
+        }
+        assert_int_equal(e->means[strlen(e->means) - 1], '.');
+        assert_int_equal(e->todo[strlen(e->todo) - 1], '.');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +185,7 @@ int main(void)
         cmocka_unit_test(groups_are_listed_together),
         cmocka_unit_test(help_says_all_of_a_row),
         cmocka_unit_test(shells_complete_every_option),
+        cmocka_unit_test(every_error_is_explained),
         cmocka_unit_test(finds_commands_of_one_word_and_of_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

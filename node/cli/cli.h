@@ -30,6 +30,7 @@ extern const struct command command_check;
 extern const struct command command_cluster;
 extern const struct command command_completion;
 extern const struct command command_dev;
+extern const struct command command_explain;
 extern const struct command command_help;
 extern const struct command command_keygen;
 extern const struct command command_keys_install;

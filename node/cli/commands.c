@@ -35,6 +35,7 @@ static const struct command *const commands[] = {
     &command_keys_use,
     &command_keys_remove,
     &command_help,
+    &command_explain,
     &command_completion,
     &command_version,
 };

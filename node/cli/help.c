@@ -73,8 +73,7 @@ void help_usage(const struct command *command, FILE *to)
     fputc('\n', to);
 }
 
-/* Words of `text` from `column` on, where further lines begin, too. */
-static void print_wrapped(FILE *to, const char *text, int column)
+void help_wrapped(FILE *to, const char *text, int column)
 {
     int at = column;
 
@@ -98,7 +97,7 @@ static void print_option(const struct command_option *o, FILE *to)
 
     fprintf(to, "%s%*s", column + 1 < TEXT_COLUMN ? "" : "\n",
             column + 1 < TEXT_COLUMN ? TEXT_COLUMN - column : TEXT_COLUMN, "");
-    print_wrapped(to, o->what, TEXT_COLUMN);
+    help_wrapped(to, o->what, TEXT_COLUMN);
 }
 
 static void print_options(const struct command *command, FILE *to)
@@ -118,7 +117,7 @@ void help_command(const struct command *command, FILE *to)
     fprintf(to, "starling %s%s%s\n  ", command->name,
             command->words != NULL ? " " : "",
             command->words != NULL ? command->words : "");
-    print_wrapped(to, command->what, 2);
+    help_wrapped(to, command->what, 2);
     if (command->more != NULL) {
         fprintf(to, "\n%s\n", command->more);
     }
@@ -130,7 +129,7 @@ void help_command(const struct command *command, FILE *to)
 static void print_line(const struct command *command, FILE *to)
 {
     fprintf(to, "  %-*s ", NAME_COLUMN - 3, command->name);
-    print_wrapped(to, command->what, NAME_COLUMN);
+    help_wrapped(to, command->what, NAME_COLUMN);
 }
 
 void help_list(FILE *to)

@@ -13,6 +13,8 @@
 void help_usage(const struct command *command, FILE *to);
 /* All about one command. */
 void help_command(const struct command *command, FILE *to);
+/* Words of `text` from `column` on, where further lines begin, too. */
+void help_wrapped(FILE *to, const char *text, int column);
 /* All commands in a line each, under their headings. */
 void help_list(FILE *to);
 

@@ -177,45 +177,24 @@ void resp_flush(struct client *client)
     buf_fini(&out);
 }
 
-static bool is_quota(int err)
-{
-    return err == ERR_QUOTA_RATE || err == ERR_QUOTA_ITEM ||
-           err == ERR_QUOTA_SUBS;
-}
-
-/* Most errors speak Redis' words, which clients look at; the others take the
- * sentence of the error table. */
+/* Redis' word, which clients look at, and the sentence of the error table; or
+ * what Redis says there. */
 static void add_error(const struct client *client, struct buf *out, int err)
 {
-    static const struct {
-        int err;
-        const char *text;
-    } words[] = {
-        {ERR_NAME, "ERR invalid topic"},
-        {ERR_UNAUTH, "NOAUTH Authentication required."},
-        {ERR_EXPIRED, "NOAUTH the token has expired"},
-        {ERR_REVOKED, "NOAUTH the token was revoked"},
-        {ERR_NOT_READY, "LOADING this node is still joining its cluster"},
-        {ERR_NOMEM, "OOM out of memory"},
-    };
-
-    if (err == ERR_DENIED) {
-        resp_begin_error(out);
-        buf_add_str(out, "NOPERM this user has no permissions to access one of "
-                         "the channels used as arguments: ");
-        auth_missing(&client->core->auth, out);
-        resp_end_error(out);
-        return;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-        if (words[i].err == err) {
-            resp_write_error(out, words[i].text);
-            return;
-        }
-    }
     resp_begin_error(out);
-    buf_add_str(out, is_quota(err) ? "QUOTA " : "ERR ");
-    buf_add_str(out, err_text(err));
+    buf_add_str(out, resp_error_word(err));
+    buf_add_u8(out, ' ');
+    if (err == ERR_DENIED) {
+        buf_add_str(out, "this user has no permissions to access one of the "
+                         "channels used as arguments: ");
+        auth_missing(&client->core->auth, out);
+    } else if (err == ERR_NAME) {
+        buf_add_str(out, "invalid topic");
+    } else if (err == ERR_UNAUTH) {
+        buf_add_str(out, "Authentication required.");
+    } else {
+        buf_add_str(out, err_text(err));
+    }
     resp_end_error(out);
 }
 

@@ -54,6 +54,30 @@ test('help is asked for in any place, and wrong usage is told', () => {
   }
 });
 
+test('explain says all of an error, by number, name and status', () => {
+  const denied = starling('explain', '4030').stdout;
+  assert.match(denied, /^4030 DENIED: the token does not grant this\n {2}means/);
+  assert.match(denied, /HTTP {7}403\n.*1008 DENIED\n.*-NOPERM\n.*7 PERMISSION_DENIED/);
+  assert.equal(starling('explain', 'denied').stdout, denied);
+  assert.match(starling('explain', '403').stdout, /^4030 [^]*\n\n4031 /);
+  assert.match(starling('explain', '1012').stdout, /^5032 CLOSING[^]*retry {6}yes, at another node/);
+  const all = JSON.parse(starling('explain', '--json').stdout);
+  for (const one of all) assert.deepEqual(JSON.parse(starling('explain', one.name, '--json').stdout), one);
+  assert.equal(starling('explain').stdout.trim().split('\n').length, all.length);
+  const unknown = starling('explain', 'DENEID', '--json');
+  assert.equal(unknown.code, 2);
+  assert.match(unknown.stderr, /no error is called 'DENEID' \(did you mean 'DENIED'\?\)/);
+});
+
+test('the table of errors in docs/PROTOCOLS.md is that of the program', () => {
+  const page = fs.readFileSync('docs/PROTOCOLS.md', 'utf8');
+  const table = page.slice(page.indexOf('**Errors**: one table'), page.indexOf('## HTTP in general'));
+  const rows = [...table.matchAll(/^\| (\d{4}) \| `([A-Z_0-9]+)` \| (.+) \|$/gm)];
+  const all = JSON.parse(starling('explain', '--json').stdout);
+  assert.deepEqual(rows.map(([, code, name]) => `${code} ${name}`).sort(), all.map(({ code, name }) => `${code} ${name}`).sort());
+  for (const [, code, , text] of rows) assert.ok(text.startsWith(all.find((one) => one.code === Number(code)).text), code);
+});
+
 // The words of the line, the last one under completion.
 function bashCompletes(...words) {
   const quoted = words.map((word) => `'${word}'`).join(' ');
