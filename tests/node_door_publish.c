@@ -41,6 +41,62 @@ static void a_publish_is_answered_without_a_body(void **state)
     core_fini(&core);
 }
 
+/* What a header cannot say: bytes of a named type, a receipt. */
+static void a_body_may_be_a_message_of_the_native_protocol(void **state)
+{
+    static const struct {
+        const char *body;
+        unsigned status;
+    } wrong[] = {
+        {"", 400},
+        {"hello", 400},
+        {"{\"op\":\"ping\"}", 400},
+        {"{\"op\":\"publish\"}", 400},
+        {"{\"op\":\"publish\",\"text\":\"a\",\"receipt\":true}", 400},
+        {"{\"op\":\"publish\",\"data\":\"!\"}", 400},
+    };
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+    struct fake_conn *reader = ask_new(
+        &core, &(struct ask){.target = "/topics/demo/a?format=json",
+                             .header = "Accept: text/event-stream"});
+
+    struct fake_conn *fake = ask_new(
+        &core, &(struct ask){"POST", "/topics/demo/a?format=json", NULL, NULL,
+                             "{\"op\":\"publish\",\"cache\":\"other\","
+                             "\"topic\":\"b\",\"data\":\"AP8=\",\"id\":7,"
+                             "\"receipt\":true,"
+                             "\"content_type\":\"image/png\"}"});
+    assert_int_equal(fake->status, 200);
+    assert_true(ask_out_has(fake, "\"op\":\"published\",\"id\":7,"
+                                  "\"subscriptions\":1,\"nodes\":0"));
+    fake_conn_free(fake);
+    assert_true(ask_out_has(reader, "-1\ndata: {\"op\":\"item\","
+                                    "\"cache\":\"demo\",\"topic\":\"a\""));
+    assert_true(ask_out_has(reader, "\"data\":\"AP8=\""));
+    assert_true(ask_out_has(reader, "\"content_type\":\"image/png\""));
+    assert_int_equal(
+        ask_publish(&core,
+                    &(struct ask){"POST", "/topics/demo/a?format=json", NULL,
+                                  NULL, "{\"op\":\"publish\",\"text\":\"b\"}"}),
+        204);
+    assert_int_equal(
+        ask_publish(&core, &(struct ask){"POST", "/topics/demo/a?format=xml",
+                                         NULL, NULL, "a"}),
+        400);
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        assert_int_equal(
+            ask_publish(&core,
+                        &(struct ask){"POST", "/topics/demo/a?format=json",
+                                      NULL, NULL, wrong[i].body}),
+            wrong[i].status);
+    }
+    assert_int_equal(core.stats.published, 2);
+    fake_conn_free(reader);
+    core_fini(&core);
+}
+
 static void an_empty_body_is_an_empty_item(void **state)
 {
     struct core core;
@@ -273,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_published_text_reaches_whoever_is_subscribed),
         cmocka_unit_test(a_publish_is_answered_without_a_body),
+        cmocka_unit_test(a_body_may_be_a_message_of_the_native_protocol),
         cmocka_unit_test(an_empty_body_is_an_empty_item),
         cmocka_unit_test(the_content_type_decides_between_text_and_binary),
         cmocka_unit_test(names_that_break_the_rules_are_refused),

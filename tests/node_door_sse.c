@@ -54,6 +54,38 @@ static size_t count(const struct fake_conn *fake, const char *text)
     return n;
 }
 
+/* For those who want everything of an item, and CR as it was. */
+static void with_format_json_each_event_is_a_native_message(void **state)
+{
+    struct core core;
+    (void)state;
+    fake_core_init(&core);
+    struct fake_conn *fake = ask_new(
+        &core, &(struct ask){.target = "/topics/demo/a?format=json",
+                             .header = events,
+                             .header2 = "Last-Event-ID: 1-2"});
+
+    assert_true(ask_out_has(fake, "data: {\"op\":\"subscribed\",\"id\":0,"
+                                  "\"cache\":\"demo\",\"topic\":\"a\""));
+    assert_true(ask_out_has(fake, "\"resumed\":false"));
+    assert_true(ask_out_has(fake, "data: {\"op\":\"gap\",\"cache\":\"demo\""));
+    ask_say(&core, "/topics/demo/a", "a\r\nb");
+    assert_true(ask_out_has(fake, "data: {\"op\":\"item\",\"cache\":\"demo\""));
+    assert_true(ask_out_has(fake, "\"text\":\"a\\r\\nb\"}\n\n"));
+    assert_int_equal(count(fake, "event: "), 0);
+    client_close(fake->conn.client, ERR_EXPIRED);
+    fake_flush(&core);
+    assert_true(ask_out_has(fake, "data: {\"op\":\"ended\",\"cache\":\"demo\","
+                                  "\"topic\":\"a\",\"code\":4011"));
+    fake_conn_free(fake);
+
+    fake = ask_new(&core, &(struct ask){.target = "/topics/demo/a?format=xml",
+                                        .header = events});
+    assert_int_equal(fake->status, 400);
+    fake_conn_free(fake);
+    core_fini(&core);
+}
+
 static void the_stream_begins_with_its_position(void **state)
 {
     struct core core;
@@ -491,6 +523,7 @@ static void what_cannot_be_subscribed_is_refused_before_the_stream(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(with_format_json_each_event_is_a_native_message),
         cmocka_unit_test(the_stream_begins_with_its_position),
         cmocka_unit_test(every_accept_header_that_lists_events_opens_a_stream),
         cmocka_unit_test(a_reader_that_was_cut_resumes_from_the_first_position),

@@ -157,6 +157,9 @@ static void a_region_lists_the_endpoints_of_its_nodes(void **state)
     json_t *root = get(&core, "/v1/regions", 200);
     json_t *regions = json_object_get(root, "regions");
     json_t *region = json_array_get(regions, 0);
+    assert_string_equal(json_string_value(json_object_get(root, "node")),
+                        core.name);
+    assert_true(json_is_boolean(json_object_get(root, "ready")));
     assert_int_equal(json_array_size(regions), 1);
     assert_string_equal(text(root, "self"), "eu");
     assert_string_equal(text(region, "name"), "eu");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The console at /console: static files out of the program. The page itself
- * holds nothing secret, so it needs no token; what it asks for does.
+ * Static files out of the program: the console at /console, and the browser
+ * client at /starling.js, which pages of any origin may import. None of them
+ * holds anything secret, so they need no token; what they ask for does.
  */
 #include "node/console/files.h"
 #include "node/door/door.h"
@@ -14,15 +15,23 @@ static const char policy[] = "default-src 'self'; connect-src 'self' http: "
                              "https: ws: wss:; frame-ancestors 'none'; "
                              "base-uri 'none'; form-action 'none'";
 
+static bool is_client(struct bytes path)
+{
+    return bytes_eq(path, BYTES("/starling.js")) ||
+           bytes_eq(path, BYTES("/starling.d.ts"));
+}
+
 static bool console_takes(const struct http_request *request)
 {
-    return bytes_eq(request->path, BYTES("/console")) ||
+    return is_client(request->path) ||
+           bytes_eq(request->path, BYTES("/console")) ||
            bytes_starts(request->path, BYTES("/console/"));
 }
 
 static const struct console_file *find(struct bytes path)
 {
-    struct bytes name = bytes_skip(path, strlen("/console"));
+    struct bytes name = is_client(path) ? path
+                                        : bytes_skip(path, strlen("/console"));
 
     name = name.len > 0 ? bytes_skip(name, 1) : name;
     if (name.len == 0) {
@@ -46,6 +55,9 @@ static struct bytes type_of(const struct console_file *file)
     if (strcmp(dot, ".css") == 0) {
         return BYTES("text/css; charset=utf-8");
     }
+    if (strcmp(dot, ".ts") == 0) {
+        return BYTES("application/typescript; charset=utf-8");
+    }
     if (strcmp(dot, ".svg") == 0) {
         return BYTES("image/svg+xml");
     }
@@ -62,6 +74,13 @@ static int console_on_request(struct client *client,
         {BYTES("Referrer-Policy"), BYTES("no-referrer")},
         {BYTES("Cache-Control"), BYTES("no-cache")},
     };
+    const struct http_header shared[] = {
+        {BYTES("Access-Control-Allow-Origin"), BYTES("*")},
+        {BYTES("Cross-Origin-Resource-Policy"), BYTES("cross-origin")},
+        {BYTES("X-Content-Type-Options"), BYTES("nosniff")},
+        {BYTES("Cache-Control"), BYTES("public, max-age=300")},
+    };
+    bool is_shared = is_client(request->path);
 
     if (!web_is_get(request)) {
         web_refuse_method(client, request, "GET");
@@ -74,8 +93,9 @@ static int console_on_request(struct client *client,
                                .status = 200,
                                .content_type = type_of(file),
                                .body = bytes_of(file->p, file->len),
-                               .headers = headers,
-                               .headers_len = ARRAY_LEN(headers),
+                               .headers = is_shared ? shared : headers,
+                               .headers_len = is_shared ? ARRAY_LEN(shared)
+                                                        : ARRAY_LEN(headers),
                            });
     return 0;
 }

@@ -100,7 +100,9 @@ void members_add_regions(struct buf *out, const struct core *core)
     bool comma = false;
 
     buf_add_u8(out, '{');
-    add_text(out, false, "self", bytes_str(core->region));
+    add_text(out, false, "node", bytes_str(core->name));
+    add_bool(out, "ready", core->ready);
+    add_text(out, true, "self", bytes_str(core->region));
     buf_add_str(out, ",\"regions\":[");
     for (size_t i = 0; member_at(core, i, &member); i++) {
         struct bytes region = member.node.region;

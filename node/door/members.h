@@ -19,8 +19,9 @@
 void members_add_cluster(struct buf *out, const struct core *core,
                          const struct view *views, size_t len);
 
-/* {"self":REGION,"regions":[{"name":...,"nodes":2,"endpoints":[URL]}]}; the
- * living nodes only, regions in the order of their first member's id. */
+/* {"node":NAME,"ready":true,"self":REGION,
+ *  "regions":[{"name":...,"nodes":2,"endpoints":[URL]}]}: who answers, and the
+ * living nodes, regions in the order of their first member's id. */
 void members_add_regions(struct buf *out, const struct core *core);
 
 #endif

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Publishing by HTTP: POST or PUT /topics/{cache}/{topic...}, the body is the
- * value. 204 when the item is on its way. Specified in docs/PROTOCOLS.md.
+ * value. 204 when the item is on its way. With `format=json` the body is a
+ * `publish` of the native protocol, and so is the answer if it asks for a
+ * receipt. Specified in docs/PROTOCOLS.md.
  */
 #include "node/door/door.h"
 #include "node/door/web.h"
+#include "proto/native.h"
 #include "proto/topic.h"
 
 static const char *const content_types_dull[] = {
@@ -16,7 +19,14 @@ static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static bool method_publishes(const struct http_request *request);
-static int publish(struct client *client, const struct http_request *request);
+static int publish(struct client *client, const struct http_request *request,
+                   struct buf *answer);
+static int read_message(const struct http_request *request,
+                        struct native_command *command, struct buf *memory);
+static int read_value(const struct http_request *request,
+                      struct native_command *command);
+static int send_on(struct client *client, const struct request_topic *name,
+                   const struct native_command *command, struct buf *answer);
 static int read_attrs(const struct http_request *request,
                       struct item_attrs *attrs);
 static int read_attr(const struct http_request *request, const char *name,
@@ -42,12 +52,16 @@ static int on_request(struct client *client, const struct http_request *request)
         web_refuse_method(client, request, "GET, POST, PUT, OPTIONS");
         return 0;
     }
-    int err = publish(client, request);
-    if (err < 0) {
-        return err;
+    struct buf answer = {0};
+    int err = publish(client, request, &answer);
+    if (err == 0 && answer.len > 0) {
+        request_answer(client, request, 200, "application/json",
+                       buf_bytes(&answer));
+    } else if (err == 0) {
+        request_answer(client, request, 204, NULL, bytes_of(NULL, 0));
     }
-    request_answer(client, request, 204, NULL, bytes_of(NULL, 0));
-    return 0;
+    buf_fini(&answer);
+    return err;
 }
 
 static bool method_publishes(const struct http_request *request)
@@ -56,33 +70,73 @@ static bool method_publishes(const struct http_request *request)
            bytes_eq(request->method, BYTES("PUT"));
 }
 
-static int publish(struct client *client, const struct http_request *request)
+static int publish(struct client *client, const struct http_request *request,
+                   struct buf *answer)
 {
     struct request_topic name = {0};
-    struct item_attrs attrs = {0};
-    struct buf block = {0};
-    int err = request_topic(request, &name);
+    struct native_command command = {0};
+    struct buf memory = {0};
+    bool json = false;
+    int err = web_format(request, &json);
     if (err == 0) {
-        err = read_attrs(request, &attrs);
+        err = request_topic(request, &name);
     }
     if (err == 0) {
-        err = item_attrs_write(&attrs, &block);
+        err = json ? read_message(request, &command, &memory)
+                   : read_value(request, &command);
     }
     if (err == 0) {
-        bool binary = bytes_eq_nocase(media_type(request),
+        err = send_on(client, &name, &command, answer);
+    }
+    buf_fini(&memory);
+    buf_fini(&name.memory);
+    return err;
+}
+
+/* The names are those of the path, whatever the message says. */
+static int read_message(const struct http_request *request,
+                        struct native_command *command, struct buf *memory)
+{
+    int err = native_read(NATIVE_JSON, request->body, command, memory);
+    if (err == 0 && command->op != NATIVE_PUBLISH) {
+        err = ERR_ARGUMENT;
+    }
+    return err;
+}
+
+static int read_value(const struct http_request *request,
+                      struct native_command *command)
+{
+    command->value = request->body;
+    command->binary = bytes_eq_nocase(media_type(request),
                                       BYTES("application/octet-stream"));
+    return read_attrs(request, &command->attrs);
+}
+
+static int send_on(struct client *client, const struct request_topic *name,
+                   const struct native_command *command, struct buf *answer)
+{
+    struct hub_receipt receipt;
+    struct buf block = {.max = (size_t)2 * ITEM_ATTRS_LEN_MAX};
+    int err = item_attrs_write(&command->attrs, &block);
+    if (err == 0) {
         const struct client_item item = {
-            .cache = name.cache,
-            .topic = name.topic,
-            .value = request->body,
+            .cache = name->cache,
+            .topic = name->topic,
+            .value = command->value,
             .attrs = buf_bytes(&block),
-            .flags = binary ? ITEM_BINARY : 0,
+            .flags = command->binary ? ITEM_BINARY : 0,
         };
-        struct hub_receipt receipt;
         err = client_publish(client, &item, &receipt);
     }
     buf_fini(&block);
-    buf_fini(&name.memory);
+    if (err == 0 && command->receipt) {
+        native_write_published(NATIVE_JSON, command->id, receipt.subs,
+                               receipt.nodes, receipt.partial, answer);
+        if (answer->failed) { /* it is on its way all the same */
+            buf_reset(answer);
+        }
+    }
     return err;
 }
 

@@ -9,6 +9,8 @@
  *   id      the position, so that a reader can resume before its first item
  *   ...     what was missed or a discontinuity, then live
  *
+ * With `format=json` each event is a message of the native protocol instead.
+ *
  * Both corks wait for the same version and go at the same moment: a reader that
  * has the head is subscribed, and the first event still tells how firmly.
  */
@@ -16,6 +18,7 @@
 #include "node/door/door.h"
 #include "node/door/web.h"
 #include "proto/hash.h"
+#include "proto/native.h"
 
 enum {
     TAG_HEAD = 1,
@@ -24,9 +27,16 @@ enum {
     RETRY_SPREAD_MS = 2000,
 };
 
+/* What the variants differ in. */
+enum form {
+    FORM_PLAIN,
+    FORM_JSON,
+};
+
 struct sse {
     struct hub_position from; /* what the reader has when the stream begins */
     bool streaming;           /* the head is written */
+    enum form form;
 };
 
 static bool takes(const struct http_request *request);
@@ -44,10 +54,15 @@ static int write_head(struct client *client,
                       const struct http_request *request);
 static void on_barrier(struct client *client, uint64_t tag, bool partial,
                        struct buf *ack);
+static void add_message(struct buf *out, const struct buf *json);
+static void add_subscribed(struct client *client, bool partial,
+                           struct buf *ack);
 static void on_deadline(struct client *client);
 static void on_ended(struct client *client, struct sub *sub, int err);
 static void say_error(struct client *client, int err);
+static void add_end(struct client *client, int err, struct buf *out);
 static void render(const struct rendering *what, struct buf *out);
+static void render_json(const struct rendering *what, struct buf *out);
 static void render_gap(const struct hub_gap *gap, struct buf *out);
 
 const struct door door_sse = {
@@ -95,6 +110,12 @@ static int read_want(const struct http_request *request,
     want->cache = name->cache;
     want->topic = name->topic;
     want->dialect = TOPIC_EXACT;
+    bool json = false;
+    err = web_format(request, &json);
+    if (err < 0) {
+        return err;
+    }
+    want->variant.version = json ? FORM_JSON : FORM_PLAIN;
     return read_position(request, want);
 }
 
@@ -137,6 +158,7 @@ static int subscribe(struct client *client, const struct http_request *request,
     if (err < 0) {
         return err;
     }
+    sse->form = (enum form)want->variant.version;
     struct hub_position position = sse->from;
     if (position.outcome == HUB_RESUMED || position.outcome == HUB_ASKED) {
         sse->from.page = want->page;
@@ -207,11 +229,38 @@ static void on_barrier(struct client *client, uint64_t tag, bool partial,
     if (sse->from.outcome != HUB_LOST) { /* else the discontinuity says it */
         sse_add_id(ack, sse->from.page, sse->from.seq);
     }
-    if (partial) {
+    if (sse->form == FORM_JSON) {
+        add_subscribed(client, partial, ack);
+    } else if (partial) {
         sse_add_event(ack, BYTES("partial"));
         sse_add_data(ack, BYTES("{}"));
     }
     sse_end(ack);
+}
+
+static void add_message(struct buf *out, const struct buf *json)
+{
+    sse_add_data(out, buf_bytes(json));
+    out->failed = out->failed || json->failed;
+}
+
+static void add_subscribed(struct client *client, bool partial, struct buf *ack)
+{
+    const struct sse *sse = client->state;
+    const struct sub *sub = client->subs;
+    struct buf json = {0};
+    const struct native_position position = {
+        .cache = hub_sub_cache(sub),
+        .topic = hub_sub_topic(sub),
+        .page = sse->from.page,
+        .seq = sse->from.seq,
+        .resumed = sse->from.outcome == HUB_RESUMED ||
+                   sse->from.outcome == HUB_ASKED,
+        .partial = partial,
+    };
+    native_write_subscribed(NATIVE_JSON, 0, &position, &json);
+    add_message(ack, &json);
+    buf_fini(&json);
 }
 
 /* A reader that has not taken the last bytes needs no beat, and a queue of
@@ -237,25 +286,47 @@ static void say_error(struct client *client, int err)
     if (!sse->streaming) {
         return;
     }
-    struct buf json = {0};
     struct buf out = {0};
-    request_add_error(client, &json, err);
-    if (err == ERR_CLOSING) {
-        sse_add_retry(&out, client_retry_ms(client));
-    }
-    sse_add_event(&out, BYTES("end"));
-    sse_add_data(&out, buf_bytes(&json));
-    sse_end(&out);
-    if (!json.failed && !out.failed) {
+    add_end(client, err, &out);
+    if (!out.failed) {
         client_write(client, buf_bytes(&out));
     }
-    buf_fini(&json);
     buf_fini(&out);
+}
+
+static void add_end(struct client *client, int err, struct buf *out)
+{
+    const struct sse *sse = client->state;
+    const struct sub *sub = client->subs;
+    struct bytes none = {0};
+    struct buf json = {0};
+    struct buf text = {0};
+    if (err == ERR_CLOSING) {
+        sse_add_retry(out, client_retry_ms(client));
+    }
+    if (sse->form == FORM_JSON) {
+        auth_add_text(&client->core->auth, err, &text);
+        native_write_ended(NATIVE_JSON, sub == NULL ? none : hub_sub_cache(sub),
+                           sub == NULL ? none : hub_sub_topic(sub), err,
+                           buf_bytes(&text), &json);
+    } else {
+        sse_add_event(out, BYTES("end"));
+        request_add_error(client, &json, err);
+    }
+    add_message(out, &json);
+    sse_end(out);
+    out->failed = out->failed || text.failed;
+    buf_fini(&text);
+    buf_fini(&json);
 }
 
 static void render(const struct rendering *what, struct buf *out)
 {
     const struct item *item = what->item;
+    if (what->version == FORM_JSON) {
+        render_json(what, out);
+        return;
+    }
     bool binary = (item->flags & ITEM_BINARY) != 0;
     struct item_attrs attrs = {0};
     if (item->attrs.len > 0 && item_attrs_read(item->attrs, &attrs) < 0) {
@@ -271,9 +342,28 @@ static void render(const struct rendering *what, struct buf *out)
     sse_end(out);
 }
 
+static void render_json(const struct rendering *what, struct buf *out)
+{
+    struct buf json = {0};
+    native_write_item(NATIVE_JSON, what->item, what->page, what->seq, &json);
+    sse_add_id(out, what->page, what->seq);
+    add_message(out, &json);
+    sse_end(out);
+    buf_fini(&json);
+}
+
 static void render_gap(const struct hub_gap *gap, struct buf *out)
 {
     struct buf json = {0};
+    sse_add_id(out, gap->page, gap->next);
+    if (gap->version == FORM_JSON) {
+        native_write_gap(NATIVE_JSON, gap->cache, gap->topic, gap->page,
+                         gap->last, gap->next, &json);
+        add_message(out, &json);
+        sse_end(out);
+        buf_fini(&json);
+        return;
+    }
     buf_add_str(&json, "{\"last\":");
     buf_add_u64(&json, gap->last);
     buf_add_str(&json, ",\"next\":");
@@ -282,10 +372,8 @@ static void render_gap(const struct hub_gap *gap, struct buf *out)
     buf_add_u64(&json, gap->page);
     buf_add_u8(&json, '}');
 
-    sse_add_id(out, gap->page, gap->next);
     sse_add_event(out, BYTES("discontinuity"));
-    sse_add_data(out, buf_bytes(&json));
+    add_message(out, &json);
     sse_end(out);
-    out->failed = out->failed || json.failed;
     buf_fini(&json);
 }

@@ -48,6 +48,19 @@ int web_scope(const struct http_request *request, enum cluster_scope *scope)
     return err;
 }
 
+int web_format(const struct http_request *request, bool *json)
+{
+    struct buf text = {0};
+    int found = http_query(request->query, "format", &text);
+    int err = found < 0 ? found : 0;
+    *json = found > 0 && bytes_eq(buf_bytes(&text), BYTES("json"));
+    if (found > 0 && !*json) {
+        err = ERR_ARGUMENT;
+    }
+    buf_fini(&text);
+    return err;
+}
+
 int web_number(const struct http_request *request, const char *name,
                uint64_t *value)
 {

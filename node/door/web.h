@@ -28,6 +28,10 @@ bool web_wants_events(const struct http_request *request);
  * ERR_ARGUMENT, ERR_SYNTAX. */
 int web_scope(const struct http_request *request, enum cluster_scope *scope);
 
+/* `format=json`: items are messages of the native protocol. Absent: no. Errors:
+ * ERR_ARGUMENT, ERR_SYNTAX. */
+int web_format(const struct http_request *request, bool *json);
+
 /* The unsigned decimal parameter `name`; absent or empty leaves *value.
  * Errors: ERR_ARGUMENT, ERR_SYNTAX. */
 int web_number(const struct http_request *request, const char *name,
