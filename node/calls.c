@@ -7,6 +7,11 @@
 #include "node/core.h"
 #include "proto/err.h"
 
+enum {
+    OWN_SLOT = UINT16_MAX, /* this node itself */
+};
+static_assert((int)OWN_SLOT == (int)CLUSTER_SLOT_NONE, "no peer's");
+
 /* Of one peer, beside its answer. */
 struct wait {
     uint16_t slot;
@@ -20,7 +25,10 @@ struct asked {
     struct deadline deadline;
     struct call call;
     uint64_t number;
+    uint64_t by_ms;
     size_t waiting_len;
+    struct buf question; /* of this node, until it was asked */
+    bool asks_own;
     struct buf bodies;
     struct call_answer *answers;
     size_t len;
@@ -32,6 +40,7 @@ struct calls {
     struct calls_world world;
     struct {
         call_handler handler;
+        call_taker taker; /* instead */
         void *data;
     } kinds[CALL_KINDS_MAX];
     struct asked *first;
@@ -39,10 +48,13 @@ struct calls {
     uint64_t made;
 };
 
-static struct asked *asked_new(struct calls *calls);
+static struct asked *asked_new(struct calls *calls, const struct call *call);
 static void asked_free(struct asked *asked);
 static void on_due(struct deadline *deadline, uint64_t now_ms);
+static void ask_own(struct asked *asked);
 static void finish(struct asked *asked);
+static void answer_call(struct calls *calls, const struct call_ticket *ticket,
+                        struct bytes body);
 static void take_call(struct calls *calls, uint16_t slot,
                       const struct peer_message *message);
 static void take_reply(struct calls *calls, uint16_t slot,
@@ -80,6 +92,14 @@ void calls_serve(struct calls *calls, enum call_kind kind, call_handler handler,
     calls->kinds[kind].data = data;
 }
 
+void calls_serve_later(struct calls *calls, enum call_kind kind,
+                       call_taker taker, void *data)
+{
+    assert((size_t)kind < CALL_KINDS_MAX);
+    calls->kinds[kind].taker = taker;
+    calls->kinds[kind].data = data;
+}
+
 static size_t linked_len(const struct calls *calls)
 {
     size_t len = 0;
@@ -89,6 +109,26 @@ static size_t linked_len(const struct calls *calls)
         len++;
     }
     return len;
+}
+
+size_t calls_room(const struct calls *calls)
+{
+    size_t room = CALL_LEN_MAX / (linked_len(calls) + 1);
+
+    return room < PEER_BODY_LEN_MAX ? room : PEER_BODY_LEN_MAX;
+}
+
+static void name_own(struct asked *asked)
+{
+    struct core *core = asked->calls->core;
+    struct call_answer *answer = &asked->answers[asked->len];
+
+    answer->id = core->id;
+    memcpy(answer->name, core->name, sizeof answer->name);
+    asked->waits[asked->len] = (struct wait){.slot = OWN_SLOT, .waiting = true};
+    asked->waiting_len++;
+    asked->asks_own = true;
+    asked->len++;
 }
 
 static void name_peer(struct call_answer *answer, const struct peer_node *peer)
@@ -101,10 +141,11 @@ static void name_peer(struct call_answer *answer, const struct peer_node *peer)
     answer->name[peer->name.len] = '\0';
 }
 
-static struct asked *asked_new(struct calls *calls)
+static struct asked *asked_new(struct calls *calls, const struct call *call)
 {
     size_t len = linked_len(calls);
-    struct asked *asked = calloc(1, sizeof *asked + len * sizeof(struct wait));
+    struct asked *asked = calloc(1, sizeof *asked +
+                                        (len + 1) * sizeof(struct wait));
     const struct peer_node *peer;
     uint16_t slot = 0;
 
@@ -117,6 +158,9 @@ static struct asked *asked_new(struct calls *calls)
         return NULL;
     }
     asked->calls = calls;
+    asked->call = *call;
+    asked->number = ++calls->made;
+    asked->by_ms = calls->core->now_ms + call->wait_ms;
     asked->deadline.on_due = on_due;
     asked->bodies.max = CALL_LEN_MAX;
     asked->len = len;
@@ -125,12 +169,20 @@ static struct asked *asked_new(struct calls *calls)
         name_peer(&asked->answers[i], peer);
         asked->waits[i].slot = slot;
     }
+    if (call->own) {
+        buf_add_bytes(&asked->question, call->body);
+        if (asked->question.failed) {
+            asked_free(asked);
+            return NULL;
+        }
+    }
     return asked;
 }
 
 static void asked_free(struct asked *asked)
 {
     buf_fini(&asked->bodies);
+    buf_fini(&asked->question);
     free(asked->answers);
     free(asked);
 }
@@ -169,16 +221,17 @@ int calls_ask(struct calls *calls, const struct call *call, uint64_t *number)
     if (calls->len >= CALLS_MAX) {
         return ERR_LIMIT;
     }
-    asked = asked_new(calls);
+    asked = asked_new(calls, call);
     if (asked == NULL) {
         return ERR_NOMEM;
     }
-    asked->call = *call;
-    asked->number = ++calls->made;
     tell_all(asked);
+    bool waits = asked->waiting_len > 0;
+    if (call->own) {
+        name_own(asked);
+    }
     if (deadline_set(&core->deadlines, &asked->deadline,
-                     core->now_ms +
-                         (asked->waiting_len > 0 ? call->wait_ms : 0)) != 0) {
+                     waits && !call->own ? asked->by_ms : core->now_ms) != 0) {
         asked_free(asked); /* what they answer is dropped */
         return ERR_NOMEM;
     }
@@ -225,9 +278,39 @@ void calls_forget(struct calls *calls, uint64_t number)
 
 static void on_due(struct deadline *deadline, uint64_t now_ms)
 {
+    struct asked *asked = (struct asked *)(void *)((char *)deadline -
+                                                   offsetof(struct asked,
+                                                            deadline));
+
     (void)now_ms;
-    finish((struct asked *)(void *)((char *)deadline -
-                                    offsetof(struct asked, deadline)));
+    if (asked->asks_own) {
+        ask_own(asked);
+    } else {
+        finish(asked);
+    }
+}
+
+/* The answer may end the call, and whoever asked may forget it meanwhile. */
+static void ask_own(struct asked *asked)
+{
+    struct calls *calls = asked->calls;
+    const struct call_ticket ticket = {
+        .from = calls->core->id,
+        .number = asked->number,
+        .slot = OWN_SLOT,
+        .kind = asked->call.kind,
+    };
+    struct buf question = asked->question;
+
+    asked->question = (struct buf){0};
+    asked->asks_own = false;
+    if (deadline_set(&calls->core->deadlines, &asked->deadline, asked->by_ms) !=
+        0) {
+        finish(asked); /* memory is short: with what there is */
+    } else {
+        answer_call(calls, &ticket, buf_bytes(&question));
+    }
+    buf_fini(&question);
 }
 
 static void finish(struct asked *asked)
@@ -257,31 +340,95 @@ void calls_take(struct calls *calls, uint16_t slot,
     }
 }
 
+/* Lost for want of memory or room: the asker waits no longer than it said. */
+static void say(struct calls *calls, const struct call_ticket *ticket,
+                uint8_t status, struct bytes body)
+{
+    const struct peer_message reply = {
+        .type = PEER_REPLY,
+        .number = ticket->number,
+        .kind = ticket->kind,
+        .status = status,
+        .body = body,
+    };
+
+    if (ticket->slot == OWN_SLOT) {
+        take_reply(calls, OWN_SLOT, &reply);
+    } else {
+        (void)calls->world.tell(calls->world.data, ticket->slot, &reply);
+    }
+}
+
+static void say_done(struct calls *calls, const struct call_ticket *ticket,
+                     const struct buf *body)
+{
+    bool done = body != NULL && !body->failed && body->len <= PEER_BODY_LEN_MAX;
+
+    say(calls, ticket, done ? PEER_REPLY_DONE : PEER_REPLY_FAILED,
+        done ? buf_bytes(body) : (struct bytes){0});
+}
+
+static void answer_call(struct calls *calls, const struct call_ticket *ticket,
+                        struct bytes body)
+{
+    size_t kind = ticket->kind;
+    struct buf out = {.max = PEER_BODY_LEN_MAX};
+
+    if (kind < CALL_KINDS_MAX && calls->kinds[kind].taker != NULL) {
+        calls->kinds[kind].taker(calls->kinds[kind].data, body, ticket);
+    } else if (kind < CALL_KINDS_MAX && calls->kinds[kind].handler != NULL) {
+        bool done = calls->kinds[kind].handler(calls->kinds[kind].data, body,
+                                               &out);
+        say_done(calls, ticket, done ? &out : NULL);
+    } else {
+        say(calls, ticket, PEER_REPLY_UNKNOWN, (struct bytes){0});
+    }
+    buf_fini(&out);
+}
+
+static const struct peer_node *linked_at(const struct calls *calls,
+                                         uint16_t slot)
+{
+    uint16_t at = slot;
+    const struct peer_node *peer = calls->world.linked(calls->world.data, &at);
+
+    return at == slot ? peer : NULL;
+}
+
 static void take_call(struct calls *calls, uint16_t slot,
                       const struct peer_message *message)
 {
-    struct buf out = {.max = PEER_BODY_LEN_MAX};
-    struct peer_message reply = {
-        .type = PEER_REPLY,
+    struct call_ticket ticket = {
         .number = message->number,
+        .slot = slot,
         .kind = message->kind,
-        .status = PEER_REPLY_UNKNOWN,
     };
-    size_t kind = message->kind;
+    const struct peer_node *peer = linked_at(calls, slot);
 
-    if (kind < CALL_KINDS_MAX && calls->kinds[kind].handler != NULL) {
-        bool done = calls->kinds[kind].handler(calls->kinds[kind].data,
-                                               message->body, &out);
-        reply.status = PEER_REPLY_FAILED;
-        if (done && !out.failed) {
-            reply.status = PEER_REPLY_DONE;
-            reply.body = buf_bytes(&out);
-        }
+    if (peer != NULL) {
+        ticket.from = peer->id;
     }
-    /* Lost for want of memory or room: the asker waits no longer than it
-     * said. */
-    (void)calls->world.tell(calls->world.data, slot, &reply);
-    buf_fini(&out);
+    answer_call(calls, &ticket, message->body);
+}
+
+/* Whether the one who asked still has that slot. */
+static bool is_there(const struct calls *calls,
+                     const struct call_ticket *ticket)
+{
+    const struct peer_node *peer = ticket->slot == OWN_SLOT
+                                       ? NULL
+                                       : linked_at(calls, ticket->slot);
+
+    return ticket->slot == OWN_SLOT ||
+           (peer != NULL && node_id_eq(&peer->id, &ticket->from));
+}
+
+void calls_reply(struct calls *calls, const struct call_ticket *ticket,
+                 const struct buf *body)
+{
+    if (is_there(calls, ticket)) {
+        say_done(calls, ticket, body);
+    }
 }
 
 static void stop_waiting(struct asked *asked, struct wait *wait,

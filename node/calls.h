@@ -4,8 +4,12 @@
  * lane (PEER_CALL, PEER_REPLY).
  *
  *   calls_ask() --PEER_CALL--> each linked peer: the kind's handler
- *               <-PEER_REPLY-- at once, from what that node knows itself
+ *               <-PEER_REPLY-- at once, from what that node knows itself, or
+ *                              by calls_reply() when it has looked
  *   all have answered, or went down, or wait_ms passed: on_done(), once
+ *
+ * An asker that wants its own node's answer among them says so (`own`): it is
+ * asked like any other, in the next turn.
  *
  * Nothing is sent twice: who does not answer is named to the asker, who decides
  * what that means. A node that does not know the kind says so, so nobody waits
@@ -63,10 +67,12 @@ struct call_answer {
 
 struct call {
     uint8_t kind;      /* enum call_kind */
+    bool own;          /* and this node, whose answer is the last */
     struct bytes body; /* at most PEER_BODY_LEN_MAX; copied */
     uint64_t wait_ms;
     /* One answer for each peer that was linked at the start, none if there was
-     * nobody. Never called from inside calls_ask(). May ask and forget. */
+     * nobody, and `own`. Never called from inside calls_ask(). May ask and
+     * forget. */
     void (*on_done)(void *data, const struct call_answer *answers, size_t len);
     void *data;
 };
@@ -75,6 +81,19 @@ struct call {
  * PEER_BODY_LEN_MAX: what fails in it is answered as CALL_FAILED. Returns false
  * when the body makes no sense: CALL_FAILED, too. Anything may be in `body`. */
 typedef bool (*call_handler)(void *data, struct bytes body, struct buf *out);
+
+/* Who asked, for an answer that is given later. A value, to be kept as long as
+ * needed: what is said to who went meanwhile is said to nobody. */
+struct call_ticket {
+    struct node_id from;
+    uint64_t number;
+    uint16_t slot;
+    uint8_t kind;
+};
+
+/* Takes a question whose answer calls_reply() gives, once, now or later. */
+typedef void (*call_taker)(void *data, struct bytes body,
+                           const struct call_ticket *ticket);
 
 /* What is around it; tests fake it. */
 struct calls_world {
@@ -93,6 +112,15 @@ void calls_free(struct calls *calls);
 /* Sets who answers a kind. */
 void calls_serve(struct calls *calls, enum call_kind kind, call_handler handler,
                  void *data);
+/* The same, for answers that take more than a turn. */
+void calls_serve_later(struct calls *calls, enum call_kind kind,
+                       call_taker taker, void *data);
+/* NULL, or a body that failed or is too long: CALL_FAILED. */
+void calls_reply(struct calls *calls, const struct call_ticket *ticket,
+                 const struct buf *body);
+
+/* Bytes that each answer may have, if all are to fit a call with `own`. */
+size_t calls_room(const struct calls *calls);
 
 /* Asks all linked peers. *number is never 0 and names the call. Errors:
  * ERR_TOO_BIG (the body), ERR_LIMIT (too many under way: ask later), ERR_NOMEM;

@@ -8,6 +8,7 @@
 #include "node/conn.h"
 #include "node/core.h"
 #include "node/door/door.h"
+#include "node/walk.h"
 #include "proto/err.h"
 
 static void on_door_deadline(struct deadline *deadline, uint64_t now_ms);
@@ -78,6 +79,9 @@ void client_free(struct client *client)
     client_leave_door(client);
     (void)deadline_set(&core->deadlines, &client->watch, DEADLINE_NEVER);
     leave_dirty(client);
+    if (core->walks != NULL) {
+        walks_forget(core, client);
+    }
     outq_fini(&client->out, &core->chunks);
     identity_unref(client->who);
     aim_fini(&client->aim);

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "node/client.h"
+#include "node/walk.h"
 #include "proto/err.h"
 
 static void copy_text(char *to, size_t cap, const char *from)
@@ -60,6 +61,7 @@ fail:
 void core_fini(struct core *core)
 {
     assert(core->clients == NULL);
+    walks_end(core);
     if (core->hub != NULL) {
         hub_free(core->hub);
     }

@@ -33,6 +33,7 @@ struct conn;
 struct corks;
 struct keyring;
 struct watch;
+struct walk;
 
 struct core {
     struct limits limits;
@@ -70,6 +71,7 @@ struct core {
     struct events events;   /* of the log */
     struct revoked revoked; /* who has to go because its token was */
     struct client *clients; /* all, newest first */
+    struct walk *walks;     /* over all clients, under way */
     struct client *dirty;   /* to flush at the end of the turn */
     struct conn *pumping;   /* of many clients: flushed after all of them */
     struct corks *corked;   /* of clients that wait for the barrier */

@@ -15,6 +15,7 @@
 #include "node/membership.h"
 #include "node/ports.h"
 #include "node/question.h"
+#include "node/roster.h"
 #include "node/rotation.h"
 #include "node/usage.h"
 #include "node/watching.h"
@@ -187,6 +188,7 @@ static int open_core(struct node *node, const struct config *config,
     node->keyring.ring.aead = aead_new(); /* without it, slower */
     rotation_serve(&node->core);
     usage_serve(&node->core);
+    roster_serve(&node->core);
     node->core.origins = node->origins;
     node->core.origins_len = config->origins_len;
     node->core.require_tls = config->require_tls;

@@ -68,6 +68,8 @@
       "Publishes and subscribes that a token does not grant")              \
     X(auth_failures, counter, "starling_auth_failures_total",              \
       "Missing, wrong, expired or revoked credentials")                    \
+    X(kicked, counter, "starling_clients_kicked_total",                    \
+      "Clients closed by an operator")                                     \
     X(revocations, counter, "starling_token_revocations_total",            \
       "Revocations of tokens that this node learned of")                   \
     X(tokens_minted, counter, "starling_tokens_minted_total",              \

@@ -61,9 +61,9 @@ static inline struct http_request ask_request(const struct ask *ask)
 static inline const struct door *ask_door(const struct http_request *request)
 {
     const struct door *const doors[] = {
-        &door_sse,  &door_poll,   &door_publish, &door_status,
-        &door_keys, &door_tokens, &door_usage,   &door_caches,
-        &door_qr,   &door_grpc,   &door_report};
+        &door_sse,    &door_poll,   &door_publish, &door_status,
+        &door_keys,   &door_tokens, &door_usage,   &door_caches,
+        &door_qr,     &door_report, &door_admin,   &door_grpc};
     for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
         if (doors[i]->takes(request)) {
             return doors[i];

@@ -442,6 +442,135 @@ static void a_question_is_answered_at_once_or_refused(void **state)
 
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- the own node, and answers that take a while --- */
+
+static struct call_ticket kept;
+
+static void take_later(void *data, struct bytes body,
+                       const struct call_ticket *ticket)
+{
+    struct world *w = data;
+
+    (void)body;
+    w->handled++;
+    kept = *ticket;
+}
+
+static void say_later(struct world *w, const char *text)
+{
+    struct buf out = {0};
+
+    buf_add_str(&out, text);
+    calls_reply(w->calls, &kept, &out);
+    buf_fini(&out);
+}
+
+static uint64_t ask_own(struct world *w)
+{
+    const struct call call = {
+        .kind = KIND,
+        .own = true,
+        .body = BYTES("own"),
+        .wait_ms = WAIT_MS,
+        .on_done = on_done,
+        .data = w,
+    };
+    uint64_t number = 0;
+
+    assert_int_equal(calls_ask(w->calls, &call, &number), 0);
+    return number;
+}
+
+static void the_own_node_is_asked_like_any_other(void **state)
+{
+    struct world *w = *state;
+
+    calls_serve(w->calls, KIND, handle, w);
+    uint64_t number = ask_own(w);
+    assert_int_equal(w->handled, 0); /* never inside */
+    reply(w, 0, number, BYTES("zero"));
+    reply(w, 2, number, BYTES("two"));
+    assert_int_equal(w->done, 0);
+    fake_wait(&w->core, 1);
+    assert_int_equal(w->done, 1);
+    assert_int_equal(w->answers_len, 3);
+    assert_bytes(buf_bytes(&w->bodies), "0:zero 2:two 2:you said own ");
+}
+
+static void alone_the_own_answer_is_all(void **state)
+{
+    struct world *w = *state;
+
+    w->slots = 0;
+    calls_serve(w->calls, KIND, handle, w);
+    (void)ask_own(w);
+    fake_wait(&w->core, 1);
+    assert_int_equal(w->done, 1);
+    assert_int_equal(w->answers_len, 1);
+}
+
+static void the_own_answer_may_be_late_too(void **state)
+{
+    struct world *w = *state;
+
+    calls_serve_later(w->calls, KIND, take_later, w);
+    uint64_t number = ask_own(w);
+    fake_wait(&w->core, 1);
+    reply(w, 0, number, BYTES("zero"));
+    reply(w, 2, number, BYTES("two"));
+    assert_int_equal(w->done, 0);
+    fake_wait(&w->core, WAIT_MS);
+    assert_int_equal(w->done, 1);
+    assert_int_equal(w->outcomes[2], CALL_LATE);
+    say_later(w, "too late");
+    assert_int_equal(w->done, 1);
+}
+
+static void a_call_may_be_forgotten_before_the_own_node_is_asked(void **state)
+{
+    struct world *w = *state;
+
+    calls_serve(w->calls, KIND, handle, w);
+    calls_forget(w->calls, ask_own(w));
+    fake_wait(&w->core, 1);
+    assert_int_equal(w->handled, 0);
+    assert_int_equal(w->done, 0);
+}
+
+static void an_answer_may_be_given_later(void **state)
+{
+    struct world *w = *state;
+
+    calls_serve_later(w->calls, KIND, take_later, w);
+    w->told_len = 0;
+    calls_take(
+        w->calls, 2,
+        &(struct peer_message){.type = PEER_CALL, .number = 77, .kind = KIND});
+    assert_int_equal(w->told_len, 0);
+    say_later(w, "at last");
+    assert_int_equal(w->told_len, 1);
+    assert_int_equal(w->told[0].slot, 2);
+    assert_true(w->told[0].message.number == 77);
+    assert_int_equal(w->told[0].message.status, PEER_REPLY_DONE);
+    assert_bytes(buf_bytes(&w->told[0].body), "at last");
+}
+
+static void nobody_gets_the_answer_to_another_ones_question(void **state)
+{
+    struct world *w = *state;
+
+    calls_serve_later(w->calls, KIND, take_later, w);
+    calls_take(
+        w->calls, 2,
+        &(struct peer_message){.type = PEER_CALL, .number = 77, .kind = KIND});
+    w->told_len = 0;
+    w->peers[2].id.b[5] = 1; /* another has the slot */
+    say_later(w, "at last");
+    w->peers[2].name = (struct bytes){0}; /* nobody has it */
+    say_later(w, "at last");
+    assert_int_equal(w->told_len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +587,12 @@ int main(void)
         test(a_forgotten_call_is_not_called_back),
         test(the_end_of_a_call_may_ask_again),
         test(a_question_is_answered_at_once_or_refused),
+        test(the_own_node_is_asked_like_any_other),
+        test(alone_the_own_answer_is_all),
+        test(the_own_answer_may_be_late_too),
+        test(a_call_may_be_forgotten_before_the_own_node_is_asked),
+        test(an_answer_may_be_given_later),
+        test(nobody_gets_the_answer_to_another_ones_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

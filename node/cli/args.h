@@ -32,6 +32,9 @@ struct args {
     uint64_t rate;  /* a second; 0 = as fast as it goes */
     uint64_t seconds;
     uint64_t topics;
+    uint64_t limit;       /* rows; 0 = not given */
+    const char *sort;     /* of clients */
+    const char *node;     /* the name of one */
     const char *barrier;  /* "all" */
     const char *keys;     /* a key file */
     const char *key_file; /* a file with one key */

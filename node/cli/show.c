@@ -10,22 +10,22 @@
 
 const struct command_option show_options[] = {ARGS_JSON, {0}};
 
-/* Fetches a JSON document; *root is the caller's. 0 or an exit code. */
-static int fetch_json(const char *command, const struct args *args,
-                      const char *path, json_t **root)
+int show_fetch(const char *command, const struct args *args, const char *method,
+               const char *path, json_t **root)
 {
     struct buf body = {0};
-    int status = fetch(&args->url, "GET", path, args->token, (struct bytes){0},
+    int status = fetch(&args->url, method, path, args->token, (struct bytes){0},
                        &body);
     int exit_code = CLI_OK;
 
     *root = json_loadb((char *)body.p, body.len, 0, NULL);
     buf_fini(&body);
-    if (status != 200 || *root == NULL) {
+    if (status != 204 && (status != 200 || *root == NULL)) {
         exit_code = args_refused(command, args, status, *root);
     }
     if (exit_code != CLI_OK) {
         json_decref(*root);
+        *root = NULL;
     }
     return exit_code;
 }
@@ -38,7 +38,7 @@ int show(const struct command *command, const char *path,
     int exit_code = args_read(&args, command, argc, argv);
 
     if (exit_code == CLI_OK) {
-        exit_code = fetch_json(command->name, &args, path, &root);
+        exit_code = show_fetch(command->name, &args, "GET", path, &root);
     }
     if (exit_code != CLI_OK) {
         return exit_code;

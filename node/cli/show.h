@@ -18,6 +18,12 @@ extern const struct command_option show_options[];
 int show(const struct command *command, const char *path,
          void (*print)(const json_t *root), int argc, char **argv);
 
+/* Asks for a JSON document; *root is the caller's, NULL for a 204 without one.
+ * 0 or an exit code. */
+struct args;
+int show_fetch(const char *command, const struct args *args, const char *method,
+               const char *path, json_t **root);
+
 /* What is not there is "", 0 or false. */
 const char *show_text(const json_t *o, const char *name);
 long long show_number(const json_t *o, const char *name);

@@ -76,6 +76,26 @@ int web_number(const struct http_request *request, const char *name,
     return err;
 }
 
+int web_within(const struct http_request *request, const char *name,
+               uint64_t least, uint64_t most, uint64_t *value)
+{
+    struct buf text = {0};
+    uint64_t number = *value;
+    int err = http_query(request->query, name, &text);
+
+    if (err > 0) {
+        err = bytes_u64(buf_bytes(&text), &number) < 0 || number < least ||
+                      number > most
+                  ? ERR_ARGUMENT
+                  : 0;
+    }
+    if (err == 0) {
+        *value = number;
+    }
+    buf_fini(&text);
+    return err;
+}
+
 uint64_t web_cut_key(const struct client *client, struct bytes cache,
                      struct bytes topic)
 {

@@ -37,6 +37,11 @@ int web_format(const struct http_request *request, bool *json);
 int web_number(const struct http_request *request, const char *name,
                uint64_t *value);
 
+/* The same, of least .. most; absent leaves *value, all else, an empty one too,
+ * is ERR_ARGUMENT. */
+int web_within(const struct http_request *request, const char *name,
+               uint64_t least, uint64_t most, uint64_t *value);
+
 /* Who asks again for the same: the name of a mark (node/cut.h). Never 0. */
 uint64_t web_cut_key(const struct client *client, struct bytes cache,
                      struct bytes topic);

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/door/admin.h"
+
+#include "node/auth.h"
+#include "node/door/door.h"
+#include "proto/json.h"
+#include "proto/topic.h"
+
+static bool takes(const struct http_request *request);
+static int on_request(struct client *client,
+                      const struct http_request *request);
+static int start(struct client *client, const struct http_request *request,
+                 struct bytes segment);
+static void on_rows(void *data, struct gathered *all);
+static void say_error(struct client *client, int err);
+static void on_close(struct client *client);
+
+static const struct admin_page *const pages[] = {
+    &admin_clients,
+    &admin_kick,
+};
+
+const struct door door_admin = {
+    .name = "admin",
+    .shape = DOOR_REQUEST,
+    .state_len = sizeof(struct admin),
+    .takes = takes,
+    .on_request = on_request,
+    .say_error = say_error,
+    .on_close = on_close,
+};
+
+/* --- which page --- */
+
+static bool takes(const struct http_request *request)
+{
+    return bytes_starts(request->path, BYTES("/v1/admin/"));
+}
+
+static bool matches(const struct admin_page *page, struct bytes path,
+                    struct bytes *segment)
+{
+    struct bytes form = bytes_str(page->path);
+    ptrdiff_t hole = bytes_find(form, '{');
+
+    *segment = (struct bytes){0};
+    if (hole < 0) {
+        return bytes_eq(path, form);
+    }
+    struct bytes before = bytes_of(form.p, (size_t)hole);
+    struct bytes after = bytes_skip(form, (size_t)hole + 2);
+    if (path.len <= before.len + after.len || !bytes_starts(path, before) ||
+        !bytes_eq(bytes_skip(path, path.len - after.len), after)) {
+        return false;
+    }
+    *segment = bytes_of(path.p + before.len, path.len - before.len - after.len);
+    return bytes_find(*segment, '/') < 0;
+}
+
+/* The page of this path and method; of the path alone when there is none. */
+static const struct admin_page *page_of(const struct http_request *request,
+                                        struct bytes *segment)
+{
+    const struct admin_page *found = NULL;
+    struct bytes hole;
+
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
+        if (!matches(pages[i], request->path, &hole)) {
+            continue;
+        }
+        found = pages[i];
+        *segment = hole;
+        if (bytes_eq(request->method, bytes_str(found->method))) {
+            break;
+        }
+    }
+    return found;
+}
+
+static int on_request(struct client *client, const struct http_request *request)
+{
+    struct admin *admin = client->state;
+    struct core *core = client->core;
+    struct bytes segment;
+    const struct admin_page *page = page_of(request, &segment);
+
+    if (page == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    if (!bytes_eq(request->method, bytes_str(page->method))) {
+        bool is_get = page->method[0] == 'G';
+        web_refuse_method(client, request,
+                          is_get ? "GET, OPTIONS" : "POST, OPTIONS");
+        return 0;
+    }
+    int err = auth_allows_admin(&core->auth, client->who, page->scope,
+                                core->wall_ms / 1000);
+    if (err == 0) {
+        admin->page = page;
+        err = start(client, request, segment);
+    }
+    return err;
+}
+
+static int start(struct client *client, const struct http_request *request,
+                 struct bytes segment)
+{
+    struct admin *admin = client->state;
+    struct buf what = {0};
+    struct gather_ask ask = {
+        .kind = admin->page->kind,
+        .rows_max = 1,
+        .wait_ms = GATHER_WAIT_MS,
+        .data = client,
+        .on_rows = on_rows,
+    };
+    int err = admin->page->ask(client, request, segment, &ask, &what);
+
+    ask.what = buf_bytes(&what);
+    if (err == 0) {
+        err = what.failed ? ERR_NOMEM
+                          : web_headers_init(&admin->headers, client, request);
+    }
+    if (err == 0) {
+        err = gather_start(&admin->gather, client->core, &ask);
+    }
+    buf_fini(&what);
+    return err;
+}
+
+/* --- what pages share --- */
+
+int admin_read_page(struct client *client, const struct http_request *request,
+                    struct gather_ask *ask)
+{
+    struct admin *admin = client->state;
+    struct buf after = {0};
+    int err;
+
+    admin->limit = ADMIN_LIMIT;
+    err = web_within(request, "limit", 1, ROWS_MAX, &admin->limit);
+    if (err == 0) {
+        err = http_query(request->query, "after", &after);
+    }
+    if (err > 0) { /* the empty one is the first page's */
+        err = after.len == 0 ? 0
+                             : rows_place_read(buf_bytes(&after), &ask->after);
+    }
+    ask->rows_max = admin->limit;
+    buf_fini(&after);
+    return err;
+}
+
+void admin_add_rows(struct client *client, struct gathered *all,
+                    const char *name, struct buf *out)
+{
+    const struct admin *admin = client->state;
+    struct gathered_row row;
+
+    json_add_name(out, false, name);
+    buf_add_u8(out, '[');
+    for (uint64_t i = 0; i < admin->limit && out->len < ADMIN_BODY_LEN &&
+                         gathered_next(all, &row);
+         i++) {
+        buf_add_str(out, i == 0 ? "" : ",");
+        buf_add_bytes(out, row.text);
+    }
+    buf_add_u8(out, ']');
+    admin_add_rest(all, out);
+}
+
+void admin_add_rest(const struct gathered *all, struct buf *out)
+{
+    const struct call_answer *silent;
+    struct rows_place after;
+
+    buf_add_str(out, ",\"next\":\"");
+    if (gathered_rest(all, &after)) {
+        rows_place_text(&after, out);
+    }
+    buf_add_str(out, "\",\"silent\":[");
+    for (size_t i = 0; (silent = gathered_silent(all, i)) != NULL; i++) {
+        struct bytes name = bytes_str(silent->name);
+        buf_add_str(out, i == 0 ? "" : ",");
+        json_add_string(out, topic_text_is_valid(name) ? name : BYTES("?"));
+    }
+    buf_add_u8(out, ']');
+}
+
+static void on_rows(void *data, struct gathered *all)
+{
+    struct client *client = data;
+    struct admin *admin = client->state;
+
+    admin->gather = NULL;
+    admin->page->answer(client, all);
+}
+
+void admin_respond(struct client *client, unsigned status, struct buf *body)
+{
+    const struct admin *admin = client->state;
+
+    web_answer(client, &admin->headers, status,
+               body->len > 0 ? "application/json" : "", body);
+}
+
+void admin_refuse(struct client *client, int err, const char *message)
+{
+    struct buf body = {0};
+
+    client->core->stats.refused++;
+    if (message == NULL) {
+        request_add_error(client, &body, err);
+    } else {
+        request_add_error_as(&body, err, bytes_str(message));
+    }
+    buf_add_u8(&body, '\n');
+    admin_respond(client, err_status(err), &body);
+}
+
+/* --- the end --- */
+
+static void forget(struct admin *admin)
+{
+    if (admin->gather != NULL) {
+        gather_forget(admin->gather);
+        admin->gather = NULL;
+    }
+}
+
+static void say_error(struct client *client, int err)
+{
+    struct admin *admin = client->state;
+
+    if (admin->gather != NULL) {
+        forget(admin);
+        admin_refuse(client, err, NULL);
+    }
+}
+
+static void on_close(struct client *client)
+{
+    struct admin *admin = client->state;
+
+    forget(admin);
+    web_headers_fini(&admin->headers);
+}
