@@ -1,280 +1,301 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first console: two subscribers on two nodes, one publisher, the members.
-'use strict';
+//
+// The console: itself a client of the cluster that it shows. Reports and events
+// come as items of the cache _sys; who may not read those still can publish and
+// subscribe.
+import { connect } from '/starling.js';
+import { Api } from './api.js';
+import { Clients } from './clients.js';
+import { Dev } from './dev.js';
+import { $, el, setAttr, setText, show, tabs } from './dom.js';
+import { Events } from './events.js';
+import { span } from './format.js';
+import { Latency } from './latency.js';
+import { ClusterMap } from './map.js';
+import { Nodes } from './nodes.js';
+import { Pulse } from './pulse.js';
+import { Snippets } from './snippets.js';
+import { Store } from './store.js';
+import { Tokens } from './tokens.js';
+import { Topics } from './topics.js';
+import { Trace } from './trace.js';
+import { Try } from './try.js';
 
-const ROWS_MAX = 200;
-const REFRESH_MS = 2000;
-const RETRY_MS = 1000;
+const TICK_MS = 1000;
+const MEASURE_EVERY = 15; // ticks between two round trips to the regions
+const DOTS_PER_TICK = 12;
+const PATIENCE_MS = 2500; // for a node that does not answer, then another one is asked
+const OF_TOKEN = new Set([4010, 4011, 4012]);
 
-const $ = (id) => document.getElementById(id);
-const sentAt = new Map(); // item id -> performance.now() of the send
-const state = { members: [], region: '', denied: '' }; // denied: a token without admin:read
-
-const tokenFromUrl = new URLSearchParams(location.hash.slice(1)).get('t');
-if (tokenFromUrl) {
-  sessionStorage.setItem('token', tokenFromUrl);
-  history.replaceState(null, '', location.pathname);
-}
-const token = () => sessionStorage.getItem('token') || '';
-
-function cell(row, text, name) {
-  const td = row.insertCell();
-  td.textContent = text; // payloads and names are only ever text
-  if (name) td.className = name;
-  return td;
-}
-
-// A native session that stays: reconnects, logs in, and tells who listens.
-class Session {
-  constructor(onMessage, onState) {
-    this.onMessage = onMessage;
-    this.onState = onState;
-    this.socket = null;
-    this.endpoint = '';
-    this.retry = 0;
-  }
-
-  connect(endpoint) {
-    this.close();
-    this.endpoint = endpoint;
-    if (!endpoint) return;
-    const url = endpoint.replace(/^http/, 'ws') + '/v1/ws';
-    const socket = new WebSocket(url, 'starling.v1.json');
-    this.socket = socket;
-    socket.onmessage = (event) => {
-      const message = JSON.parse(event.data);
-      if (message.op === 'welcome') {
-        if (token()) this.send({ op: 'auth', token: token() });
-        this.onState('open');
-      }
-      this.onMessage(message);
-    };
-    socket.onclose = () => {
-      if (this.socket !== socket) return;
-      this.onState('lost');
-      this.retry = setTimeout(() => this.connect(endpoint), RETRY_MS);
-    };
-  }
-
-  send(message) {
-    if (!this.socket || this.socket.readyState !== WebSocket.OPEN) return false;
-    this.socket.send(JSON.stringify(message));
-    return true;
-  }
-
-  close() {
-    clearTimeout(this.retry);
-    const socket = this.socket;
-    this.socket = null;
-    if (socket) socket.close();
-  }
-}
-
-class Pane {
-  constructor(root) {
-    root.append($('pane').content.cloneNode(true));
-    this.select = root.querySelector('.node');
-    this.label = root.querySelector('.state');
-    this.rows = root.querySelector('tbody');
-    this.session = new Session((m) => this.take(m), (s) => this.show(s));
-    this.select.onchange = () => this.session.connect(this.select.value);
-  }
-
-  show(text) {
-    if (text === 'open') this.subscribe();
-    else this.label.textContent = 'connection lost, coming back';
-    this.label.className = text === 'open' ? 'state good' : 'state bad';
-  }
-
-  // A fresh connection for a fresh topic: no stale subscription stays.
-  restart() {
-    this.rows.textContent = '';
-    this.position = null;
-    this.session.connect(this.select.value);
-  }
-
-  subscribe() {
-    this.session.send({
-      op: 'subscribe', id: 1, cache: $('cache').value, topic: $('topic').value,
-      ...(this.position || {}),
+class Console {
+  constructor() {
+    this.api = new Api();
+    this.store = new Store();
+    this.star = null;
+    this.self = ''; // the region that we are in
+    this.roundTrips = new Map(); // to a region, in ms
+    this.ticks = 0;
+    this.dots = 0;
+    this.lack = ''; // what a token without admin:read is told
+    this.inside = [];
+    this.openOn = this.openOn.bind(this);
+    this.refused = this.refused.bind(this);
+    $('login-form').addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.useToken($('token').value.trim());
+      $('token').value = '';
     });
   }
 
-  take(message) {
-    if (message.op === 'subscribed') {
-      // Resumed: what was missed follows, so the old position still holds.
-      if (!message.resumed) this.position = { page: message.page, seq: message.seq };
-      this.label.textContent = message.partial ? 'subscribed (not everywhere yet)' : 'subscribed';
-      this.label.className = 'state good';
-    } else if (message.op === 'item') {
-      this.position = { page: message.page, seq: message.seq };
-      this.add(message);
-    } else if (message.op === 'gap') {
-      this.position = { page: message.page, seq: message.next };
-      const row = this.insert();
-      row.className = 'gap';
-      cell(row, new Date().toLocaleTimeString());
-      cell(row, message.next, 'n');
-      cell(row, '');
-      cell(row, '');
-      cell(row, 'discontinuity: items may be missing here');
-    } else if (message.op === 'error' || message.op === 'ended') {
-      this.label.textContent = `${message.message} (code ${message.code})`;
-      this.label.className = 'state bad';
-      if (message.code === 4010 || message.code === 4011) $('login').hidden = false;
+  async start() {
+    const answer = await this.api.ask('/v1/regions');
+    if (answer.status === 401 || answer.status === 403) {
+      this.askForToken(this.api.token ? answer.error : 'This node has keys.');
+      return;
+    }
+    if (!answer.ok) {
+      setText($('live'), `${answer.error}, trying again`);
+      setTimeout(() => this.start(), TICK_MS);
+      return;
+    }
+    this.self = answer.body.self;
+    // With a token the answer says nothing of keys; without one it says all.
+    this.api.anonymous = this.api.token === '';
+    this.build();
+    this.watch(this.api.base);
+    await this.tick();
+    setInterval(() => this.tick(), TICK_MS);
+  }
+
+  askForToken(why) {
+    show($('app'), false);
+    show($('login'), true);
+    setText($('login-note'), why);
+    setText($('live'), '');
+    $('token').focus();
+  }
+
+  // From the beginning: nothing of another token stays on the page.
+  useToken(token) {
+    this.api.token = token;
+    location.reload();
+  }
+
+  build() {
+    show($('app'), true);
+    this.map = new ClusterMap($('map'), this.store, (id) => this.nodes.draw(this.map.nodes, id));
+    this.nodes = new Nodes(() => {
+      this.map.chosen = '';
+      this.draw(Date.now());
+    });
+    this.pulse = new Pulse($('pulse'), this.store);
+    this.topics = new Topics($('topics'), this.store, (cache, topic) => {
+      this.showTab('tab-try');
+      this.try.choose(cache, topic);
+    });
+    this.latency = new Latency($('latency'), this.store);
+    this.clients = new Clients($('clients'), this.store, this.api);
+    this.events = new Events($('events'));
+    this.trace = new Trace(this);
+    this.snippets = new Snippets(this);
+    this.tokens = new Tokens(this);
+    this.dev = new Dev(this);
+    this.showTab = tabs(document.querySelector('[role=tablist]'), () => this.chosen());
+    this.try = new Try(this);
+    this.inside = [...document.querySelectorAll('.inside')];
+    $('nodes-all').addEventListener('toggle', () => this.draw(Date.now()));
+  }
+
+  // --- connections ---
+
+  openOn(endpoint) {
+    return connect({ endpoints: [endpoint], token: this.api.token, discover: false });
+  }
+
+  // Reports and events, from the node that served this page, as long as it is
+  // there.
+  watch(endpoint) {
+    if (this.star) this.star.close();
+    const star = this.openOn(endpoint);
+    this.star = star;
+    this.watching = endpoint;
+    this.patience();
+    star.on('state', (state) => {
+      if (this.star === star) this.connected(state);
+    });
+    star.subscribe('_sys', 'stats', {
+      onItem: (item) => this.take(item, (report) => this.store.takeReport(report, Date.now())),
+      onState: ({ state, error }) => this.watched(state, error),
+    });
+    star.subscribe('_sys', 'events', { onItem: (item) => this.take(item, (event) => this.events.add(event)) });
+  }
+
+  patience() {
+    clearTimeout(this.leaving);
+    this.leaving = setTimeout(() => {
+      const others = this.living().filter((node) => node.endpoint !== this.watching);
+      const near = others.filter((node) => node.region === this.self);
+      const pool = near.length > 0 ? near : others;
+      if (pool.length === 0) this.patience();
+      else this.watch(pool[Math.floor(Math.random() * pool.length)].endpoint);
+    }, PATIENCE_MS);
+  }
+
+  // Where clients may connect, nodes of this region first.
+  living() {
+    const able = this.map.nodes.filter((node) => node.endpoint && !['dead', 'silent', 'draining'].includes(node.state));
+    return able.sort((a, b) => Number(b.region === this.self) - Number(a.region === this.self));
+  }
+
+  take(item, act) {
+    try {
+      act(JSON.parse(item.value));
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error; // of a newer node: not ours to read
     }
   }
 
-  insert() {
-    while (this.rows.rows.length >= ROWS_MAX) this.rows.deleteRow(-1);
-    return this.rows.insertRow(0);
-  }
-
-  add(message) {
-    const start = sentAt.get(message.item_id);
-    const ms = start === undefined ? Date.now() - message.at
-      : performance.now() - start;
-    const origin = state.members.find((m) => m.id === message.origin);
-    const row = this.insert();
-    cell(row, new Date().toLocaleTimeString());
-    cell(row, message.seq, 'n');
-    cell(row, ms.toFixed(1), 'n');
-    cell(row, (origin ? `${origin.name} (${origin.region})` : message.origin.slice(0, 8)) +
-      (message.publisher ? ` ${message.publisher}` : ''));
-    cell(row, message.text !== undefined ? message.text : `${atob(message.data).length} bytes`);
-  }
-}
-
-const panes = [...document.querySelectorAll('.pane')].map((root) => new Pane(root));
-const publisher = new Session((message) => {
-  if (message.op === 'published') {
-    $('sent').textContent = `sent: ${message.subscriptions} subscriptions there, ` +
-      `${message.nodes} other nodes${message.partial ? ', some out of reach' : ''}`;
-  } else if (message.op === 'error') {
-    $('sent').textContent = `${message.message} (code ${message.code})`;
-  }
-}, () => {});
-
-function options(select, entries, wanted) {
-  const key = JSON.stringify(entries);
-  if (select.dataset.key === key) return;
-  const before = select.value || wanted;
-  select.dataset.key = key;
-  select.textContent = '';
-  for (const [value, text] of entries) select.add(new Option(text, value));
-  if (entries.some(([value]) => value === before)) select.value = before;
-}
-
-const living = () => state.members
-  .filter((m) => m.endpoint && (m.state === 'alive' || m.state === 'suspect'))
-  .sort((a, b) => Boolean(b.self) - Boolean(a.self) || (a.name < b.name ? -1 : 1));
-
-// The region chooses where the first pane and the publisher are; the second
-// pane starts on another node, of another region where there is one.
-function fill() {
-  const nodes = living();
-  const regions = [...new Set(nodes.map((m) => m.region))].sort();
-  options($('region'), regions.map((r) => [r, r]), state.region);
-  const label = (m) => [m.endpoint, `${m.name} (${m.region})`];
-  const here = nodes.filter((m) => m.region === $('region').value);
-  const other = nodes.filter((m) => m.region !== $('region').value)
-    .concat(here.slice(1), here);
-  const follow = (select, session, first) => {
-    options(select, nodes.map(label), first && first.endpoint);
-    if (select.value !== session.endpoint) session.connect(select.value);
-  };
-  follow($('from'), publisher, here[0]);
-  follow(panes[0].select, panes[0].session, here[0]);
-  follow(panes[1].select, panes[1].session, other[0]);
-}
-
-function showMembers() {
-  const body = $('members').tBodies[0];
-  body.textContent = '';
-  for (const m of [...state.members].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const row = body.insertRow();
-    const fine = m.state === 'alive' && (m.linked || m.self);
-    cell(row, m.name + (m.self ? ' (this one)' : ''));
-    cell(row, m.region);
-    cell(row, m.draining ? 'draining' : m.state, fine ? 'good' : 'bad');
-    cell(row, m.self ? '' : m.linked ? 'up' : 'down', fine ? 'good' : 'bad');
-    cell(row, m.topics, 'n');
-    cell(row, m.self || !m.rtt_us ? '' : (m.rtt_us / 1000).toFixed(1), 'n');
-    cell(row, m.version);
-    cell(row, m.endpoint);
-  }
-}
-
-const ask = (path) => fetch(path, { headers: token() ? { Authorization: token() } : {} });
-
-function takeCluster(cluster) {
-  if (cluster.members.every((m) => !m.endpoint)) {
-    cluster.members.filter((m) => m.self).forEach((m) => { m.endpoint = location.origin; });
-  }
-  state.members = cluster.members;
-  state.region = cluster.region;
-  $('where').textContent = `node ${cluster.name}, region ${cluster.region}, ` +
-    `links ${cluster.links.up}/${cluster.links.of} up` +
-    (cluster.insecure ? ', no keys: for development' : '');
-}
-
-// A token without admin:read sees where clients may connect, and no more.
-function takeRegions(regions) {
-  state.members = regions.regions.flatMap((region) => region.endpoints.map((endpoint) => ({
-    id: '', name: new URL(endpoint).host, region: region.name, endpoint, state: 'alive',
-  })));
-  state.region = regions.self;
-  $('where').textContent = `region ${regions.self}`;
-}
-
-async function refresh() {
-  try {
-    let whole = !token() || token() !== state.denied;
-    let response = await ask(whole ? '/v1/cluster' : '/v1/regions');
-    if (whole && response.status === 403) {
-      state.denied = token();
-      whole = false;
-      response = await ask('/v1/regions');
+  connected({ state, endpoint, node, region, error }) {
+    if (state === 'lost') this.patience();
+    if (state === 'open') {
+      clearTimeout(this.leaving);
+      this.api.base = endpoint;
+      setText($('where'), `${node} · ${region}`);
     }
-    $('login').hidden = response.ok;
-    if (response.status === 401) throw new Error(token() ? 'this token is not valid' : 'a token is needed');
-    if (!response.ok) throw new Error(`the node answers ${response.status}`);
-    (whole ? takeCluster : takeRegions)(await response.json());
-    $('cluster').hidden = !whole;
-    fill();
-    if (whole) showMembers();
-  } catch (error) {
-    $('where').textContent = error.message;
+    const words = { open: '● live', connecting: '○ connecting', lost: '✕ connection lost, coming back', closed: '✕ closed' };
+    setText($('live'), words[state] || state);
+    setAttr($('live'), 'class', state === 'open' ? 'good' : state === 'connecting' ? '' : 'bad');
+    if (error) this.refused(error);
   }
-  setTimeout(refresh, REFRESH_MS);
+
+  watched(state, error) {
+    if (state === 'live') {
+      this.lack = '';
+    } else if (state === 'ended' && error) {
+      this.lack = error.message;
+    }
+    for (const card of this.inside) {
+      setText(card.querySelector('.lack'), this.lack);
+      show(card.querySelector('.lack'), this.lack !== '');
+      show(card.lastElementChild, this.lack === '');
+    }
+    show($('pulse'), this.lack === '');
+  }
+
+  // A token that does not hold any more ends the session, nothing else does.
+  refused(error) {
+    if (!OF_TOKEN.has(error.code) || !this.api.token) return;
+    this.api.token = '';
+    this.askForToken(error.message);
+    this.star.close();
+  }
+
+  // --- what the parts ask of the whole ---
+
+  chosenTopic() {
+    return { cache: this.try.cache, topic: this.try.topic, endpoint: this.try.endpoint };
+  }
+
+  chosen() {
+    if (!this.try) return;
+    this.snippets.draw();
+    this.tokens.draw();
+  }
+
+  // The page itself follows: what it asks, it asks there.
+  regionChosen(region, endpoint) {
+    this.self = region;
+    this.watch(endpoint);
+  }
+
+  traceIt(value) {
+    this.showTab('tab-trace');
+    this.trace.run(value);
+  }
+
+  // An item came to a subscriber here: its way is drawn, if there is time.
+  arrived(item, endpoint) {
+    const at = this.map.nodes.find((node) => node.endpoint === endpoint);
+    if (!at || this.dots >= DOTS_PER_TICK) return;
+    this.dots += 1;
+    this.map.fly(item.origin === at.id ? [at.id] : [item.origin, at.id]);
+  }
+
+  // --- once a second ---
+
+  async tick() {
+    const now = Date.now();
+    this.store.tick(now);
+    this.dots = 0;
+    this.draw(now);
+    if (this.inDev) this.dev.refresh();
+    await this.refresh();
+    if (this.ticks % MEASURE_EVERY === 0) this.measure();
+    this.ticks += 1;
+  }
+
+  async measure() {
+    const regions = [...new Set(this.living().map((node) => node.region))];
+    await Promise.all(regions.map(async (region) => {
+      const rtt = await this.api.roundTrip(this.living().find((node) => node.region === region).endpoint);
+      if (rtt !== null) this.roundTrips.set(region, rtt);
+    }));
+    this.showCaches();
+  }
+
+  async showCaches() {
+    const answer = await this.api.ask('/v1/caches');
+    if (!answer.ok) return;
+    $('caches').replaceChildren(...answer.body.caches.slice(0, 200).map(({ name }) => el('option', { value: name })));
+  }
+
+  async refresh() {
+    if (this.lack === '' && !this.blind) {
+      const answer = await this.api.ask('/v1/cluster');
+      if (answer.ok) this.takeCluster(answer.body);
+      this.blind = answer.status === 403;
+    }
+    if (this.lack !== '' || this.blind) {
+      const answer = await this.api.ask('/v1/regions');
+      if (answer.ok) this.store.takeRegions(answer.body.regions, Date.now());
+    }
+  }
+
+  takeCluster(cluster) {
+    for (const member of cluster.members) {
+      if (member.self && !member.endpoint) member.endpoint = this.api.base;
+    }
+    this.insecure = cluster.insecure;
+    this.inDev = cluster.dev === true;
+    this.store.takeMembers(cluster.members, Date.now());
+  }
+
+  draw(now) {
+    this.map.draw(now);
+    this.nodes.draw(this.map.nodes, this.map.chosen);
+    this.offerNodes();
+    this.badges();
+    if (this.lack !== '') return;
+    this.pulse.draw();
+    this.topics.draw();
+    this.latency.draw();
+    this.clients.draw(now);
+  }
+
+  offerNodes() {
+    this.try.offer(this.living(), this.roundTrips, this.self);
+    const pairs = this.store.pairs(this.map.nodes);
+    const up = pairs.filter((pair) => pair.up).length;
+    setText($('links'), pairs.length > 0 ? `links ${up}/${pairs.length} up` : '');
+    setAttr($('links'), 'class', up === pairs.length ? 'dim' : 'bad');
+  }
+
+  badges() {
+    const { claims } = this.api;
+    const left = claims && claims.expires ? ` · ${span(claims.expires - Date.now())} left` : '';
+    setText($('badges'), this.insecure ? 'no keys: for development'
+      : this.api.token ? `${(claims && claims.subject) || 'token'}${left}` : '');
+  }
 }
 
-$('region').onchange = () => {
-  for (const select of [$('from'), panes[0].select, panes[1].select]) {
-    select.value = '';
-    delete select.dataset.key;
-  }
-  fill();
-};
-$('from').onchange = () => publisher.connect($('from').value);
-for (const id of ['cache', 'topic']) {
-  $(id).onchange = () => panes.forEach((pane) => pane.restart());
-}
-$('send').onsubmit = (event) => {
-  event.preventDefault();
-  const id = crypto.getRandomValues(new Uint32Array(2)).join('-');
-  sentAt.set(id, performance.now());
-  if (sentAt.size > ROWS_MAX) sentAt.delete(sentAt.keys().next().value);
-  if (!publisher.send({
-    op: 'publish', id: 2, receipt: true, cache: $('cache').value, topic: $('topic').value,
-    text: $('message').value, item_id: id,
-  })) $('sent').textContent = 'not connected';
-};
-$('login').onsubmit = (event) => {
-  event.preventDefault();
-  sessionStorage.setItem('token', $('token').value);
-  $('login').hidden = true;
-  publisher.connect(publisher.endpoint);
-  panes.forEach((pane) => pane.session.connect(pane.select.value));
-};
-refresh();
+new Console().start();

@@ -3,6 +3,7 @@
 // The console as a browser is served it: its files, their types and headers,
 // and nothing from elsewhere. What it looks like is for people.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Node, run, stopAll, temporaryFolder } from './harness.mjs';
 
@@ -16,14 +17,13 @@ before(async () => {
 });
 after(() => stopAll(nodes));
 
-const types = {
-  '/console': 'text/html; charset=utf-8',
-  '/console/': 'text/html; charset=utf-8',
-  '/console/console.html': 'text/html; charset=utf-8',
-  '/console/console.css': 'text/css; charset=utf-8',
-  '/console/console.js': 'text/javascript; charset=utf-8',
-  '/console/icon.svg': 'image/svg+xml',
+const kinds = {
+  html: 'text/html; charset=utf-8', css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml',
 };
+const folder = new URL('../../node/console/', import.meta.url);
+const files = fs.readdirSync(folder).filter((name) => name.split('.').pop() in kinds && name !== 'starling.js');
+const types = { '/console': kinds.html, '/console/': kinds.html };
+for (const name of files) types[`/console/${name}`] = kinds[name.split('.').pop()];
 const ask = (path, options = {}) => fetch(node.url + path, { signal: AbortSignal.timeout(5000), ...options });
 
 test('every file has its type and the headers that fence it in, without a token', async () => {
@@ -51,9 +51,27 @@ test('what the page names is served, and nothing is of another host', async () =
   }
   assert.doesNotMatch(page, /<script(?![^>]*src=)|<style|\sstyle=|\son\w+=/i); // the policy forbids it
   for (const path of Object.keys(types)) {
-    const text = (await (await ask(path)).text()).replace('xmlns="http://www.w3.org/2000/svg"', '');
+    const text = (await (await ask(path)).text()).replaceAll('http://www.w3.org/2000/svg', ''); // a name, not an address
     assert.doesNotMatch(text, /(?:https?|wss?):\/\/|["'(]\/\/[a-z]|@import/i, path);
+    for (const [, imported] of text.matchAll(/^import .* from '([^']*)';$/gm)) {
+      assert.ok(imported === '/starling.js' || imported.replace('.', '/console') in types, `${path} imports ${imported}`);
+    }
   }
+});
+
+test('text is only ever text: no page code makes markup of it', () => {
+  for (const name of files.filter((one) => one.endsWith('.js'))) {
+    const text = fs.readFileSync(new URL(name, folder), 'utf8');
+    assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc|javascript:/, name);
+  }
+});
+
+test('all of it weighs less than 150 KB', async () => {
+  let size = 0;
+  for (const path of [...files.map((name) => `/console/${name}`), '/starling.js']) {
+    size += (await (await ask(path)).arrayBuffer()).byteLength;
+  }
+  assert.ok(size < 150000, `${size} bytes`);
 });
 
 test('there is nothing else', async () => {

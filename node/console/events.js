@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What nodes tell of themselves: joined, suspect, dead, draining, refused.
+import { el, setText, show } from './dom.js';
+import { clock } from './format.js';
+
+const ROWS_MAX = 200;
+const SIGNS = { info: '·', warn: '▲', error: '✕' };
+
+export class Events {
+  constructor(root) {
+    this.list = el('ol', { class: 'events', tabindex: 0, 'aria-label': 'Events, newest first' });
+    this.note = el('p', { class: 'note' }, 'nothing happened yet');
+    root.append(this.note, this.list);
+  }
+
+  // Newest first; what was asked for may be older than what came meanwhile.
+  add(event) {
+    if (!event || typeof event.event !== 'string') return;
+    const level = SIGNS[event.level] ? event.level : event.level === 'warning' ? 'warn' : 'info';
+    const more = event.suppressed ? ` (${event.suppressed} more not shown)` : '';
+    const row = el('li', { class: level },
+      el('span', { class: 'n dim' }, clock(event.at)),
+      el('span', { class: 'sign', title: level }, SIGNS[level]),
+      el('b', {}, String(event.node || '')),
+      el('span', {}, el('span', { class: 'what' }, event.event), ` ${event.text || ''}${more}`));
+    row.at = event.at;
+    let before = this.list.firstElementChild;
+    while (before && before.at > event.at) before = before.nextElementSibling;
+    this.list.insertBefore(row, before);
+    while (this.list.childElementCount > ROWS_MAX) this.list.lastElementChild.remove();
+    show(this.note, false);
+  }
+
+  say(text) {
+    setText(this.note, text);
+    show(this.note, true);
+  }
+}
