@@ -273,19 +273,33 @@ struct client *clients_next_dirty(struct core *core)
         if (client != conn->client) {
             conn->carrier->on_output(client);
         }
-        if (!conn->pumping) {
-            conn->pumping = true;
-            conn->pumping_next = core->pumping;
-            core->pumping = conn;
+        struct pumped *pumped = conn->carrier_state;
+        if (!pumped->waits) {
+            pumped->waits = true;
+            pumped->next = core->pumped;
+            core->pumped = pumped;
         }
     }
-    if (core->pumping == NULL) {
+    struct pumped *pumped = core->pumped;
+    if (pumped == NULL) {
         return NULL;
     }
-    struct conn *conn = core->pumping;
-    core->pumping = conn->pumping_next;
-    conn->pumping = false;
-    return conn->client;
+    core->pumped = pumped->next;
+    pumped->waits = false;
+    return pumped->conn->client;
+}
+
+void clients_forget_pumped(struct core *core, struct pumped *pumped)
+{
+    struct pumped **at = &core->pumped;
+
+    if (pumped->waits) {
+        while (*at != pumped) {
+            at = &(*at)->next;
+        }
+        *at = pumped->next;
+        pumped->waits = false;
+    }
 }
 
 void client_deliver(struct client *client, struct chunk *chunk, uint32_t off,

@@ -40,6 +40,7 @@ struct core;
 struct door;
 struct identity;
 struct corks;
+struct pumped;
 
 struct client {
     /* What a delivery touches. */
@@ -182,6 +183,8 @@ void client_dirty(struct client *client);
 /* Takes the next client to flush, or NULL. Of a carrier of many clients it is
  * the conn's own one, after all others of the turn. */
 struct client *clients_next_dirty(struct core *core);
+/* That conn ends: it is not among those to flush any more. */
+void clients_forget_pumped(struct core *core, struct pumped *pumped);
 
 /* Appends a run of a fan, of a replay, or (items == 0) a discontinuity; or
  * gives it to door->on_items(). The only way of the hub into a client. */

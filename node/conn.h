@@ -52,8 +52,9 @@ struct carrier {
                 size_t len);
     /* Last words of the carrier itself (a WebSocket close frame). */
     void (*say_close)(struct client *client, int err);
-    /* Carriers of many clients, whose output goes through conn->client. One has
-     * output: its conn will be pumped. */
+    /* Carriers of many clients, whose output goes through conn->client, and
+     * whose state begins with a struct pumped. One has output: its conn will be
+     * pumped. */
     void (*on_output)(struct client *client);
     /* Puts what may go now into conn->client->out; false: nothing may. */
     bool (*pump)(struct conn *conn);
@@ -66,6 +67,13 @@ struct carrier {
     void (*abort)(struct client *client);
 };
 
+/* Of core->pumped: conns whose many clients have output. */
+struct pumped {
+    struct conn *conn;
+    struct pumped *next;
+    bool waits; /* is in the list */
+};
+
 struct conn {
     struct core *core;
     const struct carrier *carrier;
@@ -74,15 +82,13 @@ struct conn {
      * NULL: none yet. */
     struct client *client;
     struct addr remote;
-    struct conn *pumping_next; /* of core->pumping */
-    bool pumping;
-    bool bounds_hello_out; /* limits.hello_out_len holds for a stranger */
-    bool paused;
-    bool closing;
-    bool shut_when_empty; /* close once the output is written */
-    bool tls;             /* what it says comes sealed (node/secure.h) */
-    bool loopback;        /* the listener is: who may be named as Host */
-    bool admin; /* asks after this worker alone, not its whole process */
+    bool paused : 1;
+    bool closing : 1;
+    bool shut_when_empty : 1;  /* close once the output is written */
+    bool bounds_hello_out : 1; /* limits.hello_out_len holds for a stranger */
+    bool tls : 1;              /* what it says comes sealed (node/secure.h) */
+    bool loopback : 1;         /* the listener is: who may be named as Host */
+    bool admin : 1; /* asks after this worker alone, not its whole process */
     uint64_t opened_ms;
     uint64_t heard_ms;        /* last bytes from the peer */
     struct deadline deadline; /* hello, idle, heartbeat: the carrier's */

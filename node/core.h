@@ -32,6 +32,7 @@ struct client;
 struct conn;
 struct corks;
 struct keyring;
+struct pumped;
 struct watch;
 struct walk;
 
@@ -73,7 +74,7 @@ struct core {
     struct client *clients; /* all, newest first */
     struct walk *walks;     /* over all clients, under way */
     struct client *dirty;   /* to flush at the end of the turn */
-    struct conn *pumping;   /* of many clients: flushed after all of them */
+    struct pumped *pumped;  /* conns of many clients: flushed after these */
     struct corks *corked;   /* of clients that wait for the barrier */
     struct cuts cuts;       /* door/grpc_pubsub.c: who comes back */
     uint64_t census_ms;     /* the second that census_work is of */

@@ -60,7 +60,7 @@ int h2_begin(struct conn *conn)
         .streams = (uint32_t)limits->streams_per_conn,
         .now_ms = conn->core->now_ms,
     };
-    h2c->conn = conn;
+    h2c->pumped.conn = conn;
     if (h2_new(&h2c->h2, &options) != 0) {
         free(h2c);
         return ERR_NOMEM;
@@ -82,6 +82,7 @@ static void h2_on_close(struct conn *conn)
 
     h2_free(h2c->h2); /* and all requests */
     assert(h2c->requests == NULL);
+    clients_forget_pumped(conn->core, &h2c->pumped);
     client_free(conn->client);
     conn->client = NULL;
     conn->core->stats.h2_conns--;
@@ -125,16 +126,16 @@ static ptrdiff_t h2_on_bytes(struct conn *conn, struct bytes in)
 static bool is_full(void *owner)
 {
     const struct h2_conn *h2c = owner;
-    const struct outq *out = &h2c->conn->client->out;
+    const struct outq *out = &h2c->pumped.conn->client->out;
 
     return out->queued >= QUEUED_MAX ||
-           out->pinned > limits_out_hard(&h2c->conn->core->limits);
+           out->pinned > limits_out_hard(&h2c->pumped.conn->core->limits);
 }
 
 static int on_frames(void *owner, struct bytes frames)
 {
     struct h2_conn *h2c = owner;
-    struct client *client = h2c->conn->client;
+    struct client *client = h2c->pumped.conn->client;
 
     return outq_write(&client->out, &client->core->chunks, frames);
 }
@@ -172,7 +173,7 @@ static void h2_on_flushed(struct conn *conn)
 
 void h2_poke(struct h2_conn *h2c)
 {
-    client_dirty(h2c->conn->client);
+    client_dirty(h2c->pumped.conn->client);
 }
 
 /* --- ends --------------------------------------------------------------------
@@ -228,7 +229,7 @@ static void h2_abort(struct client *client)
 static void end_all(struct h2_conn *h2c, int err)
 {
     for (struct h2_request *r = h2c->requests; r != NULL; r = r->next) {
-        if (h2c->conn->client->cut && !r->client->closing) {
+        if (h2c->pumped.conn->client->cut && !r->client->closing) {
             r->client->cut = true;
         }
         client_close(r->client, err);
@@ -237,7 +238,7 @@ static void end_all(struct h2_conn *h2c, int err)
 
 static void count_end(struct h2_conn *h2c)
 {
-    struct stats *stats = &h2c->conn->core->stats;
+    struct stats *stats = &h2c->pumped.conn->core->stats;
     uint32_t code = h2_last_code(h2c->h2);
 
     stats->h2_floods += code == H2_CALM;
@@ -248,10 +249,10 @@ static void end_when_over(struct h2_conn *h2c)
 {
     bool is_drained = h2c->end_ms != 0 && h2c->len == 0 && !h2c->noticing;
 
-    if (!h2c->conn->closing && (is_drained || h2_is_over(h2c->h2))) {
+    if (!h2c->pumped.conn->closing && (is_drained || h2_is_over(h2c->h2))) {
         count_end(h2c);
         end_all(h2c, 0);
-        conn_finish(h2c->conn);
+        conn_finish(h2c->pumped.conn);
     }
 }
 
@@ -260,7 +261,7 @@ static void end_when_over(struct h2_conn *h2c)
 
 void h2_arm(struct h2_conn *h2c, uint64_t at_ms)
 {
-    struct conn *conn = h2c->conn;
+    struct conn *conn = h2c->pumped.conn;
 
     if (at_ms >= h2c->due_ms || conn->closing) {
         return;
@@ -289,7 +290,7 @@ static uint64_t end_late(struct h2_conn *h2c, uint64_t now_ms)
 /* Who asks for nothing is not kept by pings before it has said who it is. */
 static uint64_t idle_ends_ms(const struct h2_conn *h2c)
 {
-    const struct conn *conn = h2c->conn;
+    const struct conn *conn = h2c->pumped.conn;
     const struct limits *limits = &conn->core->limits;
 
     if (h2c->end_ms != 0) {
@@ -305,7 +306,8 @@ static uint64_t idle_ends_ms(const struct h2_conn *h2c)
 /* Asks who is silent, while something is open. */
 static uint64_t ping_silent(struct h2_conn *h2c, uint64_t now_ms)
 {
-    uint64_t at_ms = h2c->conn->heard_ms + h2c->conn->core->limits.ping_ms;
+    uint64_t at_ms = h2c->pumped.conn->heard_ms +
+                     h2c->pumped.conn->core->limits.ping_ms;
 
     if (h2c->len == 0 || h2c->pinged) {
         return DEADLINE_NEVER;
@@ -321,7 +323,7 @@ static uint64_t ping_silent(struct h2_conn *h2c, uint64_t now_ms)
 
 static void end_idle(struct h2_conn *h2c)
 {
-    struct conn *conn = h2c->conn;
+    struct conn *conn = h2c->pumped.conn;
 
     if (h2c->end_ms != 0) { /* who was drained did not read to the end */
         conn_finish(conn);

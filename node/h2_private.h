@@ -14,7 +14,7 @@
 #include "proto/h2.h"
 
 struct h2_conn {
-    struct conn *conn;
+    struct pumped pumped; /* first: see struct carrier */
     struct h2 *h2;
     struct h2_request *requests; /* all, newest first */
     struct h2_request *asked;    /* whole, for their doors: the oldest */

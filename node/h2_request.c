@@ -31,7 +31,7 @@ static const struct http_request no_request;
 
 static struct conn *conn_of(const struct h2_request *request)
 {
-    return request->h2c->conn;
+    return request->h2c->pumped.conn;
 }
 
 /* --- life --------------------------------------------------------------------
@@ -40,18 +40,18 @@ static struct conn *conn_of(const struct h2_request *request)
 static struct h2_request *open_request(struct h2_conn *h2c,
                                        struct h2_stream *stream)
 {
-    struct core *core = h2c->conn->core;
+    struct core *core = h2c->pumped.conn->core;
     struct h2_request *request;
 
     if (core->stats.streams >= core->limits.streams ||
-        (!conn_is_known(h2c->conn) && h2c->len >= STRANGER_MAX)) {
+        (!conn_is_known(h2c->pumped.conn) && h2c->len >= STRANGER_MAX)) {
         return NULL;
     }
     request = calloc(1, sizeof *request);
     if (request == NULL) {
         return NULL;
     }
-    request->client = client_new(core, h2c->conn);
+    request->client = client_new(core, h2c->pumped.conn);
     if (request->client == NULL) {
         free(request);
         return NULL;
@@ -88,7 +88,7 @@ static void close_request(struct h2_request *request)
     leave_touched(request);
     end_upload(request);
     h2c->len--;
-    h2c->conn->core->stats.streams--;
+    h2c->pumped.conn->core->stats.streams--;
     client_free(request->client);
     buf_fini(&request->body);
     free(request);
@@ -103,9 +103,9 @@ void h2_on_gone(void *owner, struct h2_stream *stream, bool cut)
         return; /* refused, or wrong before its head was whole */
     }
     struct client *client = request->client;
-    h2c->conn->core->stats.streams_cut += cut;
+    h2c->pumped.conn->core->stats.streams_cut += cut;
     if (!client->closing) {
-        client->cut = cut || h2c->conn->client->cut;
+        client->cut = cut || h2c->pumped.conn->client->cut;
     }
     request->stream = NULL;
     if (request->busy) {
@@ -128,7 +128,7 @@ void h2_on_head(void *owner, struct h2_stream *stream,
         refuse_stream(h2c, stream);
         return;
     }
-    h2c->conn->hello_in = 0;
+    h2c->pumped.conn->hello_in = 0;
     request->is_head = bytes_eq(head->method, BYTES("HEAD"));
     if (err == 0) {
         err = admit(request, head);
@@ -142,7 +142,7 @@ void h2_on_head(void *owner, struct h2_stream *stream,
 
 static void refuse_stream(struct h2_conn *h2c, struct h2_stream *stream)
 {
-    h2c->conn->core->stats.streams_refused++;
+    h2c->pumped.conn->core->stats.streams_refused++;
     (void)h2_reset(h2c->h2, stream, H2_REFUSED_STREAM);
 }
 
@@ -526,8 +526,8 @@ int h2_on_data(void *owner, struct h2_stream *stream,
 {
     struct h2_conn *h2c = owner;
     struct h2_request *request = stream->data;
-    struct outq *out = &h2c->conn->client->out;
-    struct chunk_pool *pool = &h2c->conn->core->chunks;
+    struct outq *out = &h2c->pumped.conn->client->out;
+    struct chunk_pool *pool = &h2c->pumped.conn->core->chunks;
     int rc = outq_write(out, pool, bytes_of(head, H2_FRAME_HEAD_LEN));
 
     if (rc == 0) {

@@ -64,7 +64,8 @@ uint64_t sub_hash(uint64_t client_id, uint64_t name_hash)
 
 static uint64_t group_hash(const struct group *group)
 {
-    return group->topic != NULL ? group->topic->hash : group->pattern->hash;
+    return group->pattern == NULL ? group->exact.topic->hash
+                                  : group->pattern->hash;
 }
 
 struct sub *sub_in_group(const struct hub *hub, uint64_t client_id,
@@ -283,7 +284,7 @@ int hub_subscribe(struct hub *hub, struct client *client,
     assert(want->variant.door != NULL);
     *position = (struct hub_position){.outcome = HUB_FRESH};
     if (old != NULL) {
-        const struct topic *topic = old->group->topic;
+        const struct topic *topic = group_topic(old->group);
         position->already = true;
         if (topic != NULL) {
             position->page = topic->page;
@@ -304,7 +305,7 @@ int hub_subscribe(struct hub *hub, struct client *client,
 void hub_unsubscribe(struct hub *hub, struct sub *sub)
 {
     struct group *group = sub->group;
-    struct topic *topic = group->topic;
+    struct topic *topic = group_topic(group);
     struct pattern *pattern = group->pattern;
     bool resumable = group->variant.door->resumable;
 
@@ -355,14 +356,14 @@ struct bytes hub_sub_cache(const struct sub *sub)
 
 struct bytes hub_sub_topic(const struct sub *sub)
 {
-    return sub->group->topic != NULL ? topic_name(sub->group->topic)
-                                     : pattern_text(sub->group->pattern);
+    return sub->group->pattern == NULL ? topic_name(sub->group->exact.topic)
+                                       : pattern_text(sub->group->pattern);
 }
 
 enum topic_dialect hub_sub_dialect(const struct sub *sub)
 {
-    return sub->group->topic != NULL ? TOPIC_EXACT
-                                     : sub->group->pattern->dialect;
+    return sub->group->pattern == NULL ? TOPIC_EXACT
+                                       : sub->group->pattern->dialect;
 }
 
 /* --- publish --- */

@@ -12,7 +12,6 @@ static void check_group(const struct hub *hub, const struct group *group)
 
     assert(group->len + group->held_len > 0);
     assert(group->len <= group->cap);
-    assert((group->topic == NULL) != (group->pattern == NULL));
     for (uint32_t i = 0; i < group->len; i++) {
         const struct member *member = &group_members(group)[i];
         assert(member->sub->client == member->client);
@@ -21,17 +20,17 @@ static void check_group(const struct hub *hub, const struct group *group)
         no_echo += member->sub->no_echo;
     }
     assert(no_echo == group->no_echo_len);
-    for (const struct fan *fan = group->fans; fan != NULL;
-         fan = fan->group_next) {
+    const struct fan *fans = group->pattern == NULL ? &group->exact
+                                                    : group->fans;
+    for (const struct fan *fan = fans; fan != NULL; fan = fan->group_next) {
         assert(fan->group == group);
         assert(fan->group_next == NULL || fan->group_next->group_prev == fan);
         assert(fan->items == 0 || fan->dirty);
         assert(fan->chunk == NULL || fan->dirty);
         assert(fan->items == 0 || fan->chunk != NULL);
-        assert(group->topic == NULL || group->topic == fan->topic);
     }
-    assert(group->topic == NULL || group->fans != NULL);
-    assert(group->topic == NULL || group->fans->group_next == NULL);
+    assert(group->pattern != NULL || group->exact.topic != NULL);
+    assert(group->pattern != NULL || group->exact.group_next == NULL);
     assert(group->pattern == NULL || group->number <= hub->groups_made);
 }
 
@@ -45,7 +44,7 @@ static void check_topic(const struct hub *hub, const struct topic *topic,
     for (const struct fan *fan = topic->fans; fan != NULL; fan = fan->next) {
         const struct group *group = fan->group;
         assert(fan->topic == topic);
-        if (group->topic == NULL) {
+        if (group->pattern != NULL) {
             assert(topic_match(group->pattern->dialect,
                                pattern_text(group->pattern),
                                topic_name(topic)));

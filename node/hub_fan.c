@@ -10,10 +10,12 @@
 
 /* --- life --- */
 
+static void join_pattern(struct hub *hub, struct fan *fan);
+
 struct fan *fan_new(struct hub *hub, struct topic *topic, struct group *group)
 {
-    struct fan *fan = group->topic != NULL ? &group->exact
-                                           : calloc(1, sizeof *fan);
+    struct fan *fan = group->pattern == NULL ? &group->exact
+                                             : calloc(1, sizeof *fan);
 
     if (fan == NULL) {
         return NULL;
@@ -22,13 +24,35 @@ struct fan *fan_new(struct hub *hub, struct topic *topic, struct group *group)
     fan->group = group;
     fan->next = topic->fans;
     topic->fans = fan;
+    if (group->pattern != NULL) {
+        join_pattern(hub, fan);
+    }
+    return fan;
+}
+
+static void join_pattern(struct hub *hub, struct fan *fan)
+{
+    struct group *group = fan->group;
+
     fan->group_next = group->fans;
     if (group->fans != NULL) {
         group->fans->group_prev = fan;
     }
     group->fans = fan;
-    hub->pattern_fans += group->pattern != NULL;
-    return fan;
+    hub->pattern_fans++;
+}
+
+static void leave_pattern(struct hub *hub, struct fan *fan)
+{
+    if (fan->group_prev != NULL) {
+        fan->group_prev->group_next = fan->group_next;
+    } else {
+        fan->group->fans = fan->group_next;
+    }
+    if (fan->group_next != NULL) {
+        fan->group_next->group_prev = fan->group_prev;
+    }
+    hub->pattern_fans--;
 }
 
 static void close_chunk(struct hub *hub, struct fan *fan)
@@ -70,19 +94,11 @@ void fan_free(struct hub *hub, struct fan *fan)
         at = &(*at)->next;
     }
     *at = fan->next;
-    if (fan->group_prev != NULL) {
-        fan->group_prev->group_next = fan->group_next;
-    } else {
-        fan->group->fans = fan->group_next;
-    }
-    if (fan->group_next != NULL) {
-        fan->group_next->group_prev = fan->group_prev;
-    }
     leave_dirty(hub, fan);
     close_chunk(hub, fan);
-    hub->pattern_fans -= fan->group->pattern != NULL;
     free(fan->verdicts);
-    if (fan != &fan->group->exact) {
+    if (fan->group->pattern != NULL) {
+        leave_pattern(hub, fan);
         free(fan);
     }
 }

@@ -83,7 +83,7 @@ static void tell_topic(struct hub *hub, struct topic *topic)
     topic->gap_at_ms = hub->core->now_ms;
     topic->gap_seq = topic->seq;
     for (struct fan *fan = topic->fans; fan != NULL; fan = fan->next) {
-        if (fan->group->topic == topic && !tell_group(hub, fan->group, &gap)) {
+        if (fan->group->pattern == NULL && !tell_group(hub, fan->group, &gap)) {
             gap_lost(hub, fan->group);
         }
     }
@@ -186,9 +186,9 @@ void gap_catch_up(struct hub *hub, struct topic *topic)
 
 void gap_lost(struct hub *hub, struct group *group)
 {
-    if (group->topic != NULL) {
-        group->topic->gap_due = true;
-        group->topic->gap_seq = 0;
+    if (group->pattern == NULL) {
+        group->exact.topic->gap_due = true;
+        group->exact.topic->gap_seq = 0;
     } else {
         group->pattern->gap_due = true;
     }
@@ -280,9 +280,9 @@ void gap_tell_sub(struct hub *hub, struct sub *sub, uint64_t last,
         count_untold(hub, 1);
         return;
     }
-    if (group->topic != NULL) {
-        gap.topic = topic_name(group->topic);
-        gap.page = group->topic->page;
+    if (group->pattern == NULL) {
+        gap.topic = topic_name(group->exact.topic);
+        gap.page = group->exact.topic->page;
         gap.last = last;
         gap.next = next;
     } else {
@@ -300,7 +300,7 @@ void gap_tell_sub(struct hub *hub, struct sub *sub, uint64_t last,
 
 void hub_tell_lost(struct hub *hub, struct sub *sub)
 {
-    const struct topic *topic = sub->group->topic;
+    const struct topic *topic = group_topic(sub->group);
     uint64_t last = sub->lost_from - 1;
 
     if (sub->lost_from == 0) {

@@ -28,7 +28,7 @@ struct group *group_of_topic(struct hub *hub, struct topic *topic,
                              const struct variant *variant)
 {
     for (struct fan *fan = topic->fans; fan != NULL; fan = fan->next) {
-        if (fan->group->topic == topic &&
+        if (fan->group->pattern == NULL &&
             same_variant(&fan->group->variant, variant)) {
             return fan->group;
         }
@@ -37,7 +37,6 @@ struct group *group_of_topic(struct hub *hub, struct topic *topic,
     if (group == NULL) {
         return NULL;
     }
-    group->topic = topic;
     (void)fan_new(hub, topic, group); /* its own: it has the memory */
     return group;
 }
@@ -94,10 +93,12 @@ void group_release(struct hub *hub, struct group *group)
     if (group->len > 0 || group->held_len > 0) {
         return;
     }
-    while (group->fans != NULL) {
-        fan_free(hub, group->fans);
-    }
-    if (group->pattern != NULL) {
+    if (group->pattern == NULL) {
+        fan_free(hub, &group->exact);
+    } else {
+        while (group->fans != NULL) {
+            fan_free(hub, group->fans);
+        }
         leave_pattern(group);
     }
     if (group->cap > 1) {

@@ -106,7 +106,7 @@ struct fan {
     uint32_t allowed;
     bool *verdicts;
 
-    struct fan *group_next; /* of the group */
+    struct fan *group_next; /* of the group of a pattern */
     struct fan *group_prev;
 };
 
@@ -120,20 +120,25 @@ struct group {
     uint32_t len;
     uint32_t cap;
     uint32_t no_echo_len;
-    uint32_t held_len; /* subscriptions that will be members */
+    uint32_t held_len;   /* subscriptions that will be members */
+    uint32_t generation; /* grows when members or their rights change */
     union {
         struct fan exact;             /* of an exact group: its one fan */
         struct {                      /* of a pattern group */
+            struct fan *fans;         /* one for each topic that matches */
             struct group *next;       /* of the same pattern */
             struct group *cache_next; /* of the cache, newest first */
             struct group *cache_prev;
             uint64_t number; /* order of birth */
         };
     };
-    struct topic *topic; /* of an exact group, else NULL */
-    struct fan *fans;
-    uint32_t generation; /* grows when members or their rights change */
 };
+
+/* NULL: of a pattern. */
+static inline struct topic *group_topic(const struct group *group)
+{
+    return group->pattern == NULL ? group->exact.topic : NULL;
+}
 
 static inline const struct member *group_members(const struct group *group)
 {
@@ -189,7 +194,8 @@ struct hub {
 
 static inline struct cache *group_cache(const struct group *group)
 {
-    return group->topic != NULL ? group->topic->cache : group->pattern->cache;
+    return group->pattern == NULL ? group->exact.topic->cache
+                                  : group->pattern->cache;
 }
 
 static inline struct bytes cache_name(const struct cache *cache)

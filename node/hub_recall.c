@@ -79,7 +79,7 @@ static void lose(struct hub *hub, struct recall *recall, bool with_own);
 
 static struct topic *topic_of(const struct recall *recall)
 {
-    return recall->sub->group->topic;
+    return recall->sub->group->exact.topic;
 }
 
 static void due_at(struct hub *hub, uint64_t at_ms)
@@ -116,7 +116,7 @@ static struct recall *recall_new(struct hub *hub, struct sub *sub,
         .theirs_to = want->seq,
         .theirs = {.max = RECALL_LEN_MAX},
         .own = {.max = RECALL_LEN_MAX},
-        .own_from = sub->group->topic->seq,
+        .own_from = sub->group->exact.topic->seq,
         .held_ms = UINT64_MAX,
         .by_ms = hub->core->now_ms + RECALL_MS,
     };

@@ -191,7 +191,7 @@ enum hub_outcome resume_outcome(const struct topic *topic,
 bool resume_give(struct hub *hub, struct sub *sub, const struct item *item,
                  uint64_t page, uint64_t seq)
 {
-    const struct topic *topic = sub->group->topic;
+    const struct topic *topic = sub->group->exact.topic;
     const struct variant *variant = &sub->group->variant;
     const struct rendering what = {
         .item = item,
@@ -224,7 +224,7 @@ bool resume_give(struct hub *hub, struct sub *sub, const struct item *item,
  * short. */
 static bool replay_one(struct hub *hub, struct sub *sub, uint64_t seq)
 {
-    const struct topic *topic = sub->group->topic;
+    const struct topic *topic = sub->group->exact.topic;
     struct item item;
 
     return topic->resume != NULL &&
