@@ -278,6 +278,11 @@ size_t cluster_route(struct cluster *cluster, const struct item *item,
  * nothing else comes of the question. */
 bool cluster_is_wanted(const struct cluster *cluster, const struct item *item);
 
+/* Whether the peer in that slot wants the item, linked or not; false for a slot
+ * without a peer. Of the item only hash, cache and topic are read. */
+bool cluster_wants(const struct cluster *cluster, uint16_t slot,
+                   const struct item *item);
+
 /* Whether an item that arrived from a peer is delivered and relayed. false: it
  * comes behind a fence (cluster/fence.h), and was told to be missing. */
 bool cluster_take(const struct cluster *cluster, uint16_t slot,

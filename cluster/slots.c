@@ -140,6 +140,17 @@ const struct peer_node *cluster_linked(const struct cluster *cluster,
     return NULL;
 }
 
+bool cluster_wants(const struct cluster *cluster, uint16_t slot,
+                   const struct item *item)
+{
+    uint64_t room[PATTERNS_WORDS];
+    const uint64_t *wanting = interest_match(&cluster->interest, item, room);
+
+    return wanting != NULL && peer_at(cluster, slot) != NULL &&
+           slot / 64 < interest_words(&cluster->interest) &&
+           (wanting[slot / 64] >> slot % 64 & 1) != 0;
+}
+
 bool cluster_has_heir(const struct cluster *cluster)
 {
     for (size_t slot = 0; slot < cluster->slots; slot++) {

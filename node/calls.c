@@ -469,6 +469,23 @@ static enum call_outcome keep(struct asked *asked, struct wait *wait,
     return CALL_ANSWERED;
 }
 
+/* false: the asker has forgotten the call. */
+static bool tell_answer(struct asked *asked, const struct wait *wait)
+{
+    struct calls *calls = asked->calls;
+    uint64_t number = asked->number;
+    struct call_answer answer = asked->answers[wait - asked->waits];
+
+    if (asked->call.on_answer == NULL) {
+        return true;
+    }
+    if (answer.body.len > 0) {
+        answer.body.p = asked->bodies.p + wait->at;
+    }
+    asked->call.on_answer(asked->call.data, &answer);
+    return find(calls, number) != NULL;
+}
+
 static void take_reply(struct calls *calls, uint16_t slot,
                        const struct peer_message *message)
 {
@@ -479,7 +496,7 @@ static void take_reply(struct calls *calls, uint16_t slot,
         return; /* late, or never asked */
     }
     stop_waiting(asked, wait, keep(asked, wait, message));
-    if (asked->waiting_len == 0) {
+    if (tell_answer(asked, wait) && asked->waiting_len == 0) {
         finish(asked);
     }
 }

@@ -43,7 +43,7 @@ enum call_kind {
     CALL_CLIENTS = 5,
     CALL_KICK = 6,
     CALL_DENIED = 7,
-    CALL_TRACE = 8,
+    CALL_TRACE = 8, /* node/trace_ask.h */
     CALL_TAP = 9,
     CALL_MOVE = 10,
     CALL_EVENTS = 11,
@@ -74,6 +74,9 @@ struct call {
      * nobody, and `own`. Never called from inside calls_ask(). May ask and
      * forget. */
     void (*on_done)(void *data, const struct call_answer *answers, size_t len);
+    /* Each answer as it comes, also one that says it has none; NULL: nobody
+     * wants to know. May ask and forget, this call, too. */
+    void (*on_answer)(void *data, const struct call_answer *answer);
     void *data;
 };
 

@@ -72,10 +72,27 @@ static void leave_dirty(struct client *client)
     client->dirty = false;
 }
 
+static void note_unread(void *data, const struct run *run)
+{
+    struct client *client = data;
+
+    trace_cut(&client->core->trace, run->chunk,
+              client->door == NULL ? "" : client->door->name,
+              TRACED_WHY_CLOSED);
+}
+
+void client_note_unread(struct client *client)
+{
+    if (trace_has_waiting(&client->core->trace)) {
+        outq_each(&client->out, note_unread, client);
+    }
+}
+
 void client_free(struct client *client)
 {
     struct core *core = client->core;
 
+    client_note_unread(client);
     client_leave_door(client);
     (void)deadline_set(&core->deadlines, &client->watch, DEADLINE_NEVER);
     leave_dirty(client);

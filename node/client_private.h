@@ -15,6 +15,9 @@
 /* Closes without last words: memory is short, or it may not have more. */
 void client_abort(struct client *client);
 
+/* Nobody reads its output any more: for traces. */
+void client_note_unread(struct client *client);
+
 /* Changes the identity; subscriptions that it does not allow end. */
 void client_become(struct client *client, struct identity *who);
 /* Ends what the identity no longer allows. */

@@ -88,7 +88,11 @@ void client_on_watch(struct deadline *deadline, uint64_t now_ms)
 static void on_lost(void *data, const struct run *run)
 {
     struct client *client = data;
+    struct trace *trace = &client->core->trace;
 
+    if (trace_has_waiting(trace)) {
+        trace_cut(trace, run->chunk, client->door->name, TRACED_WHY_SLOW);
+    }
     hub_mark_lost(client->core->hub, client, run);
 }
 
@@ -173,6 +177,7 @@ bool client_check_slow(struct client *client, uint64_t now_ms)
 static void give_up(struct client *client)
 {
     client_abort(client);
+    client_note_unread(client);
     outq_fini(&client->out, &client->core->chunks);
 }
 

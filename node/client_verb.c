@@ -180,7 +180,7 @@ static int check_item(const struct client *client,
     if (rc != 0) {
         return rc;
     }
-    item->flags = (uint8_t)((from->flags & ITEM_FLAGS_KNOWN) |
+    item->flags = (uint8_t)((from->flags & (ITEM_FLAGS_KNOWN | ITEM_TRACE)) |
                             (binary ? ITEM_BINARY : 0));
     if (item->hash != 0) {
         return identity_check(client->who, now_s(client));

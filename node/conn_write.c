@@ -15,6 +15,9 @@ void conns_end_turn(struct conns *conns)
         tcp_resume_all(conns);
         hub_settle(conns->core->hub);
         conns_write(conns->core);
+        if (trace_has_waiting(&conns->core->trace)) {
+            trace_written(&conns->core->trace);
+        }
         tcp_free_closed(conns);
     } while (conns->resumed != NULL);
 }

@@ -47,6 +47,7 @@ int core_init(struct core *core, const struct core_options *options)
         goto fail;
     }
     revoked_init(core);
+    trace_init(&core->trace, core);
     rc = hub_init(&core->hub, core, &core->hash_key, core->node_u64,
                   &options->outside);
     if (rc != 0) {
@@ -65,6 +66,7 @@ void core_fini(struct core *core)
     if (core->hub != NULL) {
         hub_free(core->hub);
     }
+    trace_fini(&core->trace);
     meters_fini(&core->meters);
     events_fini(&core->events);
     cuts_fini(&core->cuts);

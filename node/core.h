@@ -23,6 +23,7 @@
 #include "node/outq.h"
 #include "node/revoked.h"
 #include "node/stats.h"
+#include "node/trace.h"
 #include "proto/hash.h"
 
 struct asking;
@@ -47,6 +48,7 @@ struct core {
     struct chunk_pool chunks;
     uint64_t sealed_len; /* TLS: bytes that sockets did not take yet */
     struct deadlines deadlines;
+    struct trace trace; /* items that somebody follows */
     struct hub *hub;
     struct cluster *cluster; /* borrowed; NULL in tests of a lone core */
     struct keyring *keyring; /* likewise */

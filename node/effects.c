@@ -268,6 +268,39 @@ static void send_to(struct node *node, const struct cluster_target *targets,
     }
 }
 
+/* Whether any node of the member's region can be reached from here. */
+static bool reaches_region(const struct node *node,
+                           const struct cluster_member *of)
+{
+    struct cluster_member member;
+
+    for (size_t i = 0; cluster_member_at(node->cluster, i, &member); i++) {
+        if (member.linked && bytes_eq(member.node.region, of->node.region)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Notes who wants a traced item and has no link that it could take: of this
+ * region, or, where it goes there, of one of which nobody has. */
+static void note_unreached(struct node *node, const struct item *item,
+                           bool everywhere)
+{
+    struct bytes region = bytes_str(node->core.region);
+    struct cluster_member member;
+
+    for (size_t i = 0; cluster_member_at(node->cluster, i, &member); i++) {
+        bool near = bytes_eq(member.node.region, region);
+        if (!member.self && !member.linked &&
+            cluster_wants(node->cluster, member.slot, item) &&
+            (near || (everywhere && !reaches_region(node, &member)))) {
+            trace_send(&node->core.trace, item, node_id_u64(&member.node.id), 0,
+                       TRACED_WHY_NO_LINK);
+        }
+    }
+}
+
 static unsigned outside_forward(void *data, const struct item *item,
                                 bool *partial)
 {
@@ -276,6 +309,9 @@ static unsigned outside_forward(void *data, const struct item *item,
     size_t len = cluster_route(node->cluster, item, targets, ARRAY_LEN(targets),
                                partial);
 
+    if ((item->flags & ITEM_TRACE) != 0) {
+        note_unreached(node, item, true);
+    }
     send_to(node, targets, len, item);
     return (unsigned)len;
 }
@@ -288,6 +324,9 @@ static unsigned outside_relay(void *data, const struct item *item,
     size_t len = cluster_relay(node->cluster, item, hop, targets,
                                ARRAY_LEN(targets));
 
+    if ((item->flags & ITEM_TRACE) != 0 && hop == PEER_HOP_INGRESS) {
+        note_unreached(node, item, false);
+    }
     send_to(node, targets, len, item);
     return (unsigned)len;
 }

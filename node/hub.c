@@ -388,11 +388,32 @@ static uint64_t deliver(struct hub *hub, const struct item *item)
     }
     topic->seq++;
     for (struct fan *fan = topic->fans; fan != NULL; fan = fan->next) {
-        subs += fan_append(hub, fan, item);
+        uint64_t reach = fan_append(hub, fan, item);
+        subs += reach;
+        if (hub->tracing != NULL && reach > 0) {
+            trace_match(&hub->core->trace, hub->tracing,
+                        fan->group->variant.door->name, reach, fan->chunk);
+        }
     }
     if (topic->resume != NULL) {
         resume_keep(hub, topic, item);
     }
+    return subs;
+}
+
+/* Settled before and after, so that the chunks of its fans are its own. */
+static uint64_t deliver_traced(struct hub *hub, const struct item *item,
+                               enum hub_source source)
+{
+    struct trace *trace = &hub->core->trace;
+
+    hub_settle(hub);
+    hub->tracing = source == HUB_FROM_CLIENT
+                       ? trace_begin(trace, item, 0, TRACED_LOCAL)
+                       : trace_find(trace, item->origin, item->count);
+    uint64_t subs = deliver(hub, item);
+    hub_settle(hub);
+    hub->tracing = NULL;
     return subs;
 }
 
@@ -411,7 +432,10 @@ void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
         item->origin = hub->node_u64;
         item->count = ++core->items_made;
     }
-    receipt->subs = deliver(hub, item);
+    receipt->subs = (item->flags & ITEM_TRACE) == 0
+                        ? deliver(hub, item)
+                        : deliver_traced(hub, item, source);
+    receipt->count = item->count;
     if (source == HUB_FROM_CLIENT && outside->forward != NULL) {
         receipt->nodes = outside->forward(outside->data, item,
                                           &receipt->partial);

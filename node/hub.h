@@ -174,6 +174,7 @@ struct hub_receipt {
     uint64_t subs;  /* subscriptions here that it was put into */
     unsigned nodes; /* peers it was put on the way to */
     bool partial;   /* a peer that wants it could not be reached */
+    uint64_t count; /* the item's, of those of its origin */
 };
 
 /* Errors: ERR_NOMEM. `core` is borrowed for life: limits, stats, pool, time. */
@@ -246,6 +247,11 @@ void hub_mark_lost(struct hub *hub, struct client *client,
  */
 bool hub_position(const struct hub *hub, struct bytes cache, struct bytes topic,
                   struct hub_position *position);
+
+/* When a discontinuity of that topic was last told here, to whom the topic or a
+ * pattern that has matched it is subscribed; 0 never. For traces. */
+uint64_t hub_told_ms(const struct hub *hub, uint64_t hash, struct bytes cache,
+                     struct bytes topic);
 
 /* Ends lingering topics, bounds rings. Returns when to call again. */
 uint64_t hub_expire(struct hub *hub, uint64_t now_ms);

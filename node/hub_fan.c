@@ -309,6 +309,7 @@ uint64_t fan_append(struct hub *hub, struct fan *fan, const struct item *item)
     bool judged = must_judge(hub, fan);
 
     if (is_held_up(hub, fan)) {
+        fan_trace_drop(hub, fan, group->len, TRACED_WHY_GAP);
         return 0;
     }
     uint32_t own = own_subs(hub, group, item);
@@ -320,6 +321,7 @@ uint64_t fan_append(struct hub *hub, struct fan *fan, const struct item *item)
     if ((judged && !judge(hub, fan)) || !render(hub, fan, item) ||
         !append_frame(hub, fan, item)) {
         gap_lost(hub, fan->group);
+        fan_trace_drop(hub, fan, group->len, TRACED_WHY_NO_MEMORY);
         return 0;
     }
     if (fan->items == 0) {
@@ -349,11 +351,13 @@ static bool give(struct hub *hub, const struct fan *fan,
     struct client *client = member->client;
 
     if (client->closing) {
+        fan_trace_drop(hub, fan, 1, TRACED_WHY_CLOSED);
         return false;
     }
     if (client->slow) {
         gap_mark(member->sub, fan->seq);
         hub->core->stats.dropped_slow += fan->items;
+        fan_trace_drop(hub, fan, 1, TRACED_WHY_SLOW);
         return false;
     }
     client_deliver(client, fan->chunk, fan->from, fan->chunk->len - fan->from,

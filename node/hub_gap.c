@@ -176,6 +176,22 @@ void hub_gap(struct hub *hub, struct bytes hashes)
     }
 }
 
+uint64_t hub_told_ms(const struct hub *hub, uint64_t hash, struct bytes cache,
+                     struct bytes topic)
+{
+    const struct topic *found = topic_find(hub, hash, cache, topic);
+    uint64_t at_ms = found == NULL ? 0 : found->gap_at_ms;
+
+    for (const struct fan *fan = found == NULL ? NULL : found->fans;
+         fan != NULL; fan = fan->next) {
+        const struct pattern *pattern = fan->group->pattern;
+        if (pattern != NULL && pattern->gap_at_ms > at_ms) {
+            at_ms = pattern->gap_at_ms;
+        }
+    }
+    return at_ms;
+}
+
 void gap_catch_up(struct hub *hub, struct topic *topic)
 {
     if (topic->gap_due || topic->gap_seq == 0 || topic->gap_seq != topic->seq) {

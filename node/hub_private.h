@@ -19,6 +19,7 @@
 #ifndef NODE_HUB_PRIVATE_H
 #define NODE_HUB_PRIVATE_H
 
+#include "node/door/door.h"
 #include "node/hub.h"
 #include "node/lookup.h"
 #include "node/queue.h"
@@ -170,6 +171,7 @@ struct hub {
     struct fan *dirty_last;
     struct buf scratch; /* one rendered frame */
     bool settling;
+    struct trace_item *tracing; /* notes of the item that is delivered now */
 
     struct queue matched; /* topics */
     size_t pattern_fans;
@@ -261,6 +263,15 @@ void fan_free(struct hub *hub, struct fan *fan);
  * goes. Short memory: the group's discontinuity is due. */
 uint64_t fan_append(struct hub *hub, struct fan *fan, const struct item *item);
 void fan_settle(struct hub *hub, struct fan *fan);
+
+/* Notes, if the item is traced, that subscriptions do not get it. */
+static inline void fan_trace_drop(const struct hub *hub, const struct fan *fan,
+                                  uint64_t subs, enum traced_why why)
+{
+    if (hub->tracing != NULL) {
+        trace_drop(hub->tracing, fan->group->variant.door->name, subs, why);
+    }
+}
 
 /* Frames what hub->scratch holds as the variant's carrier needs, in a new chunk
  * of its own with one reference. NULL when memory is short. */

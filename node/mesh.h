@@ -33,6 +33,7 @@
 #include "node/limits.h"
 #include "node/log.h"
 #include "node/stats.h"
+#include "node/trace.h"
 #include "proto/item.h"
 #include "proto/seal.h"
 
@@ -51,6 +52,7 @@ struct mesh_options {
     const struct limits *limits;
     struct stats *stats;
     struct log *log;
+    struct trace *trace; /* where traced items are noted; NULL: nowhere */
     struct node_id self;
     uint8_t life[16];   /* random bytes of this life, for nonces */
     struct addr listen; /* control lane */

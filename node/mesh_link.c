@@ -70,6 +70,10 @@ void peer_link_depart(struct link_lane *lane, bool open_too)
         if (batch->from != 0) {
             lane->gap_ms = mesh_now(mesh);
         }
+        if (lane->lane == PEER_DATA && trace_has_queued(mesh->options.trace)) {
+            trace_left(mesh->options.trace, node_id_u64(&lane->link->id),
+                       batch->seq);
+        }
         link_queue_pop(&lane->out);
     }
 }
@@ -110,10 +114,31 @@ static void tell_numbers(struct peer_link *link)
                                                  .flows = link->flows});
 }
 
-static void count_dropped(struct peer_link *link, uint64_t items)
+/* Items were dropped: of those that still wait in the data lane, all up to the
+ * end of the gap at its front. */
+static void count_dropped(struct peer_link *link, uint64_t items,
+                          enum traced_why why)
 {
+    struct trace *trace = link->mesh->options.trace;
+    const struct link_batch *gap = link->lanes[PEER_DATA].out.first;
+
     link->counts.dropped += items;
     link->mesh->options.stats->link_dropped += items;
+    if (trace_has_queued(trace) && gap != NULL && gap->from != 0) {
+        trace_lost(trace, node_id_u64(&link->id), gap->seq, why);
+    }
+}
+
+/* The item is in the newest batch, or nowhere. */
+static void note_sent(const struct peer_link *link, const struct item *item,
+                      enum traced_why why)
+{
+    struct trace *trace = link->mesh->options.trace;
+
+    if ((item->flags & ITEM_TRACE) != 0 && trace != NULL) {
+        trace_send(trace, item, node_id_u64(&link->id),
+                   link->lanes[PEER_DATA].out.head.seq, why);
+    }
 }
 
 /* Something was put into our data lane. */
@@ -148,17 +173,23 @@ void mesh_send(struct mesh *mesh, uint16_t slot, enum peer_hop hop,
         return;
     }
     struct link_queue *out = &link->lanes[PEER_DATA].out;
+    enum traced_why why = TRACED_WHY_NONE;
     if (!link->up) {
         dropped = 1;
+        why = TRACED_WHY_LINK_DOWN;
         bytes_put_u64be(hash, item->hash);
         link_queue_lost(out, hop, bytes_of(hash, sizeof hash));
     } else if (link_queue_item(out, hop, item, mesh_now(mesh), &dropped) != 0) {
         dropped++;
+        why = TRACED_WHY_NO_MEMORY;
     } else {
         link->counts.items_out++;
         mesh->options.stats->link_items_out++;
     }
-    count_dropped(link, dropped);
+    if (dropped > 0) {
+        count_dropped(link, dropped, TRACED_WHY_QUEUE_FULL);
+    }
+    note_sent(link, item, why);
     link_sent(link, false);
 }
 
@@ -267,7 +298,8 @@ void peer_link_down(struct peer_link *link)
 {
     link->up = false;
     for (int i = 0; i < PEER_LANES; i++) {
-        count_dropped(link, link_queue_break(&link->lanes[i].out));
+        count_dropped(link, link_queue_break(&link->lanes[i].out),
+                      TRACED_WHY_LINK_DOWN);
     }
 }
 
@@ -294,7 +326,8 @@ void peer_link_flush(struct peer_link *link, uint64_t now_ms)
     } else if (link->up) {
         peer_link_depart(&link->lanes[PEER_CONTROL], true);
         peer_link_depart(&link->lanes[PEER_DATA], true);
-        count_dropped(link, link_queue_expire(data, now_ms));
+        count_dropped(link, link_queue_expire(data, now_ms),
+                      TRACED_WHY_TOO_OLD);
     }
     if (link->open && (!link_queue_is_empty(data) ||
                        !link_queue_is_empty(&link->lanes[PEER_CONTROL].out) ||

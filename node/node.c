@@ -17,6 +17,7 @@
 #include "node/question.h"
 #include "node/roster.h"
 #include "node/rotation.h"
+#include "node/trace_ask.h"
 #include "node/usage.h"
 #include "node/watching.h"
 #include "proto/err.h"
@@ -30,6 +31,8 @@ enum {
 
 static int open_core(struct node *node, const struct config *config,
                      struct board *board);
+static uint64_t monotonic_us(void);
+static uint64_t wall_us(void);
 static int bound_caches(struct core *core, const struct quotas *quotas);
 static void free_core(struct node *node);
 static int read_keys(struct node *node, struct keyfile *keys);
@@ -186,13 +189,28 @@ static int open_core(struct node *node, const struct config *config,
     node->core.caches.fixed_len = config->quotas.len;
     node->core.keyring = &node->keyring;
     node->keyring.ring.aead = aead_new(); /* without it, slower */
+    node->core.trace.clock = (struct trace_clock){monotonic_us, wall_us};
     rotation_serve(&node->core);
     usage_serve(&node->core);
     roster_serve(&node->core);
+    trace_serve(&node->core);
     node->core.origins = node->origins;
     node->core.origins_len = config->origins_len;
     node->core.require_tls = config->require_tls;
     return 0;
+}
+
+static uint64_t monotonic_us(void)
+{
+    return uv_hrtime() / 1000;
+}
+
+static uint64_t wall_us(void)
+{
+    uv_timeval64_t wall = {0};
+
+    uv_gettimeofday(&wall);
+    return (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_usec;
 }
 
 static int bound_caches(struct core *core, const struct quotas *quotas)

@@ -43,6 +43,16 @@ void outq_fini(struct outq *q, struct chunk_pool *pool)
     release(q, pool);
 }
 
+void outq_each(const struct outq *q,
+               void (*each)(void *data, const struct run *run), void *data)
+{
+    for (uint32_t i = 0; i < q->len; i++) {
+        if (run_of(q, i)->chunk != NULL) {
+            each(data, run_of(q, i));
+        }
+    }
+}
+
 /* --- in --------------------------------------------------------------------
  */
 

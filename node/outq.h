@@ -99,6 +99,10 @@ void outq_drop_items(struct outq *q, struct chunk_pool *pool,
                      void (*lost)(void *data, const struct run *run),
                      void *data);
 
+/* Each run but corks, first to last. */
+void outq_each(const struct outq *q,
+               void (*each)(void *data, const struct run *run), void *data);
+
 /* What it keeps alive: chunks, and its own runs. */
 static inline uint64_t outq_memory(const struct outq *q)
 {

@@ -397,8 +397,12 @@ static void respond(struct client *client, const struct http_request *request,
 
 int request_topic(const struct http_request *request, struct request_topic *out)
 {
-    static const struct bytes prefix = BYTES("/topics/");
+    return request_topic_under(request, BYTES("/topics/"), out);
+}
 
+int request_topic_under(const struct http_request *request, struct bytes prefix,
+                        struct request_topic *out)
+{
     if (!bytes_starts(request->path, prefix)) {
         return ERR_NAME;
     }

@@ -60,5 +60,8 @@ struct request_topic {
 };
 int request_topic(const struct http_request *request,
                   struct request_topic *out);
+/* The same of a path below another one than /topics/. */
+int request_topic_under(const struct http_request *request, struct bytes prefix,
+                        struct request_topic *out);
 
 #endif

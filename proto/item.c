@@ -11,8 +11,9 @@
 /* The wire form: an array of these, in this order. A newer node may add some
  * behind, which are skipped. */
 enum {
-    FIELDS = 11, /* flags, hash, origin, count, conn, at_ms, cache, topic,
-                  * publisher, attributes, value */
+    FIELDS = 11,    /* flags, hash, origin, count, conn, at_ms, cache, topic,
+                     * publisher, attributes, value */
+    MARK_TRACE = 1, /* of a 12th field, the marks: only if there are any */
 };
 
 static_assert(ITEM_FLAGS_KNOWN == 3, "all values up to it are flags we know");
@@ -191,13 +192,15 @@ void item_write(const struct item *item, struct buf *out)
         buf_add_bytes(out, item->wire);
         return;
     }
-    if (!out->failed && out->cap - out->len >= item_wire_room(item)) {
+    bool marked = (item->flags & ITEM_TRACE) != 0;
+    if (!marked && !out->failed &&
+        out->cap - out->len >= item_wire_room(item)) {
         const uint8_t *end = item_wire_write(item, out->p + out->len);
         out->len = (size_t)(end - out->p);
         return;
     }
-    mp_put_array(out, FIELDS);
-    mp_put_u64(out, item->flags);
+    mp_put_array(out, FIELDS + marked);
+    mp_put_u64(out, item->flags & ITEM_FLAGS_KNOWN);
     mp_put_u64(out, item->hash);
     mp_put_u64(out, item->origin);
     mp_put_u64(out, item->count);
@@ -208,6 +211,9 @@ void item_write(const struct item *item, struct buf *out)
     mp_put_str(out, item->publisher);
     mp_put_bin(out, item->attrs);
     mp_put_bin(out, item->value);
+    if (marked) {
+        mp_put_u64(out, MARK_TRACE);
+    }
 }
 
 static int check(const struct item *item)
@@ -222,6 +228,21 @@ static int check(const struct item *item)
         return ERR_UTF8;
     }
     return 0;
+}
+
+/* What follows the fields: the marks, and what a newer node adds. */
+static uint8_t take_marks(struct mp *mp, uint32_t len)
+{
+    uint64_t marks = 0;
+
+    if (len > 0 && mp_next_type(mp) == MP_U64) {
+        marks = mp_take_u64(mp);
+        len--;
+    }
+    for (; len > 0 && mp->state == 0; len--) {
+        mp_skip(mp);
+    }
+    return (uint8_t)((marks & MARK_TRACE) != 0 ? ITEM_TRACE : 0);
 }
 
 /* Of any shape. */
@@ -246,9 +267,8 @@ static ptrdiff_t read_any(struct bytes in, struct item *item)
     read.publisher = mp_take_str(&mp, ITEM_PUBLISHER_LEN_MAX);
     read.attrs = mp_take_bin(&mp, ITEM_ATTRS_LEN_MAX);
     read.value = mp_take_bin(&mp, ITEM_VALUE_LEN_MAX);
-    for (uint32_t i = FIELDS; i < fields && mp.state == 0; i++) {
-        mp_skip(&mp);
-    }
+    uint8_t marks = take_marks(&mp, mp.state == 0 ? fields - FIELDS : 0);
+    read.flags = (uint8_t)(read.flags | marks);
     ptrdiff_t taken = mp_outcome(&mp);
     if (taken > 0) {
         read.wire = bytes_of(in.p, (size_t)taken);

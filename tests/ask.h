@@ -60,10 +60,23 @@ static inline struct http_request ask_request(const struct ask *ask)
 /* The door of a request, in the order of the table. NULL: none. */
 static inline const struct door *ask_door(const struct http_request *request)
 {
+    /* clang-format off */
     const struct door *const doors[] = {
-        &door_sse,    &door_poll,   &door_publish, &door_status,
-        &door_keys,   &door_tokens, &door_usage,   &door_caches,
-        &door_qr,     &door_report, &door_admin,   &door_grpc};
+        &door_sse,
+        &door_poll,
+        &door_publish,
+        &door_status,
+        &door_keys,
+        &door_tokens,
+        &door_usage,
+        &door_caches,
+        &door_qr,
+        &door_report,
+        &door_trace,
+        &door_admin,
+        &door_grpc,
+    };
+    /* clang-format on */
     for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
         if (doors[i]->takes(request)) {
             return doors[i];

@@ -337,6 +337,9 @@ void fake_flush(struct core *core)
     while ((client = clients_next_dirty(core)) != NULL) {
         flush_client(client);
     }
+    if (trace_has_waiting(&core->trace)) {
+        trace_written(&core->trace);
+    }
 }
 
 void fake_wait(struct core *core, uint64_t ms)

@@ -168,8 +168,10 @@ static void put_fields(struct buf *out, uint32_t count, enum field wrong,
             mp_put_u64(out, 1);
         } else if (i < ATTRS) {
             mp_put_str(out, BYTES("x"));
-        } else {
+        } else if (i <= VALUE) {
             mp_put_bin(out, BYTES(""));
+        } else {
+            mp_put_u64(out, 0);
         }
     }
 }
@@ -220,6 +222,63 @@ static void what_a_newer_node_added_is_skipped(void **state)
     assert_int_equal(read_item(buf_bytes(&out)), out.len);
     assert_int_equal(read_item(bytes_of(out.p, out.len - 1)), 0);
     buf_fini(&out);
+}
+
+/* The field of marks, its number or what else stands there. */
+static void marks_restrict_nothing_and_unknown_ones_are_skipped(void **state)
+{
+    static const struct {
+        uint32_t fields;
+        struct bytes twelfth;
+        uint8_t flags;
+    } cases[] = {
+        {12, BYTES("\0"), 1},
+        {12, BYTES("\1"), 1 | ITEM_TRACE},
+        {12, BYTES("\2"), 1},
+        {12, BYTES("\x7f"), 1 | ITEM_TRACE},
+        {12, BYTES("\xc3"), 1},
+        {12, BYTES("\xa1x"), 1},
+        {14, BYTES("\1"), 1 | ITEM_TRACE},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out = {0};
+        struct item item;
+        put_fields(&out, cases[i].fields, 12, cases[i].twelfth);
+        assert_int_equal(item_read(buf_bytes(&out), &item), out.len);
+        assert_int_equal(item.flags, cases[i].flags);
+        buf_fini(&out);
+    }
+}
+
+/* A node of an earlier version takes eleven fields and skips the rest; as a
+ * relay it passes on what it read. */
+static void a_traced_item_is_an_item_and_one_field_more(void **state)
+{
+    struct item item = sample();
+    struct item back;
+    struct buf plain = {0};
+    struct buf traced = {0};
+    struct buf relayed = {0};
+    (void)state;
+
+    item_write(&item, &plain);
+    item.flags |= ITEM_TRACE;
+    assert_non_null(buf_reserve(&traced, 4096)); /* room for the short way */
+    item_write(&item, &traced);
+    assert_int_equal(plain.p[0], 0x9b);
+    assert_int_equal(traced.p[0], 0x9c);
+    assert_int_equal(traced.len, plain.len + 1);
+    assert_memory_equal(traced.p + 1, plain.p + 1, plain.len - 1);
+    assert_int_equal(item_read(buf_bytes(&traced), &back), traced.len);
+    assert_int_equal(back.flags, item.flags);
+    item_write(&back, &relayed);
+    assert_int_equal(relayed.len, traced.len);
+    assert_memory_equal(relayed.p, traced.p, traced.len);
+    buf_fini(&plain);
+    buf_fini(&traced);
+    buf_fini(&relayed);
 }
 
 /* An independent reader of the same bytes. */
@@ -394,6 +453,8 @@ int main(void)
         cmocka_unit_test(names_and_text_are_checked_as_at_a_door),
         cmocka_unit_test(each_wrong_field_is_refused),
         cmocka_unit_test(what_a_newer_node_added_is_skipped),
+        cmocka_unit_test(marks_restrict_nothing_and_unknown_ones_are_skipped),
+        cmocka_unit_test(a_traced_item_is_an_item_and_one_field_more),
         cmocka_unit_test(the_wire_form_is_msgpack),
         cmocka_unit_test(the_overhead_stays_below_its_bound),
         cmocka_unit_test(attributes_come_back_as_they_went),

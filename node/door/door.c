@@ -5,15 +5,27 @@
  */
 #include "node/door/door.h"
 
-static const struct door
-    *const doors[] =
-        {
-            &door_resp,   &door_native, &door_status, &door_keys,
-            &door_tokens, &door_usage,  &door_qr,     &door_console,
-            &door_sse,    &door_caches, &door_poll,   &door_publish,
-            &door_report, &door_admin, /* after all others below /v1/admin/ */
-            &door_grpc,
+/* One a line. */
+/* clang-format off */
+static const struct door *const doors[] = {
+    &door_resp,
+    &door_native,
+    &door_status,
+    &door_keys,
+    &door_tokens,
+    &door_usage,
+    &door_qr,
+    &door_console,
+    &door_sse,
+    &door_caches,
+    &door_poll,
+    &door_publish,
+    &door_report,
+    &door_trace,
+    &door_admin, /* after all others below /v1/admin/ */
+    &door_grpc,
 };
+/* clang-format on */
 
 enum door_sniff door_for_bytes(struct bytes first, const struct door **door)
 {
