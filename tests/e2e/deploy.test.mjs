@@ -27,8 +27,8 @@ const pod = manifests.find(({ kind }) => kind === 'StatefulSet').spec.template;
 const [container] = pod.spec.containers;
 const podSettings = Object.fromEntries(container.env.map(({ name, value }) => [name, value ?? '']));
 
-const options = new Set([...fs.readFileSync('node/option.c', 'utf8').matchAll(/^ {4}\{"(\w+)", set_/gm)]
-  .map(([, name]) => `STARLING_${name.toUpperCase()}`));
+const options = new Set([...output(program, 'help', 'node').matchAll(/^ +--([a-z-]+)/gm)]
+  .map(([, name]) => `STARLING_${name.toUpperCase().replaceAll('-', '_')}`));
 const tool = (name) => spawnSync(name, ['--version']).error === undefined;
 
 test('every setting of a container is an option', () => {
