@@ -90,6 +90,24 @@ bool auth_revoked(const struct auth *auth, struct bytes id)
            auth->is_revoked(auth->revocations, id);
 }
 
+void auth_rekey(struct auth *auth, const struct token_keys *keys)
+{
+    assert(keys->len <= TOKEN_KEYS_MAX);
+    assert((keys->len == 0) == auth->insecure);
+    explicit_bzero(&auth->keys, sizeof auth->keys);
+    auth->keys = *keys;
+}
+
+bool auth_forgot(const struct auth *auth, const struct identity *who)
+{
+    for (size_t i = 0; i < auth->keys.len; i++) {
+        if (token_key_print(&auth->keys.keys[i]) == who->token.key) {
+            return false;
+        }
+    }
+    return who->token.key != 0;
+}
+
 int auth_login(struct auth *auth, struct bytes token, uint64_t now_s,
                struct identity **who)
 {

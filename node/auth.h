@@ -83,6 +83,12 @@ int auth_read(const struct auth *auth, struct bytes text, uint64_t now_s,
               struct token *token);
 bool auth_revoked(const struct auth *auth, struct bytes id);
 
+/* Other keys from now on, which are not none unless they were. Identities stay
+ * until auth_forgot() is asked about them. */
+void auth_rekey(struct auth *auth, const struct token_keys *keys);
+/* Whether the key that signed their token is not there any more. */
+bool auth_forgot(const struct auth *auth, const struct identity *who);
+
 /* Turns a token into an identity (one reference for the caller). When insecure
  * any token, also an empty one, is the anonymous identity. A refresh token is
  * nobody's. now_s is the wall clock. Errors: ERR_UNAUTH, ERR_EXPIRED,

@@ -4,6 +4,7 @@
 #include "cluster/cluster.h"
 #include "node/client.h"
 #include "node/core.h"
+#include "node/quotas.h"
 #include "proto/err.h"
 #include "proto/topic.h"
 
@@ -11,6 +12,8 @@ static int may_change(const struct core *core, struct bytes cache);
 static int set(struct core *core, struct bytes cache, struct bytes value,
                uint64_t until_s);
 static void bound(struct core *core, const struct cluster_register *reg);
+static int bound_by(struct core *core, struct bytes cache,
+                    const struct quota *quota);
 static void say(const struct core *core, const char *event, struct bytes cache,
                 const struct identity *by);
 static bool find_register(const struct core *core, struct bytes cache,
@@ -166,24 +169,65 @@ void caches_known(struct core *core)
     }
 }
 
-/* What bounded nothing so far and shall not, needs no meter. */
 static void bound(struct core *core, const struct cluster_register *reg)
 {
-    struct meter *meter = meters_find(&core->meters, reg->key);
     struct caches_entry entry;
 
     show(reg, &entry);
-    if (meter == NULL && !quota_is_none(&entry.quota)) {
-        meter = meters_own(&core->meters, reg->key);
-        hub_meter_anew(core->hub, reg->key);
+    (void)bound_by(core, reg->key, &entry.quota);
+}
+
+/* What bounded nothing so far and shall not, needs no meter. */
+static int bound_by(struct core *core, struct bytes cache,
+                    const struct quota *quota)
+{
+    struct meter *meter = meters_find(&core->meters, cache);
+
+    if (meter == NULL && !quota_is_none(quota)) {
+        meter = meters_own(&core->meters, cache);
+        hub_meter_anew(core->hub, cache);
         clients_forget_aims(core);
         if (meter == NULL) {
             log_line(core->log, LOG_WARN, "cache-quota-ignored", "cache=%.*s",
-                     (int)reg->key.len, (const char *)reg->key.p);
+                     (int)cache.len, (const char *)cache.p);
+            return ERR_NOMEM;
         }
     }
     if (meter != NULL) {
-        meter_bound(meter, &entry.quota);
+        meter_bound(meter, quota);
+    }
+    return 0;
+}
+
+int caches_fix(struct core *core, const struct bytes *names,
+               const struct quotas *quotas)
+{
+    int rc = 0;
+
+    core->caches.fixed = names;
+    core->caches.fixed_len = quotas->len;
+    for (size_t i = 0; i < quotas->len; i++) {
+        int one = bound_by(core, names[i], &quotas->rows[i].quota);
+        rc = rc == 0 ? one : rc;
+    }
+    return rc;
+}
+
+/* Each is bounded as it was created, if it was. */
+void caches_unfix(struct core *core)
+{
+    static const struct quota none;
+    const struct bytes *names = core->caches.fixed;
+    size_t len = core->caches.fixed_len;
+    struct cluster_register reg;
+
+    core->caches.fixed_len = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (find_register(core, names[i], &reg)) {
+            bound(core, &reg);
+        } else {
+            (void)bound_by(core, names[i], &none);
+        }
     }
 }
 

@@ -80,6 +80,14 @@ bool caches_next(const struct core *core, size_t *at,
  * may look at everything. */
 bool caches_shows(const struct identity *who, struct bytes cache);
 
+/* The configuration names these, and bounds them, from now on; borrows `names`,
+ * which caches_unfix() has to be called before they change. Errors: ERR_NOMEM,
+ * a quota does not hold; the log says of which cache. */
+struct quotas;
+int caches_fix(struct core *core, const struct bytes *names,
+               const struct quotas *quotas);
+void caches_unfix(struct core *core);
+
 /* CLUSTER_REGISTER of that kind: its quota holds from now on; carries out a
  * deletion. */
 void caches_changed(struct core *core, const struct cluster_register *reg);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/certificate.h"
 
+#include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "node/conns.h"
 #include "node/node.h"
@@ -14,58 +16,47 @@ enum {
     LOOK_MS = DAY_S * 1000, /* again at how long it is valid */
 };
 
-static int use(struct node *node, char why[TLS_WHY_MAX]);
+static int use(struct node *node, struct tls_context *context);
 static void look(struct node *node);
 static void on_day(struct deadline *deadline, uint64_t now_ms);
 
 int certificate_read(struct node *node)
 {
+    struct tls_context *context;
     char why[TLS_WHY_MAX] = "";
 
     if (node->config.tls_cert[0] == '\0') {
         return 0;
     }
     conns_enter(node->conns);
-    int rc = use(node, why);
+    int rc = tls_serve(&context, node->config.tls_cert, node->config.tls_key,
+                       why);
+    if (rc == 0) {
+        rc = use(node, context);
+        (void)snprintf(why, sizeof why, "%s", err_text(rc));
+    }
     if (rc != 0) {
         log_line(&node->log, LOG_ERROR, "tls-refused", "why=%s", why);
     }
     return rc;
 }
 
-void certificate_reload(struct node *node)
+void certificate_take(struct node *node, struct tls_context *context)
 {
-    char why[TLS_WHY_MAX] = "";
+    int rc = use(node, context);
 
-    if (node->config.tls_cert[0] == '\0') {
-        log_line(&node->log, LOG_INFO, "tls-absent", "why=%s",
-                 "no tls_cert: nothing to read again");
-        return;
-    }
-    if (use(node, why) != 0) {
-        log_line(&node->log, LOG_ERROR, "tls-kept", "serial=%s why=%s",
-                 node->certificate.serial, why);
-        return;
-    }
+    assert(rc == 0); /* there is room for it since the start */
     log_line(&node->log, LOG_INFO, "tls-reloaded", "serial=%s until=%llu",
              node->certificate.serial,
              (unsigned long long)node->certificate.until_s);
 }
 
-/* Reads the files anew; on error all is as it was. */
-static int use(struct node *node, char why[TLS_WHY_MAX])
+static int use(struct node *node, struct tls_context *context)
 {
-    struct tls_context *context;
-    int rc = tls_serve(&context, node->config.tls_cert, node->config.tls_key,
-                       why);
+    struct tls_facts facts = tls_facts(context);
+    int rc = conns_serve_tls(node->conns, context);
 
     if (rc != 0) {
-        return rc;
-    }
-    struct tls_facts facts = tls_facts(context);
-    rc = conns_serve_tls(node->conns, context);
-    if (rc != 0) {
-        snprintf(why, TLS_WHY_MAX, "%s", err_text(rc));
         tls_context_free(context);
         return rc;
     }

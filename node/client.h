@@ -206,8 +206,8 @@ void client_deadline(struct client *client, uint64_t at_ms);
 /* The barrier rose, or gave up: releases what waited for <= version. */
 void clients_release(struct core *core, enum cluster_scope scope,
                      uint64_t version, bool partial);
-/* Tokens were revoked (auth_revoked()): what their clients are subscribed to
- * ends. */
+/* Tokens were revoked (auth_revoked()), or their keys are gone (auth_forgot()):
+ * what their clients are subscribed to ends. */
 void clients_revoke(struct core *core);
 /* What a publish finds is looked for anew. */
 void clients_forget_aims(struct core *core);

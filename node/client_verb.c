@@ -138,7 +138,8 @@ void clients_revoke(struct core *core)
     for (struct client *client = core->clients; client != NULL; client = next) {
         next = client->next;
         if (!client->who->revoked &&
-            auth_revoked(&core->auth, client->who->token.id)) {
+            (auth_revoked(&core->auth, client->who->token.id) ||
+             auth_forgot(&core->auth, client->who))) {
             client->who->revoked = true;
             client_recheck(client);
         }

@@ -315,6 +315,32 @@ int config_load(struct config *config, int argc, char **argv,
     return rc;
 }
 
+bool config_take(struct config *config, const struct config *from)
+{
+    if ((config->keys[0] == '\0') == (from->keys[0] == '\0')) {
+        strcpy(config->keys, from->keys);
+    }
+    if ((config->tls_cert[0] == '\0') == (from->tls_cert[0] == '\0')) {
+        strcpy(config->tls_cert, from->tls_cert);
+        strcpy(config->tls_key, from->tls_key);
+    }
+    config->require_tls = from->require_tls;
+    config->origins_len = from->origins_len;
+    memcpy(config->origins, from->origins, sizeof config->origins);
+    config->log_level = from->log_level;
+    config->log_format = from->log_format;
+    config->auto_create_caches = from->auto_create_caches;
+    config->auto_create_named = from->auto_create_named;
+    config->quotas = from->quotas;
+    return limits_take(&config->limits, &from->limits);
+}
+
+bool config_auto_creates(const struct config *config)
+{
+    return config->auto_create_named ? config->auto_create_caches
+                                     : config->keys[0] == '\0';
+}
+
 static int check_tls(const struct config *config, const char **wrong)
 {
     bool has_cert = config->tls_cert[0] != '\0';

@@ -50,7 +50,7 @@ struct config {
     bool auto_create_named;  /* ... else the default: if there are no keys */
     struct quotas quotas;    /* of the caches that are always there */
     enum log_level log_level;
-    bool log_json;
+    enum log_format log_format;
     bool require_tls; /* but on loopback */
     bool insecure;    /* allow a public address without keys, loudly */
     unsigned workers; /* nodes of this process, sharing the client port */
@@ -70,6 +70,13 @@ int config_load(struct config *config, int argc, char **argv,
 /* Only the file, for `starling check FILE`. */
 int config_read_file(struct config *config, const char *path,
                      char why[CONFIG_WHY_MAX]);
+
+/* What a running node takes of another configuration. Whether it speaks TLS and
+ * has keys stays; other files of them are taken. false: not all of the limits
+ * (limits_take()). */
+bool config_take(struct config *config, const struct config *from);
+/* auto_create_caches, or its default. */
+bool config_auto_creates(const struct config *config);
 
 /* What must hold together: limits, names, public address without keys, the
  * options of TLS. Opens no file. Errors: ERR_CONFIG. */

@@ -27,10 +27,7 @@ int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core)
     all->loop = loop;
     all->core = core;
     all->ips.key = core->hash_key;
-    all->most = core->limits.conns;
-    if (all->most > files_left(core)) {
-        all->most = files_left(core);
-    }
+    conns_bound(all);
     if (watch_open(all) != 0) {
         free(all);
         return ERR_IO;
@@ -38,6 +35,14 @@ int conns_open(struct conns **conns, uv_loop_t *loop, struct core *core)
     core->flush = conns_write;
     *conns = all;
     return 0;
+}
+
+void conns_bound(struct conns *conns)
+{
+    uint64_t files = files_left(conns->core);
+    uint64_t wanted = conns->core->limits.conns;
+
+    conns->most = wanted < files ? wanted : files;
 }
 
 void conns_free(struct conns *conns)

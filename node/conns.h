@@ -45,6 +45,9 @@ void conns_free(struct conns *conns);
 struct tls_context;
 int conns_serve_tls(struct conns *conns, struct tls_context *context);
 
+/* limits.conns was changed: those beyond it stay. */
+void conns_bound(struct conns *conns);
+
 /* Takes over an accepted socket, or refuses it: then it is closed. */
 void conns_accept(struct conns *conns, int fd, bool loopback, bool admin);
 

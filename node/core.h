@@ -36,6 +36,7 @@ struct keyring;
 struct pumped;
 struct watch;
 struct walk;
+struct reload;
 
 struct core {
     struct limits limits;
@@ -55,6 +56,7 @@ struct core {
     struct calls *calls;     /* likewise */
     struct watch *watch;     /* likewise */
     struct board *board;     /* borrowed; NULL: alone in its process */
+    struct reload *reload;   /* borrowed; NULL: its configuration stays */
     struct asking *asking;   /* door/status.c: who waits for the board */
     /* Writes what waits now, in the middle of a turn, because a client crossed
      * its soft bound and nobody is dropped unasked: conns_write(). May be NULL.
@@ -69,7 +71,7 @@ struct core {
     bool ready;        /* the gate: publishes are taken */
     bool draining;
     uint64_t retry_within_ms; /* draining: who was here comes back, spread */
-    bool require_tls; /* who speaks plainly must be on this host */
+    bool require_tls;         /* who speaks plainly must be on this host */
 
     struct events events;   /* of the log */
     struct revoked revoked; /* who has to go because its token was */

@@ -108,6 +108,28 @@ int limits_set(struct limits *limits, const char *field, uint64_t value)
     return ERR_NOT_FOUND;
 }
 
+bool limits_same(const struct limits *a, const struct limits *b)
+{
+    struct limits one = *a;
+    struct limits other = *b;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (*at(&one, &rows[i]) != *at(&other, &rows[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool limits_take(struct limits *limits, const struct limits *from)
+{
+    uint64_t item_len = limits->item_len;
+
+    *limits = *from;
+    limits->item_len = item_len;
+    return item_len == from->item_len;
+}
+
 const char *limits_name(size_t i)
 {
     return i < ARRAY_LEN(rows) ? rows[i].name : NULL;

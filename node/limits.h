@@ -7,6 +7,7 @@
 #ifndef NODE_LIMITS_H
 #define NODE_LIMITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,6 +73,13 @@ struct limits limits_default(void);
 
 /* 0, or ERR_CONFIG with *why a fixed sentence naming the two fields. */
 int limits_check(const struct limits *limits, const char **why);
+
+bool limits_same(const struct limits *a, const struct limits *b);
+
+/* What a running node takes of a new configuration: all but item_len, which the
+ * links were opened with, and so many say to each other. Returns whether that
+ * is the same. */
+bool limits_take(struct limits *limits, const struct limits *from);
 
 /* Sets one field by its name ("item_len"). Errors: ERR_NOT_FOUND, ERR_ARGUMENT
  * when outside [least, most]. */

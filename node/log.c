@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "proto/bytes.h"
+#include "proto/hash.h"
 #include "proto/json.h"
 #include "proto/topic.h"
 
@@ -18,6 +19,11 @@ enum {
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
+/* Of syslog: err, warning, info, debug. */
+static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
+static const char *const format_names[] = {"text", "json", "journal"};
+
+static bool may_say(struct log *log, const char *event, uint64_t *suppressed);
 static void write_line(const struct log *log, const struct log_event *event);
 static void stamp(char out[STAMP_LEN], uint64_t at_ms);
 static void add_clean(struct buf *out, struct bytes text);
@@ -32,7 +38,9 @@ void log_line(struct log *log, enum log_level level, const char *event,
     char text[TEXT_LEN_MAX];
     struct buf clean = {.max = LINE_LEN_MAX};
     struct timespec now;
-    bool is_written = log->to != NULL && level <= log->level;
+    uint64_t suppressed = 0;
+    bool is_written = log->to != NULL && level <= log->level &&
+                      may_say(log, event, &suppressed);
     bool is_told = log->on_line != NULL && level <= LOG_INFO;
     va_list args;
 
@@ -46,6 +54,10 @@ void log_line(struct log *log, enum log_level level, const char *event,
         memcpy(text + sizeof text - 4, "...", 4);
     }
     add_clean(&clean, len < 0 ? BYTES("") : bytes_str(text));
+    if (suppressed > 0) {
+        buf_add_str(&clean, clean.len > 0 ? " suppressed=" : "suppressed=");
+        buf_add_u64(&clean, suppressed);
+    }
     clock_gettime(CLOCK_REALTIME, &now);
     const struct log_event what = {
         .at_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
@@ -66,7 +78,11 @@ static void write_line(const struct log *log, const struct log_event *event)
 {
     struct buf line = {.max = LINE_LEN_MAX};
 
-    (log->json ? add_json : add_plain)(&line, log, event);
+    if (log->format == LOG_JSON) {
+        add_json(&line, log, event);
+    } else {
+        add_plain(&line, log, event);
+    }
     buf_add_u8(&line, '\n');
     if (!line.failed) { /* else memory is short: no line */
         fwrite(line.p, 1, line.len, log->to);
@@ -80,14 +96,66 @@ const char *log_level_name(enum log_level level)
     return level_names[level];
 }
 
-int log_level_read(const char *text)
+/* The slot of an event, NULL: there is none for one more. */
+static struct log_rate *rate_of(struct log *log, const char *event)
 {
-    for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
-        if (strcmp(text, level_names[i]) == 0) {
+    uint64_t hash = 0;
+
+    for (const char *c = event; *c != '\0'; c++) {
+        hash = hash_mix(hash ^ (uint8_t)*c);
+    }
+    for (size_t i = 0; i < LOG_EVENTS; i++) {
+        struct log_rate *rate = &log->rates[(hash + i) % LOG_EVENTS];
+        if (rate->event == NULL || strcmp(rate->event, event) == 0) {
+            rate->event = event;
+            return rate;
+        }
+    }
+    return NULL;
+}
+
+/* Whether this line is written, and how many were not before it. */
+static bool may_say(struct log *log, const char *event, uint64_t *suppressed)
+{
+    struct log_rate *rate = rate_of(log, event);
+    struct timespec now;
+
+    if (rate == NULL) {
+        return true;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (rate->second != (uint64_t)now.tv_sec) {
+        rate->second = (uint64_t)now.tv_sec;
+        rate->lines = 0;
+    }
+    if (rate->lines >= LOG_A_SECOND) {
+        rate->suppressed++;
+        return false;
+    }
+    rate->lines++;
+    *suppressed = rate->suppressed;
+    rate->suppressed = 0;
+    return true;
+}
+
+static int read_name(const char *text, const char *const *names, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (strcmp(text, names[i]) == 0) {
             return (int)i;
         }
     }
     return -1;
+}
+
+int log_level_read(const char *text)
+{
+    return read_name(text, level_names, ARRAY_LEN(level_names));
+}
+
+int log_format_read(const char *text)
+{
+    return read_name(text, format_names, ARRAY_LEN(format_names));
 }
 
 /* "2026-11-22T05:24:26.123Z" */
@@ -135,11 +203,15 @@ static void add_plain(struct buf *line, const struct log *log,
 {
     char at[STAMP_LEN];
 
-    stamp(at, event->at_ms);
-    buf_add_str(line, at);
-    buf_add_u8(line, ' ');
-    buf_add_str(line, level_names[event->level]);
-    buf_add_u8(line, ' ');
+    if (log->format == LOG_JOURNAL) {
+        buf_add_str(line, priorities[event->level]);
+    } else {
+        stamp(at, event->at_ms);
+        buf_add_str(line, at);
+        buf_add_u8(line, ' ');
+        buf_add_str(line, level_names[event->level]);
+        buf_add_u8(line, ' ');
+    }
     buf_add_str(line, event->name);
     if (log->node != NULL) {
         buf_add_str(line, " node=");

@@ -13,10 +13,13 @@
 #include "node/door/door.h"
 #include "node/keyfile.h"
 #include "node/membership.h"
+#include "node/notify.h"
 #include "node/ports.h"
 #include "node/question.h"
+#include "node/reload.h"
 #include "node/roster.h"
 #include "node/rotation.h"
+#include "node/settings.h"
 #include "node/trace_ask.h"
 #include "node/usage.h"
 #include "node/watching.h"
@@ -33,15 +36,14 @@ static int open_core(struct node *node, const struct config *config,
                      struct board *board);
 static uint64_t monotonic_us(void);
 static uint64_t wall_us(void);
-static int bound_caches(struct core *core, const struct quotas *quotas);
 static void free_core(struct node *node);
 static int read_keys(struct node *node, struct keyfile *keys);
 static void derive_endpoint(struct node *node);
 static void start_handles(struct node *node);
-static void join_board(struct node *node);
 static void leave_board(struct node *node);
 static void wake_loop(void *data);
 static void on_wake(uv_async_t *wake);
+static void on_beat(uv_timer_t *beat);
 static void say_listening(struct node *node);
 static void close_all(struct node *node);
 static void on_signal(uv_signal_t *signal, int number);
@@ -79,7 +81,7 @@ int node_prepare(struct node *node, uv_loop_t *loop,
     node->config = *config;
     node->log = (struct log){.to = stderr,
                              .level = config->log_level,
-                             .json = config->log_json,
+                             .format = config->log_format,
                              .node = node->config.name};
     int rc = open_core(node, config, board);
     if (rc == 0) {
@@ -113,7 +115,7 @@ int node_start(struct node *node)
     }
     start_handles(node);
     if (node->core.board != NULL) {
-        join_board(node);
+        board_join(node->core.board, node->config.worker, wake_loop, node);
     }
     node->exit_code = 0;
     say_listening(node);
@@ -141,9 +143,7 @@ static int open_core(struct node *node, const struct config *config,
         .worker = config->worker,
         .board = board,
         .outside = membership_outside(node),
-        .only_known_caches = !(config->auto_create_named
-                                   ? config->auto_create_caches
-                                   : config->keys[0] == '\0'),
+        .only_known_caches = !config_auto_creates(config),
     };
     struct keyfile keys = {0};
     int rc = read_keys(node, &keys);
@@ -165,7 +165,7 @@ static int open_core(struct node *node, const struct config *config,
     rc = core_init(&node->core, &options);
     explicit_bzero(&keys, sizeof keys);
     if (rc == 0) {
-        rc = bound_caches(&node->core, &config->quotas);
+        rc = node_fix_caches(node);
         rc = rc == 0 ? question_open(node) : rc;
         node->core.calls = node->calls;
         rc = rc == 0 ? watching_open(node) : rc;
@@ -179,14 +179,7 @@ static int open_core(struct node *node, const struct config *config,
                  err_name(rc));
         return rc;
     }
-    for (size_t i = 0; i < config->origins_len; i++) {
-        node->origins[i] = bytes_str(node->config.origins[i]);
-    }
-    for (size_t i = 0; i < config->quotas.len; i++) {
-        node->caches[i] = bytes_str(node->config.quotas.rows[i].name);
-    }
-    node->core.caches.fixed = node->caches;
-    node->core.caches.fixed_len = config->quotas.len;
+    node_take_origins(node);
     node->core.keyring = &node->keyring;
     node->keyring.ring.aead = aead_new(); /* without it, slower */
     node->core.trace.clock = (struct trace_clock){monotonic_us, wall_us};
@@ -194,8 +187,6 @@ static int open_core(struct node *node, const struct config *config,
     usage_serve(&node->core);
     roster_serve(&node->core);
     trace_serve(&node->core);
-    node->core.origins = node->origins;
-    node->core.origins_len = config->origins_len;
     node->core.require_tls = config->require_tls;
     return 0;
 }
@@ -213,17 +204,23 @@ static uint64_t wall_us(void)
     return (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_usec;
 }
 
-static int bound_caches(struct core *core, const struct quotas *quotas)
+int node_fix_caches(struct node *node)
 {
+    const struct quotas *quotas = &node->config.quotas;
+
     for (size_t i = 0; i < quotas->len; i++) {
-        struct meter *meter = meters_of(&core->meters,
-                                        bytes_str(quotas->rows[i].name));
-        if (meter->len == 0) {
-            return ERR_NOMEM; /* no cache is unbounded that should not be */
-        }
-        meter_bound(meter, &quotas->rows[i].quota);
+        node->caches[i] = bytes_str(quotas->rows[i].name);
     }
-    return 0;
+    return caches_fix(&node->core, node->caches, quotas);
+}
+
+void node_take_origins(struct node *node)
+{
+    for (size_t i = 0; i < node->config.origins_len; i++) {
+        node->origins[i] = bytes_str(node->config.origins[i]);
+    }
+    node->core.origins = node->origins;
+    node->core.origins_len = node->config.origins_len;
 }
 
 static void free_core(struct node *node)
@@ -281,7 +278,11 @@ static void start_handles(struct node *node)
     uv_signal_init(loop, &node->sigterm);
     uv_signal_init(loop, &node->sigint);
     uv_signal_init(loop, &node->sighup);
+    uv_timer_init(loop, &node->beat);
+    uv_async_init(loop, &node->wake, on_wake); /* the mesh has made a first */
     node->timer.data = node;
+    node->beat.data = node;
+    node->wake.data = node;
     node->prepare.data = node;
     node->check.data = node;
     node->sigterm.data = node;
@@ -293,7 +294,14 @@ static void start_handles(struct node *node)
     uv_signal_start(&node->sigterm, on_signal, SIGTERM);
     uv_signal_start(&node->sigint, on_signal, SIGINT);
     uv_signal_start(&node->sighup, on_reload, SIGHUP);
+    if (node->notify != NULL) {
+        uv_timer_start(&node->beat, on_beat, 0, notify_every_ms(node->notify));
+    }
+    node->has_handles = true;
+    uv_async_send(&node->wake); /* a reload may wait */
     conns_enter(node->conns);
+    node->core.stats.reload_ok = 1;
+    node->core.stats.reload_s = node->core.wall_ms / 1000;
 }
 
 static void say_listening(struct node *node)
@@ -312,29 +320,53 @@ static void say_listening(struct node *node)
              node->core.auth.insecure, STARLING_VERSION, (long)getpid());
 }
 
-static void join_board(struct node *node)
+void node_serve(struct node *node, struct reload *reload, struct notify *notify)
 {
-    /* Cannot fail: the mesh has made the first of this loop. */
-    uv_async_init(node->loop, &node->wake, on_wake);
-    node->wake.data = node;
-    board_join(node->core.board, node->config.worker, wake_loop, node);
+    node->notify = notify;
+    reload_join(reload, &node->core, node->certificate.serial, wake_loop, node);
 }
 
+/* Before there are other threads, or any time later. */
 static void wake_loop(void *data)
 {
     struct node *node = data;
 
-    (void)uv_async_send(&node->wake);
+    if (node->has_handles) {
+        (void)uv_async_send(&node->wake);
+    }
 }
 
 static void on_wake(uv_async_t *wake)
 {
     struct node *node = wake->data;
 
-    if (!node->closed) {
-        conns_enter(node->conns);
+    if (node->closed) {
+        return;
+    }
+    conns_enter(node->conns);
+    if (node->core.board != NULL) {
         status_on_board(&node->core);
     }
+    struct settings *settings = node->core.reload == NULL
+                                    ? NULL
+                                    : reload_next(node->core.reload,
+                                                  &node->core);
+    if (settings != NULL) {
+        settings_take(node, settings);
+    }
+}
+
+static void on_beat(uv_timer_t *beat)
+{
+    const struct node *node = beat->data;
+    const struct notify_state state = {
+        .ready = node->core.ready,
+        .draining = node->core.draining,
+        .conns = node->core.stats.conns,
+        .nodes = node->core.stats.peers + 1,
+    };
+
+    notify_beat(node->notify, node->config.worker, &state, uv_now(node->loop));
 }
 
 static void leave_board(struct node *node)
@@ -344,7 +376,6 @@ static void leave_board(struct node *node)
     view_of(&node->core, &view);
     board_leave(node->core.board, node->config.worker);
     board_say(node->core.board, node->config.worker, &view);
-    uv_close((uv_handle_t *)&node->wake, NULL);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -356,11 +387,13 @@ static void on_signal(uv_signal_t *signal, int number)
 static void on_reload(uv_signal_t *signal, int number)
 {
     struct node *node = signal->data;
+    struct reload_report report;
+    bool speaks = node->config.worker == 0; /* each loop gets the signal */
 
     (void)number;
-    if (!node->stopping) {
+    if (!node->stopping && speaks && node->core.reload != NULL) {
         conns_enter(node->conns);
-        certificate_reload(node);
+        (void)reload_run(&node->core, BYTES("signal"), &report);
     }
 }
 
@@ -373,6 +406,7 @@ void node_stop(struct node *node)
         return;
     }
     node->stopping = true;
+    notify_stopping(node->notify);
     drain_begin(node);
 }
 
@@ -396,13 +430,17 @@ static void close_all(struct node *node)
         (uv_handle_t *)&node->timer,   (uv_handle_t *)&node->drain.timer,
         (uv_handle_t *)&node->prepare, (uv_handle_t *)&node->check,
         (uv_handle_t *)&node->sigterm, (uv_handle_t *)&node->sigint,
-        (uv_handle_t *)&node->sighup,
+        (uv_handle_t *)&node->sighup,  (uv_handle_t *)&node->beat,
+        (uv_handle_t *)&node->wake,
     };
     node->closed = true;
     node_stop_listening(node);
     conns_close(node->conns);
     if (node->core.board != NULL) {
         leave_board(node);
+    }
+    if (node->core.reload != NULL) {
+        reload_leave(node->core.reload, &node->core);
     }
     membership_close(node);
     for (size_t i = 0; i < ARRAY_LEN(handles); i++) {

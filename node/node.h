@@ -30,6 +30,8 @@
 struct calls;
 struct conns;
 struct listener;
+struct notify;
+struct reload;
 struct seeds;
 struct watch;
 
@@ -50,7 +52,10 @@ struct node {
     uv_signal_t sigterm;
     uv_signal_t sigint;
     uv_signal_t sighup;
-    uv_async_t wake; /* of several workers: the board has something */
+    uv_async_t wake;       /* the board, or a reload, has something */
+    uv_timer_t beat;       /* for the service manager */
+    bool has_handles;      /* the ones above are open */
+    struct notify *notify; /* borrowed, of the process; NULL: no manager */
 
     struct cluster *cluster;
     struct addr client_addr;  /* of the process: what port 0 became */
@@ -92,6 +97,10 @@ int node_prepare(struct node *node, uv_loop_t *loop,
                  const struct config *config, struct board *board);
 /* With its ports bound. On error nothing stays open. */
 int node_start(struct node *node);
+/* What the process has for all its nodes: after node_prepare() or node_open(),
+ * before the loop runs. */
+void node_serve(struct node *node, struct reload *reload,
+                struct notify *notify);
 /* Undoes node_prepare(), when it was not started. */
 void node_drop(struct node *node);
 
@@ -104,6 +113,11 @@ void node_stop_listening(struct node *node);
 void node_leave(struct node *node);
 /* After the loop has ended. */
 void node_fini(struct node *node);
+
+/* The caches and origins of its configuration hold from now on. Errors:
+ * ERR_NOMEM, of some quotas. */
+int node_fix_caches(struct node *node);
+void node_take_origins(struct node *node);
 
 /* Steps the cluster with one piece of news and carries out what it wants done:
  * node/effects.c. Again: from inside an effect, too. */

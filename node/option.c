@@ -28,48 +28,100 @@ static const char *set_cache(struct config *c, const char *v);
 static const char *set_workers(struct config *c, const char *v);
 static const char *set_limit(struct config *c, const char *v);
 
+/* --- whether two say the same --- */
+
+#define SAME(option, test)                                                    \
+    static bool same_##option(const struct config *a, const struct config *b) \
+    {                                                                         \
+        return test;                                                          \
+    }
+#define SAME_TEXT(field)  SAME(field, strcmp(a->field, b->field) == 0)
+#define SAME_VALUE(field) SAME(field, a->field == b->field)
+
+static bool same_texts(const char (*a)[CONFIG_TEXT_MAX], size_t a_len,
+                       const char (*b)[CONFIG_TEXT_MAX], size_t b_len)
+{
+    for (size_t i = 0; a_len == b_len && i < a_len; i++) {
+        if (strcmp(a[i], b[i]) != 0) {
+            return false;
+        }
+    }
+    return a_len == b_len;
+}
+
+SAME_TEXT(name)
+SAME_TEXT(region)
+SAME_TEXT(cluster_name)
+SAME(listen, addr_eq(&a->listen, &b->listen))
+SAME(cluster, addr_eq(&a->cluster, &b->cluster))
+SAME_TEXT(advertise)
+SAME_TEXT(endpoint)
+SAME_TEXT(keys)
+SAME_TEXT(tls_cert)
+SAME_TEXT(tls_key)
+SAME_VALUE(require_tls)
+SAME(join, same_texts(a->join, a->join_len, b->join, b->join_len))
+SAME(origins,
+     same_texts(a->origins, a->origins_len, b->origins, b->origins_len))
+SAME_VALUE(log_level)
+SAME_VALUE(log_format)
+SAME_VALUE(insecure)
+SAME_VALUE(workers)
+SAME(auto_create_caches, a->auto_create_named == b->auto_create_named &&
+                             a->auto_create_caches == b->auto_create_caches)
+SAME(caches, quotas_same(&a->quotas, &b->quotas))
+SAME(limits, limits_same(&a->limits, &b->limits))
+
 static const struct option options[] = {
     {"name", "--name", set_name, "NAME", "what the node is called (its host)",
-     false, false},
+     false, false, same_name, false},
     {"region", "--region", set_region, "NAME", "the region it is in (local)",
-     false, false},
+     false, false, same_region, false},
     {"listen", "--listen", set_listen, "A:P",
-     "where clients connect (127.0.0.1:7400)", false, false},
+     "where clients connect (127.0.0.1:7400)", false, false, same_listen,
+     false},
     {"cluster", "--cluster", set_cluster, "A:P",
-     "where other nodes connect (the client port + 1)", false, false},
+     "where other nodes connect (the client port + 1)", false, false,
+     same_cluster, false},
     {"advertise", "--advertise", set_advertise, "HOST[:P]",
-     "where others find that, if not there", false, false},
+     "where others find that, if not there", false, false, same_advertise,
+     false},
     {"endpoint", "--endpoint", set_endpoint, "URL",
-     "where clients of other nodes are sent", false, false},
+     "where clients of other nodes are sent", false, false, same_endpoint,
+     false},
     {"cluster_name", "--cluster-name", set_cluster_name, "NAME",
-     "the cluster it belongs to (starling)", false, false},
+     "the cluster it belongs to (starling)", false, false, same_cluster_name,
+     false},
     {"keys", "--keys", set_keys, "FILE",
-     "the keys of the cluster (starling keygen)", false, false},
+     "the keys of the cluster (starling keygen)", false, false, same_keys,
+     true},
     {"tls_cert", "--tls-cert", set_tls_cert, "FILE",
-     "the certificate for clients, in PEM", false, false},
+     "the certificate for clients, in PEM", false, false, same_tls_cert, true},
     {"tls_key", "--tls-key", set_tls_key, "FILE", "the key of that certificate",
-     false, false},
+     false, false, same_tls_key, true},
     {"require_tls", "--require-tls", set_require_tls, "true|false",
-     "refuse clients in plain text, but on loopback", false, true},
+     "refuse clients in plain text, but on loopback", false, true,
+     same_require_tls, true},
     {"join", "--join", set_join, "H:P", "cluster ports of nodes to join by",
-     true, false},
+     true, false, same_join, false},
     {"origins", "--origins", set_origin, "URL",
-     "origins whose pages may connect, or *", true, false},
+     "origins whose pages may connect, or *", true, false, same_origins, true},
     {"log_level", "--log-level", set_log_level, "error|warn|info|debug",
-     "the least that is logged (info)", false, false},
-    {"log_format", "--log-format", set_log_format, "text|json",
-     "how the log is written (text)", false, false},
+     "the least that is logged (info)", false, false, same_log_level, true},
+    {"log_format", "--log-format", set_log_format, "text|json|journal",
+     "how the log is written (text)", false, false, same_log_format, true},
     {"insecure", "--insecure", set_insecure, "true|false",
-     "allow a public address without keys", false, true},
+     "allow a public address without keys", false, true, same_insecure, false},
     {"workers", "--workers", set_workers, "N",
-     "nodes in this process, one a core (1)", false, false},
+     "nodes in this process, one a core (1)", false, false, same_workers,
+     false},
     {"auto_create_caches", "--auto-create-caches", set_auto_create,
      "true|false", "whether any cache may be used (true without keys)", false,
-     false},
+     false, same_auto_create_caches, true},
     {"caches", "--caches", set_cache, "NAME", "caches that are always there",
-     true, false},
+     true, false, same_caches, true},
     {"limits", "--limits", set_limit, "NAME=N",
-     "bounds of what strangers can make grow", true, false},
+     "bounds of what strangers can make grow", true, false, same_limits, true},
 };
 
 static_assert(ARRAY_LEN(options) <= OPTIONS_MAX, "one flag for each");
@@ -288,10 +340,12 @@ static const char *set_log_level(struct config *c, const char *v)
 
 static const char *set_log_format(struct config *c, const char *v)
 {
-    if (strcmp(v, "text") != 0 && strcmp(v, "json") != 0) {
-        return "expected text or json";
+    int format = log_format_read(v);
+
+    if (format < 0) {
+        return "expected text, json or journal";
     }
-    c->log_json = strcmp(v, "json") == 0;
+    c->log_format = (enum log_format)format;
     return NULL;
 }
 

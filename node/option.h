@@ -21,6 +21,10 @@ struct option {
     const char *what;  /* one line, lower case, no full stop */
     bool is_list;      /* comma-separated in flags and environment */
     bool is_flag;      /* takes no value on the command line */
+    /* Reload: whether two configurations say the same here, and whether a
+     * running node takes another value or has to be started again. */
+    bool (*same)(const struct config *a, const struct config *b);
+    bool is_hot;
 };
 
 /* By index 0..; NULL past the end. */

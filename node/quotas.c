@@ -97,6 +97,20 @@ const char *quotas_add(struct quotas *quotas, const char *text)
     return wrong;
 }
 
+bool quotas_same(const struct quotas *a, const struct quotas *b)
+{
+    for (size_t i = 0; a->len == b->len && i < a->len; i++) {
+        const struct quota *one = &a->rows[i].quota;
+        const struct quota *other = &b->rows[i].quota;
+        if (strcmp(a->rows[i].name, b->rows[i].name) != 0 ||
+            one->publish_rate != other->publish_rate ||
+            one->item_len != other->item_len || one->subs != other->subs) {
+            return false;
+        }
+    }
+    return a->len == b->len;
+}
+
 const char *quotas_field(size_t i)
 {
     return i == 0 ? "name" : quota_name(i - 1);

@@ -39,6 +39,8 @@ const char *quotas_set(struct quotas *quotas, const char *field,
                        const char *value);
 const char *quotas_add(struct quotas *quotas, const char *text);
 
+bool quotas_same(const struct quotas *a, const struct quotas *b);
+
 /* The i-th field of a row, NULL past the end: for "nearest name". */
 const char *quotas_field(size_t i);
 

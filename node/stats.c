@@ -48,6 +48,16 @@ enum {
 static_assert(STATS_FIELDS * sizeof(uint64_t) == sizeof(struct stats),
               "numbers only");
 
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Sums but for what no sum has a meaning of. */
 void stats_add(struct stats *sum, const struct stats *one)
 {
@@ -61,15 +71,13 @@ void stats_add(struct stats *sum, const struct stats *one)
         to[i] += from[i];
     }
     memcpy(sum, to, sizeof to);
-    sum->loop_lag_ms = before.loop_lag_ms > one->loop_lag_ms
-                           ? before.loop_lag_ms
-                           : one->loop_lag_ms;
-    sum->peers = before.peers > one->peers ? before.peers : one->peers;
-    sum->links = before.links < one->links ? before.links : one->links;
-    sum->tls_until_s = before.tls_until_s < one->tls_until_s
-                           ? before.tls_until_s
-                           : one->tls_until_s;
-    sum->ready = before.ready < one->ready ? before.ready : one->ready;
+    sum->loop_lag_ms = greater(before.loop_lag_ms, one->loop_lag_ms);
+    sum->peers = greater(before.peers, one->peers);
+    sum->reload_s = greater(before.reload_s, one->reload_s);
+    sum->reload_ok = lesser(before.reload_ok, one->reload_ok);
+    sum->links = lesser(before.links, one->links);
+    sum->tls_until_s = lesser(before.tls_until_s, one->tls_until_s);
+    sum->ready = lesser(before.ready, one->ready);
 }
 
 void stats_since(struct stats *grown, const struct stats *now,

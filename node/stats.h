@@ -112,6 +112,10 @@
     X(registers_dropped, counter, "starling_registers_dropped_total",      \
       "Caches and revocations dropped for want of room")                   \
     X(ready, gauge, "starling_ready", "1 when this node takes publishes")  \
+    X(reload_ok, gauge, "starling_config_reload_success",                  \
+      "1 unless the last new configuration was refused")                   \
+    X(reload_s, gauge, "starling_config_reload_timestamp_seconds",         \
+      "When one was last read, in seconds of 1970")                        \
     X(loop_lag_ms, gauge, "starling_loop_lag_milliseconds",                \
       "Longest recent turn of the event loop")
 
@@ -174,9 +178,9 @@ struct stats {
 /* "native" */
 const char *stats_door(size_t door);
 
-/* Adds the numbers of another node: those of two workers of a process. Lag and
- * peers are the greater ones; links, ready and the end of the certificate the
- * lesser ones. */
+/* Adds the numbers of another node: those of two workers of a process. Lag,
+ * peers and the time of the last reload are the greater ones; its success,
+ * links, ready and the end of the certificate the lesser ones. */
 void stats_add(struct stats *sum, const struct stats *one);
 
 /* How much each number has grown since; what has not grown is 0. */

@@ -33,6 +33,8 @@ struct workers {
     struct worker *all;
     struct node *nodes[CONFIG_WORKERS_MAX];
     struct board *board;
+    struct reload *reload; /* of the process */
+    struct notify *notify;
     uv_prepare_t watch; /* waits on its loop for the first to be ready */
     int exit_code;      /* the first that is not 0 */
 };
@@ -47,9 +49,12 @@ static void run_thread(void *data);
 static void finish(struct workers *workers);
 static void finish_one(struct worker *worker);
 
-int workers_run(const struct config *config)
+int workers_run(const struct config *config, struct reload *reload,
+                struct notify *notify)
 {
     struct workers workers = {
+        .reload = reload,
+        .notify = notify,
         .all = calloc(config->workers, sizeof *workers.all),
         .board = board_new(config->workers),
     };
@@ -98,6 +103,7 @@ static void prepare_one(struct workers *workers, const struct config *config,
         workers->exit_code = node->exit_code;
         return;
     }
+    node_serve(node, workers->reload, workers->notify);
     node->host = node_id_u64(&workers->nodes[0]->id);
     view_of(&node->core, &view);
     board_say(workers->board, index, &view);

@@ -23,6 +23,9 @@
 /* Runs config->workers nodes (more than one) until all have stopped. Returns
  * what the process should end with: the first code that is not 0. What keeps
  * one from its start is in the log, and ends all. */
-int workers_run(const struct config *config);
+struct notify;
+struct reload;
+int workers_run(const struct config *config, struct reload *reload,
+                struct notify *notify);
 
 #endif

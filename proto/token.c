@@ -7,6 +7,7 @@
 
 #include "proto/claims.h"
 #include "proto/err.h"
+#include "proto/hash.h"
 #include "proto/topic.h"
 
 enum {
@@ -76,7 +77,20 @@ int token_read(const struct token_keys *keys, struct bytes text, uint64_t now_s,
         return rc;
     }
     *token = read;
+    token->key = token_key_print(key);
     return 0;
+}
+
+/* Not by what could be looked up: a mix of 64 bits for 32 secret bytes. */
+uint64_t token_key_print(const struct token_key *key)
+{
+    const uint8_t *p = key->alg == TOKEN_HS256 ? key->secret : key->public;
+    uint64_t print = hash_mix((uint64_t)key->alg);
+
+    for (size_t i = 0; i < 32; i += 8) {
+        print = hash_mix(print ^ bytes_u64be(p + i));
+    }
+    return print | 1;
 }
 
 int token_write(const struct token_keys *keys, const struct token *token,

@@ -65,6 +65,9 @@ struct token_key {
     uint8_t public[32]; /* EdDSA */
 };
 
+/* Tells keys apart; says nothing of a secret. Never 0. */
+uint64_t token_key_print(const struct token_key *key);
+
 struct token_keys {
     size_t len; /* keys[0] signs */
     struct token_key keys[TOKEN_KEYS_MAX];
@@ -85,6 +88,7 @@ struct token {
     uint64_t expires_at; /* seconds; 0 only for the built-in anonymous one */
     uint64_t not_before;
     uint64_t issued_at; /* 0: not said */
+    uint64_t key; /* token_key_print() of the one that signed it; 0: none did */
     enum token_kind kind;
     size_t grants_len;
     struct token_grant grants[TOKEN_GRANTS_MAX];

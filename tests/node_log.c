@@ -2,6 +2,7 @@
 #include "tests/test.h"
 
 #include "node/log.h"
+#include "proto/bytes.h"
 
 /* What log_line() wrote, in memory. */
 struct sink {
@@ -59,7 +60,7 @@ static void json_is_one_object(void **state)
     (void)state;
 
     sink_open(&sink);
-    sink.log.json = true;
+    sink.log.format = LOG_JSON;
     sink.log.node = "n1";
     log_line(&sink.log, LOG_ERROR, "bad-key", "why=\"no\\\"\x01");
     assert_memory_equal(sink.text, "{\"at\":\"", 7);
@@ -68,6 +69,95 @@ static void json_is_one_object(void **state)
                         "\"node\":\"n1\","
                         "\"text\":\"why=\\\"no\\\\x5c\\\"\\\\x01\"}\n");
     sink_close(&sink);
+}
+
+static void the_journal_is_told_the_priority_and_no_time(void **state)
+{
+    struct sink sink;
+    (void)state;
+
+    sink_open(&sink);
+    sink.log.format = LOG_JOURNAL;
+    sink.log.level = LOG_DEBUG;
+    log_line(&sink.log, LOG_ERROR, "bad-key", "why=x");
+    log_line(&sink.log, LOG_WARN, "all-quiet", "");
+    log_line(&sink.log, LOG_INFO, "node-ready", "peers=%d", 2);
+    log_line(&sink.log, LOG_DEBUG, "tls-failed", "");
+    assert_string_equal(sink.text, "<3>bad-key why=x\n<4>all-quiet\n"
+                                   "<6>node-ready peers=2\n<7>tls-failed\n");
+    sink_close(&sink);
+}
+
+static size_t lines(const char *text, const char *with)
+{
+    size_t len = 0;
+
+    for (text = strstr(text, with); text != NULL;
+         text = strstr(text + 1, with)) {
+        len++;
+    }
+    return len;
+}
+
+/* Of each event so many a second; the next line says how many were not written,
+ * and no other event suffers. */
+static void a_flood_of_one_event_fills_no_disk(void **state)
+{
+    enum {
+        FLOOD = 20 * LOG_A_SECOND
+    };
+    struct sink sink;
+    (void)state;
+
+    sink_open(&sink);
+    for (int i = 0; i < FLOOD; i++) {
+        log_line(&sink.log, LOG_WARN, "key-unknown", "i=%d", i);
+    }
+    log_line(&sink.log, LOG_INFO, "node-ready", "");
+    size_t written = lines(sink.text, "key-unknown");
+    assert_in_range(written, LOG_A_SECOND,
+                    2 * LOG_A_SECOND); /* a second ends */
+    assert_int_equal(lines(sink.text, "node-ready\n"), 1);
+    struct log_rate *rate = sink.log.rates;
+    while (rate->event == NULL || strcmp(rate->event, "key-unknown") != 0) {
+        rate++;
+    }
+    uint64_t suppressed = rate->suppressed;
+    assert_true(suppressed > 0);
+    rate->second--; /* the next one */
+    log_line(&sink.log, LOG_WARN, "key-unknown", "last=1");
+    char want[64];
+    snprintf(want, sizeof want, " last=1 suppressed=%llu\n",
+             (unsigned long long)suppressed);
+    assert_non_null(strstr(sink.text, want));
+    log_line(&sink.log, LOG_WARN, "key-unknown", "after=1");
+    assert_non_null(strstr(sink.text, " after=1\n"));
+    sink_close(&sink);
+}
+
+static void events_beyond_the_table_are_written_all(void **state)
+{
+    static char names[LOG_EVENTS + 10][16];
+    struct sink sink;
+    (void)state;
+
+    sink_open(&sink);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        snprintf(names[i], sizeof names[i], "event-%zu", i);
+        log_line(&sink.log, LOG_INFO, names[i], "");
+    }
+    assert_int_equal(lines(sink.text, " event-"), ARRAY_LEN(names));
+    sink_close(&sink);
+}
+
+static void formats_are_read_by_name(void **state)
+{
+    (void)state;
+    assert_int_equal(log_format_read("text"), LOG_TEXT);
+    assert_int_equal(log_format_read("json"), LOG_JSON);
+    assert_int_equal(log_format_read("journal"), LOG_JOURNAL);
+    assert_int_equal(log_format_read("xml"), -1);
+    assert_int_equal(log_format_read(""), -1);
 }
 
 static void what_a_stranger_sent_stays_on_one_line(void **state)
@@ -149,6 +239,10 @@ int main(void)
         cmocka_unit_test(a_line_has_time_level_event_node_and_values),
         cmocka_unit_test(no_values_and_no_node_leave_no_blanks),
         cmocka_unit_test(json_is_one_object),
+        cmocka_unit_test(the_journal_is_told_the_priority_and_no_time),
+        cmocka_unit_test(a_flood_of_one_event_fills_no_disk),
+        cmocka_unit_test(events_beyond_the_table_are_written_all),
+        cmocka_unit_test(formats_are_read_by_name),
         cmocka_unit_test(what_a_stranger_sent_stays_on_one_line),
         cmocka_unit_test(too_long_a_text_is_cut_and_says_so),
         cmocka_unit_test(below_the_level_or_without_a_file_nothing_is_written),

@@ -35,6 +35,7 @@ struct args {
     uint64_t limit;       /* rows; 0 = not given */
     const char *sort;     /* of clients */
     const char *node;     /* the name of one */
+    uint64_t pid;         /* 0 = not given */
     const char *barrier;  /* "all" */
     const char *keys;     /* a key file */
     const char *key_file; /* a file with one key */

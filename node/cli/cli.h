@@ -42,6 +42,7 @@ extern const struct command command_keys_use;
 extern const struct command command_node;
 extern const struct command command_pub;
 extern const struct command command_ready;
+extern const struct command command_reload;
 extern const struct command command_regions;
 extern const struct command command_sub;
 extern const struct command command_token_mint;

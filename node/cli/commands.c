@@ -36,6 +36,7 @@ static const struct command *const commands[] = {
     &command_keys_install,
     &command_keys_use,
     &command_keys_remove,
+    &command_reload,
     &command_help,
     &command_explain,
     &command_completion,

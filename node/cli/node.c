@@ -12,6 +12,8 @@
 #include "node/cli/cli.h"
 #include "node/config.h"
 #include "node/node.h"
+#include "node/notify.h"
+#include "node/reload.h"
 #include "node/workers.h"
 #include "proto/err.h"
 #include "proto/topic.h"
@@ -32,7 +34,8 @@ static void name_after_host(struct config *config)
     strcpy(config->name, host);
 }
 
-static int run_one(const struct config *config)
+static int run_one(const struct config *config, struct reload *reload,
+                   struct notify *notify)
 {
     static struct node node; /* large; a process of this command has one */
     int exit_code = CLI_OK;
@@ -42,6 +45,7 @@ static int run_one(const struct config *config)
         return CLI_INTERNAL;
     }
     if (node_open(&node, &loop, config, &exit_code) == 0) {
+        node_serve(&node, reload, notify);
         uv_run(&loop, UV_RUN_DEFAULT);
         exit_code = node.exit_code;
         node_fini(&node);
@@ -65,7 +69,16 @@ static int run(int argc, char **argv)
         name_after_host(&config);
     }
     signal(SIGPIPE, SIG_IGN);
-    return config.workers > 1 ? workers_run(&config) : run_one(&config);
+    struct notify *notify = notify_open(config.workers);
+    struct reload *reload = reload_new(&config, argc, argv, notify);
+    int exit_code = CLI_INTERNAL;
+    if (reload != NULL) {
+        exit_code = config.workers > 1 ? workers_run(&config, reload, notify)
+                                       : run_one(&config, reload, notify);
+    }
+    reload_free(reload);
+    notify_close(notify);
+    return exit_code;
 }
 
 static const struct command_option options[] = {

@@ -12,6 +12,7 @@ static const struct door *const doors[] = {
     &door_native,
     &door_status,
     &door_keys,
+    &door_reload,
     &door_tokens,
     &door_usage,
     &door_qr,
