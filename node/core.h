@@ -32,6 +32,7 @@ struct calls;
 struct client;
 struct conn;
 struct corks;
+struct dev;
 struct keyring;
 struct pumped;
 struct watch;
@@ -58,6 +59,7 @@ struct core {
     struct board *board;     /* borrowed; NULL: alone in its process */
     struct reload *reload;   /* borrowed; NULL: its configuration stays */
     struct asking *asking;   /* door/status.c: who waits for the board */
+    struct dev *dev;         /* borrowed; NULL: not of a `starling dev` */
     /* Writes what waits now, in the middle of a turn, because a client crossed
      * its soft bound and nobody is dropped unasked: conns_write(). May be NULL.
      */

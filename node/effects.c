@@ -7,6 +7,7 @@
 #include "node/calls.h"
 #include "node/client.h"
 #include "node/conns.h"
+#include "node/dev.h"
 #include "node/membership.h"
 #include "node/question.h"
 #include "node/revoked.h"
@@ -127,6 +128,7 @@ static void become_ready(struct node *node, bool alone)
         log_line(&node->log, LOG_INFO, "node-ready", "alone=%d ms=%llu", alone,
                  (unsigned long long)(core->now_ms - core->boot_ms));
         caches_known(core);
+        dev_ready(core->dev);
     }
 }
 

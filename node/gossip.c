@@ -39,6 +39,7 @@ struct gossip {
 };
 
 static int start(struct gossip *gossip);
+static void put(void *data, const struct addr *to, struct bytes packet);
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_packet(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf,
                       const struct sockaddr *from, unsigned flags);
@@ -83,7 +84,7 @@ void gossip_send(struct gossip *gossip, const struct addr *to,
                  const struct node_id *dst, struct bytes plain)
 {
     uint8_t nonce[SEAL_NONCE_LEN];
-    struct sockaddr_storage where;
+    struct fault *fault = gossip->options.fault;
 
     memcpy(nonce, gossip->options.life, REPLAY_LIFE_LEN);
     bytes_put_u64be(nonce + REPLAY_LIFE_LEN, ++gossip->counter);
@@ -93,9 +94,20 @@ void gossip_send(struct gossip *gossip, const struct addr *to,
     if (gossip->sealed.failed) {
         return; /* lost, as packets are */
     }
+    struct bytes packet = buf_bytes(&gossip->sealed);
+    if (fault == NULL || !fault_packet(fault, to, packet, put, gossip)) {
+        put(gossip, to, packet);
+    }
+}
+
+static void put(void *data, const struct addr *to, struct bytes packet)
+{
+    struct gossip *gossip = data;
+    struct sockaddr_storage where;
+
     sockaddr_write(to, &where);
-    uv_buf_t buf = uv_buf_init((char *)gossip->sealed.p,
-                               (unsigned)gossip->sealed.len);
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)packet.p,
+                               (unsigned)packet.len);
     /* No queue: what the kernel does not take now is lost. */
     if (uv_udp_try_send(&gossip->udp, &buf, 1,
                         (const struct sockaddr *)&where) > 0) {

@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "cluster/cluster.h"
+#include "node/fault.h"
 #include "node/log.h"
 #include "node/stats.h"
 #include "proto/seal.h"
@@ -25,7 +26,8 @@ struct gossip_options {
     struct node_id self;
     uint8_t life[16]; /* random bytes of this life, for nonces */
     struct addr listen;
-    bool loopback_only; /* drop packets from other sources (no keys) */
+    bool loopback_only;  /* drop packets from other sources (no keys) */
+    struct fault *fault; /* of the network; NULL: none; outlives this */
 
     void *data;
     void (*on_packet)(void *data, const struct addr *from, struct bytes plain,

@@ -15,6 +15,7 @@ enum {
 struct way {
     struct lanes *lanes;
     struct push *push;
+    struct fault_line *line; /* in front of it; NULL: no fault */
     uint16_t slot;
     enum peer_lane lane;
     struct addr to;
@@ -52,6 +53,7 @@ struct lanes {
 
 static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane);
 static int inlet_open(struct lanes *lanes, enum peer_lane lane);
+static void lines_close(struct lanes *lanes);
 static void sockets_close(void *arg);
 static void on_closed(uv_handle_t *handle);
 static void on_wake(uv_async_t *async);
@@ -59,6 +61,7 @@ static void on_tick(uv_timer_t *timer);
 static struct way *next_news(struct lanes *lanes);
 static void on_frame(void *data, struct bytes frame, uint32_t pipe);
 static void wake(struct lanes *lanes);
+static void on_line_news(void *data);
 static void on_way_news(void *data);
 static void on_inlet_news(void *data);
 static uint32_t key_of(const struct inlet *inlet, uint32_t pipe);
@@ -123,6 +126,7 @@ void lanes_close(struct lanes *lanes)
     uv_mutex_lock(&lanes->mutex);
     lanes->closing = true;
     uv_mutex_unlock(&lanes->mutex);
+    lines_close(lanes);
     for (size_t i = 0; i < PEER_LANES; i++) {
         if (lanes->inlets[i].pull != NULL) {
             pull_stop(lanes->inlets[i].pull);
@@ -161,6 +165,9 @@ int lanes_dial(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
     struct way *way = way_at(lanes, slot, lane);
     way->to = *to;
     way->dialled = true;
+    if (way->line != NULL) {
+        fault_line_aim(way->line, to);
+    }
     push_dial(way->push, to);
     return 0;
 }
@@ -181,7 +188,11 @@ uint32_t lanes_pipe(const struct lanes *lanes, uint16_t slot,
 {
     struct way *way = way_at(lanes, slot, lane);
 
-    return way == NULL ? 0 : push_pipe(way->push);
+    if (way == NULL) {
+        return 0;
+    }
+    return way->line == NULL ? push_pipe(way->push)
+                             : fault_line_pipe(way->line);
 }
 
 bool lanes_has_room(const struct lanes *lanes, uint16_t slot,
@@ -189,13 +200,23 @@ bool lanes_has_room(const struct lanes *lanes, uint16_t slot,
 {
     struct way *way = way_at(lanes, slot, lane);
 
-    return way != NULL && push_has_room(way->push);
+    if (way == NULL) {
+        return false;
+    }
+    return way->line == NULL ? push_has_room(way->push)
+                             : fault_line_has_room(way->line);
 }
 
 void lanes_send(struct lanes *lanes, uint16_t slot, enum peer_lane lane,
                 struct push_frame *frame)
 {
-    push_send(way_at(lanes, slot, lane)->push, frame);
+    struct way *way = way_at(lanes, slot, lane);
+
+    if (way->line == NULL) {
+        push_send(way->push, frame);
+    } else {
+        fault_line_send(way->line, frame);
+    }
 }
 
 void lanes_trust(struct lanes *lanes, enum peer_lane lane, uint32_t pipe)
@@ -227,6 +248,15 @@ static int way_open(struct lanes *lanes, uint16_t slot, enum peer_lane lane)
     *way = (struct way){.lanes = lanes, .slot = slot, .lane = lane};
     int rc = push_open(&way->push,
                        &(struct push_to){.data = way, .on_news = on_way_news});
+    if (rc == 0 && lanes->options.fault != NULL) {
+        rc = fault_line_open(
+            &way->line, lanes->options.fault, way->push,
+            &(struct fault_line_to){.data = way, .on_news = on_line_news});
+        if (rc != 0) {
+            push_close(way->push);
+            push_free(way->push);
+        }
+    }
     if (rc != 0) {
         free(way);
         return rc;
@@ -256,6 +286,18 @@ static int inlet_open(struct lanes *lanes, enum peer_lane lane)
     inlet->lanes = lanes;
     inlet->lane = lane;
     return pull_open(&inlet->pull, &options);
+}
+
+/* The fault goes before the memory of the ways. */
+static void lines_close(struct lanes *lanes)
+{
+    for (size_t i = 0; i < lanes->slots_len * PEER_LANES; i++) {
+        struct way *way = lanes->ways[i / PEER_LANES][i % PEER_LANES];
+        if (way != NULL && way->line != NULL) {
+            fault_line_close(way->line);
+            way->line = NULL;
+        }
+    }
 }
 
 static void sockets_close(void *arg)
@@ -313,11 +355,23 @@ static void on_wake(uv_async_t *async)
     lanes->woken = false;
     uv_mutex_unlock(&lanes->mutex);
     while ((way = next_news(lanes)) != NULL) {
-        lanes->options.on_way(lanes->options.data, way->slot, way->lane);
+        if (way->line != NULL) {
+            fault_line_go(way->line);
+        }
+        on_line_news(way);
     }
     for (size_t i = 0; i < PEER_LANES; i++) {
         pull_take(lanes->inlets[i].pull);
     }
+}
+
+/* The loop's own news of a way. */
+static void on_line_news(void *data)
+{
+    const struct way *way = data;
+    const struct lanes_options *options = &way->lanes->options;
+
+    options->on_way(options->data, way->slot, way->lane);
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -13,6 +13,8 @@
  * wake the loop, once for all that lies there. Pipes are admitted by address as
  * node/pipe_table.h says.
  *
+ * With a fault (node/fault.h) a line stands before each push.
+ *
  * States     lanes_open() -> open -> lanes_close() -> closed; the memory goes
  *            when the loop has closed the handles.
  */
@@ -21,6 +23,7 @@
 
 #include <uv.h>
 
+#include "node/fault.h"
 #include "node/pull.h"
 #include "node/push.h"
 #include "proto/addr.h"
@@ -38,6 +41,7 @@ struct lanes_options {
     struct addr listen[PEER_LANES];
     size_t frame_max[PEER_LANES]; /* a longer one closes its pipe */
     uint32_t stranger_ms;         /* 0 = PULL_STRANGER_MS; for tests */
+    struct fault *fault;          /* NULL: none; outlives the lanes */
 
     /* Called on the loop thread. */
     void *data;

@@ -31,6 +31,7 @@ static int bind_gossip(struct node *node)
         .self = node->id,
         .listen = node->cluster_addr,
         .loopback_only = node->core.auth.insecure,
+        .fault = node->fault,
         .data = node,
         .on_packet = on_packet,
     };
@@ -50,6 +51,7 @@ static int bind_mesh(struct node *node)
         .self = node->id,
         .listen = node->cluster_addr,
         .data_port = (uint16_t)(node->cluster_addr.port + 1),
+        .fault = node->fault,
         .data = node,
         .on_news = on_news,
         .on_item = on_item,

@@ -40,6 +40,7 @@ int mesh_open(struct mesh **out, const struct mesh_options *options)
         .frame_max = {PEER_RECORDS_LEN_MAX + PEER_BATCH_LEN + FRAME_EXTRA,
                       (size_t)options->limits->item_len + PEER_BATCH_LEN +
                           FRAME_EXTRA},
+        .fault = options->fault,
         .data = mesh,
         .on_frame = on_frame,
         .on_left = on_left,

@@ -54,9 +54,10 @@ struct mesh_options {
     struct log *log;
     struct trace *trace; /* where traced items are noted; NULL: nowhere */
     struct node_id self;
-    uint8_t life[16];   /* random bytes of this life, for nonces */
-    struct addr listen; /* control lane */
-    uint16_t data_port; /* data lane, same address */
+    uint8_t life[16];    /* random bytes of this life, for nonces */
+    struct addr listen;  /* control lane */
+    uint16_t data_port;  /* data lane, same address */
+    struct fault *fault; /* of the network; NULL: none; outlives the mesh */
 
     /* Called on the loop thread. */
     void *data;

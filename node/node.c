@@ -10,6 +10,7 @@
 #include "node/certificate.h"
 #include "node/client.h"
 #include "node/conns.h"
+#include "node/dev.h"
 #include "node/door/door.h"
 #include "node/keyfile.h"
 #include "node/membership.h"
@@ -34,6 +35,9 @@ enum {
 
 static int open_core(struct node *node, const struct config *config,
                      struct board *board);
+static int open_dev(struct node *node);
+static void close_dev(struct node *node);
+static void on_orphaned(void *data);
 static uint64_t monotonic_us(void);
 static uint64_t wall_us(void);
 static void free_core(struct node *node);
@@ -92,12 +96,49 @@ int node_prepare(struct node *node, uv_loop_t *loop,
     }
     if (rc == 0) {
         rc = certificate_read(node);
+        rc = rc == 0 ? open_dev(node) : rc;
         if (rc != 0) {
             node->exit_code = EXIT_CONFIG;
             node_drop(node);
         }
     }
     return rc;
+}
+
+/* A child of `starling dev`: faults are possible here. */
+static int open_dev(struct node *node)
+{
+    struct dev_options options = {.loop = node->loop,
+                                  .log = &node->log,
+                                  .region = node->config.region,
+                                  .worker = node->config.worker,
+                                  .data = node,
+                                  .on_orphaned = on_orphaned};
+
+    if (!dev_is_wanted()) {
+        return 0;
+    }
+    int rc = fault_open(&node->fault, node->loop);
+    options.fault = node->fault;
+    return rc == 0 ? dev_open(&node->core.dev, &options) : rc;
+}
+
+/* After mesh and gossip, which the fault stands in front of. */
+static void close_dev(struct node *node)
+{
+    dev_close(node->core.dev);
+    node->core.dev = NULL;
+    if (node->fault != NULL) {
+        fault_close(node->fault);
+        node->fault = NULL;
+    }
+}
+
+/* Nobody waits for it to drain. */
+static void on_orphaned(void *data)
+{
+    node_stop(data);
+    node_stop(data);
 }
 
 int node_start(struct node *node)
@@ -125,6 +166,7 @@ int node_start(struct node *node)
 void node_drop(struct node *node)
 {
     conns_close(node->conns);
+    close_dev(node);
     uv_run(node->loop, UV_RUN_NOWAIT); /* lets what was bound close */
     conns_free(node->conns);
     free_core(node);
@@ -443,6 +485,7 @@ static void close_all(struct node *node)
         reload_leave(node->core.reload, &node->core);
     }
     membership_close(node);
+    close_dev(node);
     for (size_t i = 0; i < ARRAY_LEN(handles); i++) {
         uv_close(handles[i], NULL);
     }

@@ -29,6 +29,7 @@
 
 struct calls;
 struct conns;
+struct fault;
 struct listener;
 struct notify;
 struct reload;
@@ -72,6 +73,7 @@ struct node {
     struct listener *admin; /* of a worker, for it alone; else NULL */
     struct mesh *mesh;
     struct gossip *gossip;
+    struct fault *fault;          /* of a `starling dev`: node/dev.h */
     struct tls_facts certificate; /* the one in use; zero: none */
     struct deadline certificate_day;
     struct bytes origins[CONFIG_ORIGINS_MAX];

@@ -70,6 +70,7 @@ static inline const struct door *ask_door(const struct http_request *request)
         &door_tokens,
         &door_usage,
         &door_caches,
+        &door_dev,
         &door_qr,
         &door_report,
         &door_trace,

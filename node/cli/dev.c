@@ -6,22 +6,18 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "node/cli/args.h"
 #include "node/cli/checker.h"
 #include "node/cli/cli.h"
-#include "node/cli/dev_nodes.h"
-#include "node/cli/fetch.h"
-#include "node/cli/session.h"
+#include "node/cli/dev_form.h"
+#include "node/cli/dev_screen.h"
+#include "node/cli/dev_stay.h"
 #include "proto/err.h"
 #include "proto/topic.h"
 
 enum {
-    FORM_MS = 20000,   /* for the cluster to stand */
     CHECK_MS = 60000,  /* for the whole of --check */
     CHECK_ITEMS = 200, /* from each publisher */
 };
@@ -43,6 +39,9 @@ static const struct command_option dev_options[] = {
      COMMAND_TEXT, 0},
     {"--port", "P", "of the first; others 10 apart (7400)", NULL,
      COMMAND_NUMBER, 0},
+    {"--wan", "MS", "between regions, each way (0); w changes it", NULL,
+     COMMAND_TEXT, 0},
+    {"--workers", "N", "of each node, 1 to 3 (1)", NULL, COMMAND_NUMBER, 0},
     {"--check", NULL, "check what it promises, and end", NULL, COMMAND_TEXT, 0},
     {0},
 };
@@ -81,8 +80,19 @@ static bool read_option(struct dev *dev, const char *name, const char *value)
     if (strcmp(name, "--regions") == 0) {
         return read_regions(dev, value);
     }
-    if (bytes_u64(bytes_str(value), &number) != 0 || number == 0) {
+    if (bytes_u64(bytes_str(value), &number) != 0) {
         return false;
+    }
+    if (strcmp(name, "--wan") == 0 && number <= DEV_WAN_MAX_MS) {
+        dev->nodes.wan_ms = (uint32_t)number;
+        return true;
+    }
+    if (number == 0) {
+        return false;
+    }
+    if (strcmp(name, "--workers") == 0 && number <= DEV_WORKERS_MAX) {
+        dev->nodes.workers = (unsigned)number;
+        return true;
     }
     if (strcmp(name, "--nodes") == 0 && number <= DEV_NODES_MAX) {
         dev->nodes.len = (size_t)number;
@@ -104,7 +114,9 @@ static int read_options(struct dev *dev, int argc, char **argv)
     int rc;
 
     dev->nodes.len = 3;
+    dev->nodes.workers = 1;
     dev->nodes.port = CONFIG_PORT;
+    dev->nodes.host = "127.0.0.1";
     (void)read_regions(dev, "eu,us");
     while ((rc = command_next(&r)) > 0) {
         if (r.is_word) {
@@ -119,151 +131,6 @@ static int read_options(struct dev *dev, int argc, char **argv)
         }
     }
     return rc == 0 ? CLI_OK : CLI_USAGE;
-}
-
-/* --- watching it form --- */
-
-static bool node_is_whole(const struct dev *dev, const struct dev_node *node)
-{
-    struct buf body = {0};
-    bool whole = false;
-
-    if (fetch(&node->url, "GET", "/readyz", NULL, (struct bytes){0}, &body) ==
-            200 &&
-        fetch(&node->url, "GET", "/v1/cluster", NULL, (struct bytes){0},
-              &body) == 200) {
-        json_t *root = json_loadb((char *)body.p, body.len, 0, NULL);
-        json_t *links = json_object_get(root, "links");
-        whole = session_number(links, "up") == dev->nodes.len - 1;
-        json_decref(root);
-    }
-    buf_fini(&body);
-    return whole;
-}
-
-/* 0 when all nodes are ready and linked; else an exit code. */
-static int wait_whole(struct dev *dev)
-{
-    uint64_t until_ms = link_now_ms() + FORM_MS;
-    size_t whole = 0;
-
-    while (whole < dev->nodes.len) {
-        int signal = dev_nodes_signal(&dev->nodes, 20);
-        if (signal == SIGINT || signal == SIGTERM) {
-            return CLI_REFUSED;
-        }
-        if (dev_nodes_reap(&dev->nodes) < dev->nodes.len) {
-            fputs("starling dev: a node ended at its start\n", stderr);
-            return CLI_REFUSED;
-        }
-        if (link_now_ms() > until_ms) {
-            fputs("starling dev: the cluster did not form in time\n", stderr);
-            return CLI_UNREACHABLE;
-        }
-        whole += node_is_whole(dev, &dev->nodes.node[whole]);
-    }
-    return CLI_OK;
-}
-
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
-/* Reads until a message of that op; false when it does not come. */
-static bool await_op(struct session *s, const char *op)
-{
-    uint64_t until_ms = link_now_ms() + LINK_WAIT_MS;
-    bool found = false;
-    int rc = 0;
-
-    while (!found && rc == 0 && link_now_ms() < until_ms) {
-        json_t *message = session_next(s, LINK_WAIT_MS, &rc);
-        found = message != NULL && session_is(message, op);
-        json_decref(message);
-    }
-    return found;
-}
-
-/* One item from the first node to the first node of another region. */
-static int show_crossing(const struct dev *dev)
-{
-    const struct dev_node *from = &dev->nodes.node[0];
-    const struct dev_node *to = &dev->nodes.node[dev->nodes.len > 1 ? 1 : 0];
-    struct session in;
-    struct session out;
-
-    if (session_open(&out, &to->url, NULL) != 0) {
-        return CLI_UNREACHABLE;
-    }
-    if (session_open(&in, &from->url, NULL) != 0) {
-        session_close(&out);
-        return CLI_UNREACHABLE;
-    }
-    /* Regions learn of a subscription a moment after it is acknowledged, so
-     * this one asks to wait for all of them. */
-    (void)session_send(&out, BYTES("{\"op\":\"subscribe\",\"id\":1,\"cache\":"
-                                   "\"demo\",\"topic\":\"hello\","
-                                   "\"barrier\":\"all\"}"));
-    bool ok = await_op(&out, "subscribed");
-    uint64_t start_us = now_us();
-    (void)session_send(&in, BYTES("{\"op\":\"publish\",\"cache\":\"demo\","
-                                  "\"topic\":\"hello\",\"text\":\"hello\"}"));
-    ok = ok && await_op(&out, "item");
-    uint64_t took_us = now_us() - start_us;
-    session_close(&in);
-    session_close(&out);
-    if (!ok) {
-        fputs("starling dev: an item did not cross\n", stderr);
-        return CLI_REFUSED;
-    }
-    printf("  an item crossed: published on %s (%s), arrived on %s (%s) after "
-           "%" PRIu64 ".%02" PRIu64 " ms\n\n",
-           from->name, from->region, to->name, to->region, took_us / 1000,
-           took_us % 1000 / 10);
-    return CLI_OK;
-}
-
-static void print_nodes(const struct dev *dev, uint64_t took_ms)
-{
-    printf("\n  node  region    endpoint                  process\n");
-    for (size_t i = 0; i < dev->nodes.len; i++) {
-        const struct dev_node *n = &dev->nodes.node[i];
-        printf("  %-5s %-9s %-25s %d\n", n->name, n->region, n->url_text,
-               (int)n->pid);
-    }
-    printf("\n  ready in %" PRIu64 ".%02" PRIu64 " s, links %zu/%zu up\n",
-           took_ms / 1000, took_ms % 1000 / 10,
-           dev->nodes.len * (dev->nodes.len - 1),
-           dev->nodes.len * (dev->nodes.len - 1));
-}
-
-static void print_next_steps(const struct dev *dev)
-{
-    const struct dev_node *first = &dev->nodes.node[0];
-    const struct dev_node *last = &dev->nodes.node[dev->nodes.len - 1];
-    const struct dev_node *other = &dev->nodes.node[dev->nodes.len > 1 ? 1 : 0];
-
-    printf("  try it:\n"
-           "    console     %s/console\n"
-           "    curl        curl -N -H 'Accept: text/event-stream' "
-           "%s/topics/demo/chat\n"
-           "                curl -d hello %s/topics/demo/chat\n"
-           "    redis-cli   redis-cli -p %u --user demo --pass x "
-           "subscribe chat\n"
-           "    starling    STARLING_URL=%s %s sub demo chat\n"
-           "                STARLING_URL=%s %s pub demo chat hello\n"
-           "                STARLING_URL=%s %s cluster\n\n"
-           "  for development: no keys, loopback only. Ctrl-C ends all of "
-           "it.\n",
-           first->url_text, first->url_text, other->url_text,
-           (unsigned)last->port, first->url_text, program_invocation_name,
-           last->url_text, program_invocation_name, first->url_text,
-           program_invocation_name);
-    (void)fflush(stdout);
 }
 
 static int check(struct dev *dev)
@@ -298,20 +165,25 @@ static int check(struct dev *dev)
     return clean ? CLI_OK : CLI_REFUSED;
 }
 
-/* Until a signal, or until no node is left. */
+/* What it is, and that it works. */
+static int introduce(const struct dev *dev, uint64_t took_ms)
+{
+    struct dev_crossing crossing;
+
+    dev_screen_nodes(&dev->nodes);
+    if (dev_cross(&dev->nodes, NULL, &crossing) != 0) {
+        fputs("starling dev: an item did not cross\n", stderr);
+        return CLI_REFUSED;
+    }
+    dev_screen_ready(&dev->nodes, &crossing, took_ms);
+    return CLI_OK;
+}
+
 static int stay(struct dev *dev)
 {
-    for (;;) {
-        int signal = dev_nodes_signal(&dev->nodes, 1000);
-        if (signal == SIGINT || signal == SIGTERM) {
-            puts("");
-            return CLI_OK;
-        }
-        if (dev_nodes_reap(&dev->nodes) == 0) {
-            fputs("starling dev: no node is left\n", stderr);
-            return CLI_REFUSED;
-        }
-    }
+    dev_screen_try(&dev->nodes, program_invocation_name);
+    dev_screen_keys();
+    return dev_stay(&dev->nodes);
 }
 
 static int run(int argc, char **argv)
@@ -329,20 +201,17 @@ static int run(int argc, char **argv)
                 (unsigned)dev.nodes.port);
         return CLI_CANNOT_BIND;
     }
-    printf("starling %s: a cluster of %zu on 127.0.0.1\n", STARLING_VERSION,
-           dev.nodes.len);
+    printf("starling %s: a cluster of %zu on %s\n", STARLING_VERSION,
+           dev.nodes.len, dev.nodes.host);
+    (void)fflush(stdout);
     if (dev_nodes_start(&dev.nodes) == 0) {
-        exit_code = wait_whole(&dev);
+        exit_code = dev_form(&dev.nodes, NULL);
     }
     if (exit_code == CLI_OK) {
-        print_nodes(&dev, link_now_ms() - start_ms);
-        exit_code = show_crossing(&dev);
+        exit_code = introduce(&dev, link_now_ms() - start_ms);
     }
-    if (exit_code == CLI_OK && dev.check) {
-        exit_code = check(&dev);
-    } else if (exit_code == CLI_OK) {
-        print_next_steps(&dev);
-        exit_code = stay(&dev);
+    if (exit_code == CLI_OK) {
+        exit_code = dev.check ? check(&dev) : stay(&dev);
     }
     (void)fflush(stdout);
     dev_nodes_stop(&dev.nodes);

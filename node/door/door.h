@@ -112,6 +112,7 @@ extern const struct door door_tokens;  /* /v1/tokens */
 extern const struct door door_trace;   /* /v1/admin/trace */
 extern const struct door door_usage;   /* /v1/usage */
 extern const struct door door_caches;  /* /v1/caches */
+extern const struct door door_dev;     /* /v1/dev */
 extern const struct door door_qr;      /* /v1/qr */
 extern const struct door door_report;  /* /v1/admin/report */
 extern const struct door door_console; /* /console, /starling.js */
