@@ -26,6 +26,7 @@ struct asked {
     struct call call;
     uint64_t number;
     uint64_t by_ms;
+    uint64_t asked_us;
     size_t waiting_len;
     struct buf question; /* of this node, until it was asked */
     bool asks_own;
@@ -189,6 +190,13 @@ static void asked_free(struct asked *asked)
 
 /* --- asking --- */
 
+static uint64_t clock_us(const struct calls *calls)
+{
+    const struct calls_world *world = &calls->world;
+
+    return world->clock_us == NULL ? 0 : world->clock_us(world->data);
+}
+
 static void tell_all(struct asked *asked)
 {
     const struct calls_world *world = &asked->calls->world;
@@ -225,6 +233,7 @@ int calls_ask(struct calls *calls, const struct call *call, uint64_t *number)
     if (asked == NULL) {
         return ERR_NOMEM;
     }
+    asked->asked_us = clock_us(calls);
     tell_all(asked);
     bool waits = asked->waiting_len > 0;
     if (call->own) {
@@ -319,7 +328,7 @@ static void finish(struct asked *asked)
     for (size_t i = 0; i < asked->len; i++) {
         struct call_answer *answer = &asked->answers[i];
         if (answer->outcome != CALL_ANSWERED) {
-            asked->calls->core->stats.calls_unanswered++;
+            asked->calls->core->stats.calls_unanswered += !asked->call.is_quiet;
         } else if (answer->body.len > 0) {
             answer->body.p = asked->bodies.p + asked->waits[i].at;
         }
@@ -465,7 +474,9 @@ static enum call_outcome keep(struct asked *asked, struct wait *wait,
         asked->bodies.failed = false; /* a smaller one may still fit */
         return CALL_FAILED;
     }
-    asked->answers[wait - asked->waits].body.len = message->body.len;
+    struct call_answer *answer = &asked->answers[wait - asked->waits];
+    answer->body.len = message->body.len;
+    answer->took_us = clock_us(asked->calls) - asked->asked_us;
     return CALL_ANSWERED;
 }
 

@@ -48,6 +48,7 @@ enum call_kind {
     CALL_MOVE = 10,
     CALL_EVENTS = 11,
     CALL_TOPICS = 12,
+    CALL_CLOCK = 13, /* node/clocks.h */
 };
 
 enum call_outcome {
@@ -62,6 +63,7 @@ struct call_answer {
     struct node_id id;
     char name[NODE_NAME_LEN_MAX + 1];
     enum call_outcome outcome;
+    uint64_t took_us;  /* CALL_ANSWERED: by calls_world.clock_us() */
     struct bytes body; /* CALL_ANSWERED; borrowed until on_done() returns */
 };
 
@@ -70,6 +72,7 @@ struct call {
     bool own;          /* and this node, whose answer is the last */
     struct bytes body; /* at most PEER_BODY_LEN_MAX; copied */
     uint64_t wait_ms;
+    bool is_quiet; /* who does not answer is not counted */
     /* One answer for each peer that was linked at the start, none if there was
      * nobody, and `own`. Never called from inside calls_ask(). May ask and
      * forget. */
@@ -105,6 +108,8 @@ struct calls_world {
     const struct peer_node *(*linked)(void *data, uint16_t *slot);
     /* Puts a message on the control lane. false: it cannot be. */
     bool (*tell)(void *data, uint16_t slot, const struct peer_message *message);
+    /* Monotonic. NULL: no answer took any time. */
+    uint64_t (*clock_us)(void *data);
 };
 
 /* `core` is borrowed: deadlines, time, stats. Errors: NULL, memory is short. */

@@ -3,11 +3,26 @@
 #include <sys/socket.h>
 
 #include "node/client.h"
+#include "node/lens.h"
 #include "node/secure.h"
 #include "node/tcp.h"
 #include "proto/err.h"
 
 static void flush_client(struct client *client);
+
+/* Somebody watches how old items are when they are written. */
+static void end_look(struct lens *lens)
+{
+    uv_timeval64_t wall = {0};
+    uint64_t now_us = 0;
+
+    if (lens_has_items(lens)) {
+        now_us = uv_hrtime() / 1000;
+        uv_gettimeofday(&wall);
+    }
+    lens_end(lens, now_us,
+             (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_usec);
+}
 
 void conns_end_turn(struct conns *conns)
 {
@@ -20,6 +35,9 @@ void conns_end_turn(struct conns *conns)
         }
         tcp_free_closed(conns);
     } while (conns->resumed != NULL);
+    if (conns->core->lens != NULL) {
+        end_look(conns->core->lens);
+    }
 }
 
 bool conns_have_more(const struct conns *conns)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "node/client.h"
+#include "node/lens.h"
 #include "node/secure.h"
 #include "node/sockaddr.h"
 #include "node/tcp.h"
@@ -76,7 +77,11 @@ void conns_enter(const struct conns *conns)
 {
     uint64_t now_ms = uv_now(conns->loop);
     uv_timeval64_t wall = {0};
+    struct lens *lens = conns->core->lens;
 
+    if (lens != NULL && lens_is_idle(lens)) {
+        lens_begin(lens, uv_hrtime() / 1000);
+    }
     if (now_ms != conns->core->now_ms) {
         uv_gettimeofday(&wall);
         core_turn(conns->core, now_ms,

@@ -31,9 +31,11 @@ struct board;
 struct calls;
 struct client;
 struct conn;
+struct clocks;
 struct corks;
 struct dev;
 struct keyring;
+struct lens;
 struct pumped;
 struct watch;
 struct walk;
@@ -56,6 +58,8 @@ struct core {
     struct keyring *keyring; /* likewise */
     struct calls *calls;     /* likewise */
     struct watch *watch;     /* likewise */
+    struct clocks *clocks;   /* likewise */
+    struct lens *lens;       /* likewise; only while somebody watches */
     struct board *board;     /* borrowed; NULL: alone in its process */
     struct reload *reload;   /* borrowed; NULL: its configuration stays */
     struct asking *asking;   /* door/status.c: who waits for the board */

@@ -8,6 +8,7 @@
 #include "node/core.h"
 #include "node/door/door.h"
 #include "node/hub_private.h"
+#include "node/lens.h"
 #include "proto/err.h"
 
 /* --- life --- */
@@ -436,6 +437,9 @@ void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
                         ? deliver(hub, item)
                         : deliver_traced(hub, item, source);
     receipt->count = item->count;
+    if (core->lens != NULL) {
+        lens_item(core->lens, item, source == HUB_FROM_CLIENT, receipt->subs);
+    }
     if (source == HUB_FROM_CLIENT && outside->forward != NULL) {
         receipt->nodes = outside->forward(outside->data, item,
                                           &receipt->partial);

@@ -28,6 +28,7 @@
 #include "node/tls.h"
 
 struct calls;
+struct clocks;
 struct conns;
 struct fault;
 struct listener;
@@ -64,7 +65,8 @@ struct node {
     struct seeds *seeds;
     struct calls *calls; /* asked of the peers, and answered */
     struct watch *watch; /* what this node says of itself */
-    struct buf wire;     /* an item on its way to several peers */
+    struct clocks *clocks;
+    struct buf wire; /* an item on its way to several peers */
     bool draining_effects;
     unsigned gaps_unlogged; /* discontinuities since the last log line */
     uint64_t gap_log_ms;    /* when the next one may be written */

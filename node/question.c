@@ -103,12 +103,19 @@ static bool take_census(void *data, struct bytes body, struct buf *out)
     return census_answer(&node->core, body, out);
 }
 
+static uint64_t clock_us(void *data)
+{
+    (void)data;
+    return uv_hrtime() / 1000;
+}
+
 int question_open(struct node *node)
 {
     const struct calls_world world = {
         .data = node,
         .linked = calls_linked,
         .tell = calls_tell,
+        .clock_us = clock_us,
     };
 
     node->calls = calls_new(&node->core, &world);

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 
 #include "node/calls.h"
-#include "node/client.h"
-#include "node/conn.h"
+#include "node/clocks.h"
 #include "node/core.h"
-#include "node/door/door.h"
+#include "node/lens.h"
 #include "node/member.h"
 #include "node/report.h"
+#include "node/slow.h"
 #include "node/view.h"
 
 #define CACHE  BYTES("_sys")
@@ -18,6 +18,7 @@
 
 /* What was counted in the last WATCH_MS, and where that left off. */
 struct flow {
+    bool known; /* `at` is of the last tick */
     struct watch_link at;
     struct watch_link last;
 };
@@ -34,15 +35,21 @@ struct watch {
     uint64_t closed;
     struct usage_count system_at; /* of _sys: it is not told of itself */
     struct usage_count system;
-    struct watch_cost cost_at;
+    uint64_t cpu_us;
     uint64_t cpu_permille;
-    struct flow *flows; /* by slot */
+    struct flow *flows; /* by slot; none while nobody looks */
     size_t flows_len;
 
     struct deadline event_due;
     uint64_t events_said; /* number of the newest that was, or need not be */
     uint64_t suppressed;
     unsigned events_len; /* published since the last tick */
+
+    struct lens *lens; /* kept when it was used once; core->lens while it is */
+    uint64_t look_until_ms;
+    uint64_t latency[REPORT_HOPS][REPORT_BUCKETS]; /* of the last WATCH_MS */
+    struct report_hot hot[REPORT_HOT_MAX];
+    size_t hot_len;
 
     struct report_link *links; /* room for links_cap */
     size_t links_cap;
@@ -56,10 +63,12 @@ static void on_event_due(struct deadline *deadline, uint64_t now_ms);
 static bool answer(void *data, struct bytes body, struct buf *out);
 static void count(struct watch *watch, uint64_t now_ms);
 static void count_links(struct watch *watch);
+static void look(struct watch *watch, bool on);
+static void take_items(struct watch *watch);
 static bool is_wanted(const struct watch *watch, struct bytes topic);
+static void write_report(struct watch *watch, struct buf *out);
 static void say(struct watch *watch, struct bytes topic);
 static size_t list_links(struct watch *watch);
-static size_t list_slow(struct watch *watch);
 
 /* --- life --- */
 
@@ -99,6 +108,8 @@ void watch_free(struct watch *watch)
     (void)deadline_set(&core->deadlines, &watch->event_due, DEADLINE_NEVER);
     core->events.on_event = NULL;
     core->watch = NULL;
+    core->lens = NULL;
+    lens_free(watch->lens);
     free(watch->flows);
     free(watch->links);
     buf_fini(&watch->text);
@@ -127,9 +138,11 @@ static void on_tick(struct deadline *deadline, uint64_t now_ms)
     (void)deadline_set(&watch->core->deadlines, deadline, now_ms + WATCH_MS);
     count(watch, now_ms);
     watch->events_len = 0;
-    if (is_wanted(watch, STATS)) {
+    bool is_looked_at = is_wanted(watch, STATS);
+    look(watch, is_looked_at || now_ms < watch->look_until_ms);
+    if (is_looked_at) {
         buf_reset(&watch->text);
-        watch_report(watch, &watch->text);
+        write_report(watch, &watch->text);
         say(watch, STATS);
     }
 }
@@ -148,7 +161,6 @@ static void count(struct watch *watch, uint64_t now_ms)
 {
     const struct core *core = watch->core;
     const struct usage_count *system = &core->meters.system.usage.out;
-    struct watch_cost cost = {0};
 
     /* Before the first one the time was not known. */
     watch->every_ms = watch->tick_ms == 0 ? WATCH_MS : now_ms - watch->tick_ms;
@@ -159,21 +171,22 @@ static void count(struct watch *watch, uint64_t now_ms)
     watch->stats_at = core->stats;
     watch->system.items = system->items - watch->system_at.items;
     watch->system_at = *system;
-    watch->world.cost(watch->world.data, &cost);
-    watch->cpu_permille = permille(cost.cpu_us - watch->cost_at.cpu_us,
-                                   watch->every_ms);
-    watch->cost_at = cost;
-    count_links(watch);
+    uint64_t cpu_us = watch->world.cpu_us(watch->world.data);
+    watch->cpu_permille = permille(cpu_us - watch->cpu_us, watch->every_ms);
+    watch->cpu_us = cpu_us;
 }
 
 static void count_link(struct flow *flow, const struct watch_link *now)
 {
-    flow->last = (struct watch_link){
-        .items = grown(now->items, flow->at.items),
-        .bytes = grown(now->bytes, flow->at.bytes),
-        .dropped = grown(now->dropped, flow->at.dropped),
-    };
+    if (flow->known) {
+        flow->last = (struct watch_link){
+            .items = grown(now->items, flow->at.items),
+            .bytes = grown(now->bytes, flow->at.bytes),
+            .dropped = grown(now->dropped, flow->at.dropped),
+        };
+    }
     flow->at = *now;
+    flow->known = true;
 }
 
 static bool has_room(struct watch *watch, size_t slot)
@@ -204,6 +217,70 @@ static void count_links(struct watch *watch)
         } else if (slot < watch->flows_len) {
             watch->flows[slot] = (struct flow){0};
         }
+    }
+}
+
+/* --- items, while somebody looks --- */
+
+/* Who publishes what is written here. */
+static void know_origins(const struct watch *watch)
+{
+    const struct core *core = watch->core;
+    struct cluster_member member;
+    struct clocks_reading clock;
+
+    lens_forget_origins(watch->lens);
+    for (size_t i = 0;
+         core->cluster != NULL && cluster_member_at(core->cluster, i, &member);
+         i++) {
+        uint64_t id = node_id_u64(&member.node.id);
+        if (!member.self && clocks_read(core->clocks, id, &clock)) {
+            lens_add_origin(watch->lens,
+                            &(struct lens_origin){
+                                .id = id,
+                                .clock_us = clock.ahead_us,
+                                .far = !bytes_eq(member.node.region,
+                                                 bytes_str(core->region)),
+                            });
+        }
+    }
+}
+
+/* Takes what was seen, and looks on or not. */
+static void look(struct watch *watch, bool on)
+{
+    struct core *core = watch->core;
+
+    if (on) {
+        count_links(watch);
+    } else {
+        watch->flows_len = 0;
+    }
+    take_items(watch);
+    if (on && watch->lens == NULL) {
+        watch->lens = lens_new(); /* else another second without */
+    }
+    core->lens = on ? watch->lens : NULL;
+    if (core->lens != NULL) {
+        know_origins(watch);
+    }
+}
+
+static void take_items(struct watch *watch)
+{
+    struct core *core = watch->core;
+
+    memset(watch->latency, 0, sizeof watch->latency);
+    watch->hot_len = 0;
+    if (core->lens != NULL) {
+        watch->hot_len = lens_take(core->lens, watch->latency, watch->hot,
+                                   REPORT_HOT_MAX);
+    }
+    for (size_t i = 0; i < watch->hot_len; i++) {
+        struct report_hot *hot = &watch->hot[i];
+        hot->subs = hub_subscribers(core->hub,
+                                    bytes_of(hot->cache, hot->cache_len),
+                                    bytes_of(hot->topic, hot->topic_len));
     }
 }
 
@@ -256,14 +333,20 @@ static void measure(struct watch *watch, struct report *report)
     report->memory = core_memory(core);
     report->memory_limit = core->limits.memory_len;
     report->cpu_permille = watch->cpu_permille;
-    report->rss = watch->cost_at.rss;
+    report->rss = watch->world.rss(watch->world.data);
     report->links_len = list_links(watch);
     report->links = watch->links;
-    report->slow_len = list_slow(watch);
+    report->slow_len = slow_list(core, watch->slow);
     report->slow = watch->slow;
 }
 
 void watch_report(struct watch *watch, struct buf *out)
+{
+    watch->look_until_ms = watch->core->now_ms + WATCH_ASKED_MS;
+    write_report(watch, out);
+}
+
+static void write_report(struct watch *watch, struct buf *out)
 {
     const struct core *core = watch->core;
     const struct stats *last = &watch->stats;
@@ -284,6 +367,10 @@ void watch_report(struct watch *watch, struct buf *out)
         .out = {grown(last->delivered, watch->system.items), last->bytes_out},
     };
 
+    static_assert(sizeof report.latency == sizeof watch->latency, "the same");
+    memcpy(report.latency, watch->latency, sizeof report.latency);
+    report.hot = watch->hot;
+    report.hot_len = watch->hot_len;
     measure(watch, &report);
     report_write(&report, out);
 }
@@ -319,6 +406,7 @@ static void describe_link(const struct watch *watch,
                           struct report_link *link)
 {
     const struct watch_world *world = &watch->world;
+    struct clocks_reading clock;
     struct watch_link now;
 
     *link = (struct report_link){
@@ -328,6 +416,10 @@ static void describe_link(const struct watch *watch,
         .rtt_us = member->rtt_us,
         .queue_limit = watch->core->limits.link_queue_len,
     };
+    if (clocks_read(watch->core->clocks, link->id, &clock)) {
+        link->rtt_us = clock.rtt_us;
+        link->clock_us = clock.ahead_us;
+    }
     static_assert((int)REPORT_NAME_MAX >= (int)MEMBER_NAME_MAX, "it fits");
     member_name(member, link->name);
     put_text(link->region, sizeof link->region, member->node.region);
@@ -395,54 +487,6 @@ static size_t list_links(struct watch *watch)
     }
     if (len > 0) {
         qsort(watch->links, len, sizeof *watch->links, compare_links);
-    }
-    return len;
-}
-
-/* --- slow clients --- */
-
-static void describe_slow(const struct client *client, struct report_slow *slow)
-{
-    const struct core *core = client->core;
-    uint64_t since_ms = client->soft_since_ms;
-
-    *slow = (struct report_slow){
-        .client = client->id,
-        .door = client->door == NULL ? "" : client->door->name,
-        .queue = client->out.queued,
-        .limit = limits_out_hard(&core->limits),
-        .age_ms = core->now_ms - client->conn->opened_ms,
-        .over_ms = since_ms == 0 ? 0 : core->now_ms - since_ms,
-    };
-    static_assert((int)REPORT_ADDRESS_MAX >= (int)ADDR_TEXT_MAX, "it fits");
-    addr_text(&client->conn->remote, slow->address);
-    put_text(slow->who, sizeof slow->who, client->who->token.subject);
-}
-
-/* Those with most in their queues, in order; looked for only while there is
- * something in any. */
-static size_t list_slow(struct watch *watch)
-{
-    const struct core *core = watch->core;
-    const struct client *most[REPORT_SLOW_MAX];
-    size_t len = 0;
-
-    for (const struct client *c = core->chunks.bytes > 0 ? core->clients : NULL;
-         c != NULL; c = c->next) {
-        size_t at = len;
-        while (at > 0 && most[at - 1]->out.queued < c->out.queued) {
-            at--;
-        }
-        if (c->out.queued == 0 || at == REPORT_SLOW_MAX) {
-            continue;
-        }
-        len += len < REPORT_SLOW_MAX;
-        memmove(&most[at + 1], &most[at],
-                (len - at - 1) * sizeof(const struct client *));
-        most[at] = c;
-    }
-    for (size_t i = 0; i < len; i++) {
-        describe_slow(most[i], &watch->slow[i]);
     }
     return len;
 }

@@ -10,7 +10,10 @@
  * and to whoever asks all nodes at once (CALL_REPORT, watch_report()).
  *
  * Nothing is rendered while nobody subscribes, here or on another node: each
- * WATCH_MS the counters are noted, and the question is asked.
+ * WATCH_MS the counters are noted, and the question is asked. Only while
+ * somebody does, or asked within WATCH_ASKED_MS, items are looked at one by one
+ * (node/lens.h), and links: what is told of them is there from the second
+ * report on.
  *
  * Loop thread only. Neither libuv nor a clock: what is around it says how far
  * the links are and what this process costs; tests fake it.
@@ -26,6 +29,7 @@ struct watch;
 
 enum {
     WATCH_MS = 1000,
+    WATCH_ASKED_MS = 10000, /* who asked once is likely to ask again */
     WATCH_EVENTS_MAX = 50,
 };
 
@@ -37,18 +41,14 @@ struct watch_link {
     uint64_t queue;
 };
 
-struct watch_cost {
-    uint64_t cpu_us; /* used since the start */
-    uint64_t rss;    /* bytes */
-};
-
 struct watch_world {
     void *data;
     /* Whether another node wants such an item: cluster_is_wanted(). */
     bool (*wanted)(void *data, const struct item *item);
     /* The link in that slot. false: there is none. */
     bool (*link_at)(void *data, uint16_t slot, struct watch_link *link);
-    void (*cost)(void *data, struct watch_cost *cost);
+    uint64_t (*cpu_us)(void *data); /* used since the start */
+    uint64_t (*rss)(void *data);    /* bytes */
 };
 
 /* `core`, whose calls, events and deadlines it uses, is borrowed; core->watch

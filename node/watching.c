@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "node/clocks.h"
 #include "node/watch.h"
 #include "proto/err.h"
 
@@ -31,19 +32,32 @@ static bool link_at(void *data, uint16_t slot, struct watch_link *link)
 }
 
 /* Of this thread alone where others of the process are other nodes. */
-static void cost(void *data, struct watch_cost *cost)
+static uint64_t cpu_us(void *data)
 {
     const struct node *node = data;
     struct timespec used = {0};
-    size_t rss = 0;
 
     clock_gettime(node->core.workers > 1 ? CLOCK_THREAD_CPUTIME_ID
                                          : CLOCK_PROCESS_CPUTIME_ID,
                   &used);
-    (void)uv_resident_set_memory(&rss);
-    cost->cpu_us = (uint64_t)used.tv_sec * 1000000 +
-                   (uint64_t)used.tv_nsec / 1000;
-    cost->rss = rss;
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
+static uint64_t rss(void *data)
+{
+    size_t bytes = 0;
+
+    (void)data;
+    (void)uv_resident_set_memory(&bytes);
+    return bytes;
+}
+
+static uint64_t wall_us(void)
+{
+    uv_timeval64_t wall;
+
+    uv_gettimeofday(&wall);
+    return (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_usec;
 }
 
 int watching_open(struct node *node)
@@ -52,11 +66,14 @@ int watching_open(struct node *node)
         .data = node,
         .wanted = is_wanted,
         .link_at = link_at,
-        .cost = cost,
+        .cpu_us = cpu_us,
+        .rss = rss,
     };
 
+    node->clocks = clocks_new(&node->core, wall_us);
     node->watch = watch_new(&node->core, &world);
-    if (node->watch == NULL) {
+    if (node->watch == NULL || node->clocks == NULL) {
+        watching_close(node);
         return ERR_NOMEM;
     }
     node->log.on_line = events_take;
@@ -68,5 +85,7 @@ void watching_close(struct node *node)
 {
     node->log.on_line = NULL;
     watch_free(node->watch);
+    clocks_free(node->clocks);
     node->watch = NULL;
+    node->clocks = NULL;
 }

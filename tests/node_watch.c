@@ -16,7 +16,7 @@ static struct log events_log;
 /* What is around it. */
 static bool wanted_elsewhere;
 static struct watch_link link_now;
-static struct watch_cost cost_now;
+static uint64_t cpu_now;
 static size_t asked;
 
 static bool fake_wanted(void *data, const struct item *item)
@@ -34,14 +34,22 @@ static bool fake_link_at(void *data, uint16_t slot, struct watch_link *link)
     return slot == 1;
 }
 
-static void fake_cost(void *data, struct watch_cost *cost)
+static uint64_t fake_cpu_us(void *data)
 {
     (void)data;
-    *cost = cost_now;
+    return cpu_now;
 }
 
-static const struct watch_world around = {
-    .wanted = fake_wanted, .link_at = fake_link_at, .cost = fake_cost};
+static uint64_t fake_rss(void *data)
+{
+    (void)data;
+    return 4096;
+}
+
+static const struct watch_world around = {.wanted = fake_wanted,
+                                          .link_at = fake_link_at,
+                                          .cpu_us = fake_cpu_us,
+                                          .rss = fake_rss};
 
 static int setup(void **state)
 {
@@ -50,7 +58,7 @@ static int setup(void **state)
     core = &ends.at[0].core;
     wanted_elsewhere = false;
     link_now = (struct watch_link){0};
-    cost_now = (struct watch_cost){0};
+    cpu_now = 0;
     for (size_t i = 0; i < ENDS; i++) {
         struct core *one = &ends.at[i].core;
         (void)snprintf(one->name, sizeof one->name, "n%zu", i);
@@ -134,7 +142,7 @@ static void a_report_comes_each_second_to_who_subscribes(void **state)
     assert_int_equal(heard(fake, &report), 1);
     ask_say(core, "/topics/demo/t", "one");
     core->stats.bytes_in += 70;
-    cost_now = (struct watch_cost){.cpu_us = 250000, .rss = 4096};
+    cpu_now = 250000;
     fake_wait(core, 400);
     assert_int_equal(heard(fake, NULL), 0);
     fake_wait(core, 600);
@@ -169,6 +177,55 @@ static void nothing_is_said_to_nobody(void **state)
     assert_int_equal(core->items_made, 1);
 }
 
+static void items_are_looked_at_while_somebody_watches(void **state)
+{
+    struct fake_conn *fake = subscribe("stats");
+    struct fake_conn *other = ask_new(
+        core, &(struct ask){.target = "/topics/demo/t",
+                            .header = "Accept: text/event-stream"});
+    json_t *report = NULL;
+    (void)state;
+
+    assert_null(core->lens);
+    fake_wait(core, 1000);
+    assert_non_null(core->lens);
+    ask_say(core, "/topics/demo/t", "one");
+    ask_say(core, "/topics/demo/u", "two");
+    fake_wait(core, 1000);
+    (void)heard(fake, &report);
+    json_t *hot = json_object_get(report, "hot");
+    assert_int_equal(json_array_size(hot), 2);
+    json_t *most = json_array_get(hot, 0);
+    assert_string_equal(json_string_value(json_object_get(most, "topic")), "t");
+    assert_int_equal(at(most, "in", NULL), 1);
+    assert_int_equal(at(most, "out", NULL), 1);
+    assert_int_equal(at(most, "subs", NULL), 1);
+    fake_wait(core, 1000);
+    (void)heard(fake, &report);
+    assert_int_equal(json_array_size(json_object_get(report, "hot")), 0);
+    fake_conn_free(fake);
+    fake_wait(core, 1000);
+    assert_null(core->lens);
+    json_decref(report);
+    fake_conn_free(other);
+}
+
+static void who_asked_once_is_looked_at_for_a_while(void **state)
+{
+    struct buf out = {0};
+    (void)state;
+
+    fake_wait(core, 1000);
+    watch_report(watch, &out);
+    for (int s = 0; s < WATCH_ASKED_MS / 1000 - 1; s++) {
+        fake_wait(core, 1000);
+        assert_non_null(core->lens);
+    }
+    fake_wait(core, 1000);
+    assert_null(core->lens);
+    buf_fini(&out);
+}
+
 /* What the cluster says of itself is in nobody's bill. */
 static void it_is_in_no_usage(void **state)
 {
@@ -201,6 +258,8 @@ static void links_are_those_of_members_that_may_run(void **state)
     cluster->members[2].state = CLUSTER_STATE_DEAD;
     cluster->members[2].linked = false;
     cluster->members[3].state = CLUSTER_STATE_LEFT;
+    watch_report(watch, &out); /* somebody looks from now on */
+    buf_reset(&out);
     link_now = (struct watch_link){10, 1000, 1, 0};
     fake_wait(core, 1000);
     link_now = (struct watch_link){13, 1300, 2, 55};
@@ -384,6 +443,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(a_report_comes_each_second_to_who_subscribes),
         TEST(nothing_is_said_to_nobody),
+        TEST(items_are_looked_at_while_somebody_watches),
+        TEST(who_asked_once_is_looked_at_for_a_while),
         TEST(it_is_in_no_usage),
         TEST(links_are_those_of_members_that_may_run),
         TEST(slow_clients_are_listed_by_what_waits_for_them),
