@@ -47,12 +47,12 @@ export class Api {
     return this.token ? claimsOf(this.token) : null;
   }
 
-  // Whether the token says that it has a scope. Without keys a node gives
-  // everyone some.
+  // Whether the token says that it has a scope, as far as that can be told.
+  // Without keys a node gives everyone some.
   may(scope) {
     const { claims } = this;
-    if (!claims) return this.anonymous && !['admin:kick', 'admin:write', 'admin:tokens'].includes(scope);
-    return claims.scopes.includes(scope) || claims.scopes.includes('admin:*');
+    if (!this.token) return !['admin:kick', 'admin:write', 'admin:tokens'].includes(scope);
+    return !claims || claims.scopes.includes(scope) || claims.scopes.includes('admin:*');
   }
 
   // To a node and back, in ms, on a connection that is open already; null if it

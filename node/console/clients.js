@@ -16,6 +16,7 @@ export class Clients {
     this.listed = null; // by request, else only who is slow
     this.list = el('ol', { class: 'clients' });
     this.note = el('p', { class: 'note', role: 'status' });
+    this.mayKick = api.may('admin:kick');
     this.all = el('button', { type: 'button', class: 'small', 'aria-pressed': 'false' }, 'Show all clients');
     this.all.addEventListener('click', () => this.toggle());
     root.append(el('p', { class: 'tools' }, this.all, this.note), this.list);
@@ -41,6 +42,7 @@ export class Clients {
     const bar = new Bar('waiting');
     const kick = el('button', { type: 'button', class: 'small' }, 'Kick');
     kick.addEventListener('click', () => this.kick(kick, client.client));
+    show(kick, this.mayKick);
     const row = el('li', {}, el('span', { class: 'who' }), bar.svg, el('span', { class: 'n' }), kick,
       el('span', { class: 'dim' }));
     row.parts = { bar, who: row.children[0], queue: row.children[2], about: row.children[4] };
@@ -51,7 +53,8 @@ export class Clients {
     const clients = this.listed || this.store.slow(now);
     if (!this.said) {
       setText(this.note, this.listed ? `the first ${LISTED} by what waits`
-        : clients.length === 0 ? 'nobody is slow: every client reads what it gets' : '');
+        : clients.length === 0 ? 'nobody is slow: every client reads what it gets'
+          : this.mayKick ? '' : 'to close one takes a token with admin:kick');
     }
     show(this.note, this.note.textContent !== '');
     keyed(this.list, clients, (client) => client.client, (client) => this.make(client), (row, client) => {

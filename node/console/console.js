@@ -61,10 +61,12 @@ class Console {
     this.self = answer.body.self;
     // With a token the answer says nothing of keys; without one it says all.
     this.api.anonymous = this.api.token === '';
+    this.blind = !this.api.may('admin:read'); // what would be refused is not asked
     this.build();
     this.watch(this.api.base);
-    await this.tick();
-    setInterval(() => this.tick(), TICK_MS);
+    await this.refresh();
+    this.tick();
+    this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
   askForToken(why) {
@@ -186,8 +188,10 @@ class Console {
   refused(error) {
     if (!OF_TOKEN.has(error.code) || !this.api.token) return;
     this.api.token = '';
-    this.askForToken(error.message);
+    clearInterval(this.timer);
     this.star.close();
+    this.try.unsubscribe();
+    this.askForToken(error.message);
   }
 
   // --- what the parts ask of the whole ---
@@ -227,7 +231,7 @@ class Console {
     const now = Date.now();
     this.store.tick(now);
     this.dots = 0;
-    this.draw(now);
+    if (!document.hidden) this.draw(now);
     if (this.inDev) this.dev.refresh();
     await this.refresh();
     if (this.ticks % MEASURE_EVERY === 0) this.measure();
@@ -280,6 +284,7 @@ class Console {
     this.topics.draw();
     this.latency.draw();
     this.clients.draw(now);
+    this.events.draw();
   }
 
   offerNodes() {

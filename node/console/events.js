@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What nodes tell of themselves: joined, suspect, dead, draining, refused.
-import { el, setText, show } from './dom.js';
+import { el, show } from './dom.js';
 import { clock } from './format.js';
 
 const ROWS_MAX = 200;
@@ -11,12 +11,23 @@ export class Events {
   constructor(root) {
     this.list = el('ol', { class: 'events', tabindex: 0, 'aria-label': 'Events, newest first' });
     this.note = el('p', { class: 'note' }, 'nothing happened yet');
+    this.waiting = []; // not drawn yet
     root.append(this.note, this.list);
   }
 
-  // Newest first; what was asked for may be older than what came meanwhile.
   add(event) {
     if (!event || typeof event.event !== 'string') return;
+    this.waiting.push(event);
+    if (this.waiting.length > ROWS_MAX) this.waiting.shift();
+  }
+
+  draw() {
+    for (const event of this.waiting) this.insert(event);
+    this.waiting = [];
+  }
+
+  // Newest first; what was asked for may be older than what came meanwhile.
+  insert(event) {
     const level = SIGNS[event.level] ? event.level : event.level === 'warning' ? 'warn' : 'info';
     const more = event.suppressed ? ` (${event.suppressed} more not shown)` : '';
     const row = el('li', { class: level },
@@ -30,10 +41,5 @@ export class Events {
     this.list.insertBefore(row, before);
     while (this.list.childElementCount > ROWS_MAX) this.list.lastElementChild.remove();
     show(this.note, false);
-  }
-
-  say(text) {
-    setText(this.note, text);
-    show(this.note, true);
   }
 }

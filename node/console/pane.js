@@ -5,6 +5,7 @@ import { el, fillSelect, setAttr, setText } from './dom.js';
 import { clock } from './format.js';
 
 const ROWS_MAX = 200;
+const BURST_MAX = 50; // drawn at once
 const VALUE_MAX = 2000; // characters shown
 
 const HOPS = { here: '● same node', hop: '→ one hop', region: '⇒ region hop', unknown: '→ another node' };
@@ -16,7 +17,8 @@ export class Pane {
     this.endpoint = '';
     this.star = null;
     this.node = { name: '', region: '' };
-    this.count = 0;
+    this.waiting = []; // rows that are not drawn yet, oldest first
+    this.passed = 0; // not shown, because too many came at once
     this.select = el('select', { 'aria-label': `${title}: on which node` });
     this.state = el('span', { class: 'state', role: 'status' }, 'not subscribed');
     this.rows = el('tbody', { 'aria-live': 'polite', 'aria-relevant': 'additions' });
@@ -63,7 +65,8 @@ export class Pane {
     const star = this.star;
     this.star = null;
     this.wanted = null;
-    this.count = 0;
+    this.waiting = [];
+    this.passed = 0;
     this.rows.replaceChildren();
     this.hint.hidden = false;
     if (star) star.close();
@@ -92,11 +95,27 @@ export class Pane {
     setAttr(this.state, 'class', `state ${mood}`);
   }
 
+  // However many come, a frame of the screen draws once.
   insert(name, ...cells) {
-    const row = el('tr', { class: name }, ...cells.map(([text, kind, title]) => el('td', { class: kind, title }, text)));
-    this.rows.prepend(row);
+    if (this.waiting.length === 0) requestAnimationFrame(() => this.draw());
+    this.waiting.push({ name, cells });
+    if (this.waiting.length > BURST_MAX) {
+      this.waiting.shift();
+      this.passed += 1;
+    }
+  }
+
+  draw() {
+    const rows = this.waiting.map(({ name, cells }) => el('tr', { class: name },
+      ...cells.map(([text, kind, title]) => el('td', { class: kind, title }, text))));
+    if (this.passed > 0) {
+      rows.unshift(el('tr', { class: 'passed' }, el('td', { colspan: 6 }, `${this.passed} more came at once, not shown`)));
+    }
+    this.waiting = [];
+    this.passed = 0;
+    this.rows.prepend(...rows.reverse());
     while (this.rows.rows.length > ROWS_MAX) this.rows.deleteRow(-1);
-    this.hint.hidden = true;
+    this.hint.hidden = this.rows.rows.length > 0;
   }
 
   hopOf(item) {
@@ -111,7 +130,6 @@ export class Pane {
     const hop = this.hopOf(item);
     const text = typeof item.value === 'string' ? item.value : `${item.value.length} bytes`;
     const shown = text.length > VALUE_MAX ? `${text.slice(0, VALUE_MAX)}… (${text.length} characters)` : text;
-    this.count += 1;
     this.insert(`item ${hop.kind}`, [clock(Date.now(), true), 'n time'], [String(item.seq), 'n seq', `page ${item.page}`],
       [item.publisher || '–', 'publisher'], [`${hop.text} · ${hop.node}`, 'hop'],
       [this.app.tookOf(item).toFixed(1), 'n ms'], [shown, 'value']);

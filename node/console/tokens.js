@@ -43,8 +43,8 @@ export class Tokens {
     const { claims } = api;
     show($('own-token'), api.token !== '');
     show($('no-keys'), api.token === '');
-    show($('mint-form'), api.token !== '');
-    show($('invite'), api.token === '');
+    show($('mint-form'), api.token !== '' && api.may('admin:tokens'));
+    show($('no-mint'), api.token !== '' && !api.may('admin:tokens'));
     if (claims) {
       setText($('own-subject'), claims.subject || 'nobody in particular');
       setText($('own-expires'), claims.expires ? `for ${span(claims.expires - Date.now())}` : 'for ever');
@@ -61,11 +61,14 @@ export class Tokens {
     $('mint-topic').value = topic;
   }
 
+  // Not longer than the own token, which would be refused.
   wish() {
     const topic = $('mint-topic').value;
     const which = { topic: { topic }, prefix: { topic_prefix: topic }, all: {} }[$('mint-which').value];
     const subject = $('mint-subject').value;
-    return { ttl_s: Number($('mint-ttl').value), ...(subject && { subject }),
+    const { claims } = this.app.api;
+    const left = claims && claims.expires ? Math.floor((claims.expires - Date.now()) / 1000) - 5 : Infinity;
+    return { ttl_s: Math.max(1, Math.min(Number($('mint-ttl').value), left)), ...(subject && { subject }),
       grants: [{ cache: $('mint-cache').value, ...which, role: $('mint-role').value }] };
   }
 

@@ -97,9 +97,9 @@ function answersOf(model) {
 // topic], rate, publisher, clients, answers { path: document }.
 export function serveFake(given) {
   const model = { rate: 900, publisher: 'ann', topics: [['demo', 'chat']], ...given };
-  model.nodes = model.nodes.map((node, i) => ({ endpoint: `http://127.0.0.1:${i + 1}`, ...node, id: idOf(i) }));
+  model.nodes = model.nodes.map((node, i) => ({ ...node, id: idOf(i) }));
   const server = http.createServer((request, response) => {
-    const { pathname } = new URL(request.url, 'http://x');
+    const pathname = new URL(request.url, 'http://x').pathname.replace(/^\/\d+\//, '/');
     const say = (status, type, body) => {
       response.writeHead(status, { 'Content-Type': type, 'Content-Security-Policy': policy });
       response.end(body);
@@ -123,7 +123,8 @@ export function serveFake(given) {
         server.close();
       };
       const { port } = server.address();
-      model.nodes[0].endpoint = `http://127.0.0.1:${port}`;
+      // All are this server, but the page takes them for different nodes.
+      model.nodes.forEach((node, i) => { node.endpoint = `http://127.0.0.1:${port}${i > 0 ? `/${i}` : ''}`; });
       done({ url: `http://127.0.0.1:${port}/console`, close });
     });
   });
