@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
     &command_regions,
     &command_clients,
     &command_usage,
+    &command_trace,
     &command_ready,
     &command_keygen,
     &command_token_mint,
