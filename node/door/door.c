@@ -16,7 +16,7 @@ static const struct door *const doors[] = {
     &door_tokens,
     &door_usage,
     &door_dev,
-        &door_qr,
+    &door_qr,
     &door_console,
     &door_sse,
     &door_caches,
