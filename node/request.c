@@ -19,6 +19,9 @@ static bool origin_is_allowed(const struct client *client,
 static void respond(struct client *client, const struct http_request *request,
                     struct http_response *response, const char *extra_name,
                     const char *extra_value);
+static void error_with(struct client *client,
+                       const struct http_request *request, int err,
+                       const char *header, const char *value);
 
 int request_admit(struct client *client, const struct http_request *request)
 {
@@ -246,18 +249,35 @@ static bool preflight(struct client *client, const struct http_request *request)
     return true;
 }
 
+/* No door has the path, or none has it with this method. */
+static void refuse_route(struct client *client,
+                         const struct http_request *request)
+{
+    struct buf methods = {0};
+
+    door_add_methods(request, &methods);
+    buf_add_u8(&methods, '\0');
+    if (methods.failed) {
+        error_with(client, request, ERR_NOMEM, NULL, NULL);
+    } else if (methods.len > 1) {
+        error_with(client, request, ERR_METHOD, "Allow", (char *)methods.p);
+    } else {
+        request_error(client, request, ERR_NOT_FOUND);
+    }
+    buf_fini(&methods);
+}
+
 void request_serve(struct client *client, const struct http_request *request)
 {
-    const struct door *door;
-    int rc = ERR_NOT_FOUND;
-
     if (preflight(client, request)) {
         return;
     }
-    door = door_for_request(request);
-    if (door != NULL) {
-        rc = client_open(client, door, request, 0);
+    const struct door *door = door_for_request(request);
+    if (door == NULL) {
+        refuse_route(client, request);
+        return;
     }
+    int rc = client_open(client, door, request, 0);
     if (rc == 0) {
         rc = door->on_request(client, request);
     }
@@ -341,22 +361,29 @@ void request_error(struct client *client, const struct http_request *request,
                    int err)
 {
     const struct door *door = door_for_request(request);
-    struct buf body = {0};
-    unsigned status = err_status(err);
-    struct http_response response = {
-        .status = status,
-        .content_type = BYTES("application/json"),
-    };
 
     if (door != NULL && door->refuse != NULL &&
         door->refuse(client, request, err)) {
         return;
     }
+    error_with(client, request, err, advice_name(err),
+               err_status(err) == 401 ? "Bearer" : "1");
+}
+
+static void error_with(struct client *client,
+                       const struct http_request *request, int err,
+                       const char *header, const char *value)
+{
+    struct buf body = {0};
+    struct http_response response = {
+        .status = err_status(err),
+        .content_type = BYTES("application/json"),
+    };
+
     client->core->stats.refused++;
     request_add_error(client, &body, err);
     response.body = buf_bytes(&body);
-    respond(client, request, &response, advice_name(err),
-            status == 401 ? "Bearer" : "1");
+    respond(client, request, &response, header, value);
     buf_fini(&body);
 }
 

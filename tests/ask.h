@@ -57,53 +57,16 @@ static inline struct http_request ask_request(const struct ask *ask)
     return request;
 }
 
-/* The door of a request, in the order of the table. NULL: none. */
-static inline const struct door *ask_door(const struct http_request *request)
-{
-    /* clang-format off */
-    const struct door *const doors[] = {
-        &door_sse,
-        &door_poll,
-        &door_publish,
-        &door_status,
-        &door_keys,
-        &door_tokens,
-        &door_usage,
-        &door_caches,
-        &door_dev,
-        &door_qr,
-        &door_report,
-        &door_trace,
-        &door_admin,
-        &door_grpc,
-    };
-    /* clang-format on */
-    for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
-        if (doors[i]->takes(request)) {
-            return doors[i];
-        }
-    }
-    return NULL;
-}
-
 /* Asks on a conn that may have asked before, as a carrier does. */
 static inline void ask_door_of(struct fake_conn *fake,
                                const struct http_request *request)
 {
     struct client *client = fake->conn.client;
-    const struct door *door = ask_door(request);
 
-    assert_non_null(door);
     if (client->door != NULL) {
         client_leave_door(client);
     }
-    int err = client_open(client, door, request, 0);
-    if (err == 0) {
-        err = door->on_request(client, request);
-    }
-    if (err < 0) {
-        request_error(client, request, err);
-    }
+    request_serve(client, request);
 }
 
 /* The same, and ends the turn. */

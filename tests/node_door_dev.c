@@ -105,7 +105,6 @@ static void an_ordinary_node_has_no_such_thing(void **state)
     core.dev = NULL;
     assert_int_equal(status_of("GET", NULL, NULL), 404);
     assert_int_equal(status_of("POST", NULL, NULL), 404);
-    assert_int_equal(status_of("DELETE", NULL, NULL), 404);
 }
 
 static void it_shows_how_things_are(void **state)

@@ -133,7 +133,7 @@ static void every_accept_header_that_lists_events_opens_a_stream(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct http_request request = ask_request(&(struct ask){
             .target = "/topics/demo/a", .header = cases[i].header});
-        assert_ptr_equal(ask_door(&request), cases[i].door);
+        assert_ptr_equal(door_for_request(&request), cases[i].door);
     }
 }
 

@@ -318,7 +318,7 @@ static void other_spellings_of_a_path_have_no_door(void **state)
     for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
         struct http_request request = ask_request(
             &(struct ask){.target = targets[i]});
-        assert_null(ask_door(&request));
+        assert_null(door_for_request(&request));
     }
 }
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/door/admin.h"
 
+#include <assert.h>
+
 #include "node/auth.h"
 #include "node/door/door.h"
 #include "proto/json.h"
 #include "proto/topic.h"
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int start(struct client *client, const struct http_request *request,
@@ -15,89 +16,63 @@ static void on_rows(void *data, struct gathered *all);
 static void say_error(struct client *client, int err);
 static void on_close(struct client *client);
 
+static const struct route_field clients_fields[] = {
+    {"sort", ROUTE_QUERY, "string", "queue, id or subs"},
+    {"limit", ROUTE_QUERY, "integer", "how many at most, 1 to 1000 (100)"},
+    {"after", ROUTE_QUERY, "string", "where the last page ended: its next"},
+    {"node", ROUTE_QUERY, "string", "only those of this node"},
+    {0}};
+static const struct route_answer rows[] = {
+    {200, "rows, where the next page begins, and who is silent",
+     "application/json"},
+    {0}};
+static const struct route_answer done[] = {{204, "done", NULL}, {0}};
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/v1/admin/clients",
+     .scope = "admin:read",
+     .summary = "Who is connected, at any node",
+     .fields = clients_fields,
+     .answers = rows},
+    {.method = "POST",
+     .path = "/v1/admin/clients/{client}/kick",
+     .scope = "admin:kick",
+     .summary = "Close a client in its protocol's words",
+     .answers = done},
+    {0},
+};
+
+/* What answers them, in the same order. */
 static const struct admin_page *const pages[] = {
     &admin_clients,
     &admin_kick,
 };
 
+static_assert(ARRAY_LEN(routes) == ARRAY_LEN(pages) + 1, "a page a row");
+
 const struct door door_admin = {
     .name = "admin",
     .shape = DOOR_REQUEST,
     .state_len = sizeof(struct admin),
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
     .say_error = say_error,
     .on_close = on_close,
 };
 
-/* --- which page --- */
-
-static bool takes(const struct http_request *request)
-{
-    return bytes_starts(request->path, BYTES("/v1/admin/"));
-}
-
-static bool matches(const struct admin_page *page, struct bytes path,
-                    struct bytes *segment)
-{
-    struct bytes form = bytes_str(page->path);
-    ptrdiff_t hole = bytes_find(form, '{');
-
-    *segment = (struct bytes){0};
-    if (hole < 0) {
-        return bytes_eq(path, form);
-    }
-    struct bytes before = bytes_of(form.p, (size_t)hole);
-    struct bytes after = bytes_skip(form, (size_t)hole + 2);
-    if (path.len <= before.len + after.len || !bytes_starts(path, before) ||
-        !bytes_eq(bytes_skip(path, path.len - after.len), after)) {
-        return false;
-    }
-    *segment = bytes_of(path.p + before.len, path.len - before.len - after.len);
-    return bytes_find(*segment, '/') < 0;
-}
-
-/* The page of this path and method; of the path alone when there is none. */
-static const struct admin_page *page_of(const struct http_request *request,
-                                        struct bytes *segment)
-{
-    const struct admin_page *found = NULL;
-    struct bytes hole;
-
-    for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
-        if (!matches(pages[i], request->path, &hole)) {
-            continue;
-        }
-        found = pages[i];
-        *segment = hole;
-        if (bytes_eq(request->method, bytes_str(found->method))) {
-            break;
-        }
-    }
-    return found;
-}
-
 static int on_request(struct client *client, const struct http_request *request)
 {
     struct admin *admin = client->state;
     struct core *core = client->core;
-    struct bytes segment;
-    const struct admin_page *page = page_of(request, &segment);
+    const struct route *route = route_find(routes, request);
 
-    if (page == NULL) {
-        return ERR_NOT_FOUND;
-    }
-    if (!bytes_eq(request->method, bytes_str(page->method))) {
-        bool is_get = page->method[0] == 'G';
-        web_refuse_method(client, request,
-                          is_get ? "GET, OPTIONS" : "POST, OPTIONS");
-        return 0;
-    }
-    int err = auth_allows_admin(&core->auth, client->who, page->scope,
+    assert(route != NULL);
+    int err = auth_allows_admin(&core->auth, client->who, route->scope,
                                 core->wall_ms / 1000);
     if (err == 0) {
-        admin->page = page;
-        err = start(client, request, segment);
+        admin->page = pages[route - routes];
+        err = start(client, request, route_segment(route, request->path));
     }
     return err;
 }

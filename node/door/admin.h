@@ -6,9 +6,8 @@
  *
  *   request --page->ask()--> gather --page->answer()--> answered
  *
- * Which page a request is for is decided once, by the bytes of its path as they
- * were sent: no other spelling of a path is an alias, and what is no page here
- * is refused, whoever asks. Everything needs the page's scope.
+ * A page is a row of routes (node/door/route.h) and, in the same place of the
+ * list beside it, what answers it. Everything needs the scope of its row.
  */
 #ifndef NODE_DOOR_ADMIN_H
 #define NODE_DOOR_ADMIN_H
@@ -32,12 +31,10 @@ struct admin {
 };
 
 struct admin_page {
-    const char *method;
-    const char *path; /* "{}" stands for one segment */
-    const char *scope;
     enum call_kind kind;
     /* Reads the request: what is asked, into ask->what by way of `what`, and
-     * admin->limit. `segment`: what "{}" was. */
+     * admin->limit. `segment`: the parameter of the
+     * path. */
     int (*ask)(struct client *client, const struct http_request *request,
                struct bytes segment, struct gather_ask *ask, struct buf *what);
     /* Answers by admin_respond() or admin_refuse(). */

@@ -17,18 +17,12 @@ static int ask_kick(struct client *client, const struct http_request *request,
 static void answer_kick(struct client *client, struct gathered *all);
 
 const struct admin_page admin_clients = {
-    .method = "GET",
-    .path = "/v1/admin/clients",
-    .scope = "admin:read",
     .kind = CALL_CLIENTS,
     .ask = ask_list,
     .answer = answer_list,
 };
 
 const struct admin_page admin_kick = {
-    .method = "POST",
-    .path = "/v1/admin/clients/{}/kick",
-    .scope = "admin:kick",
     .kind = CALL_KICK,
     .ask = ask_kick,
     .answer = answer_kick,

@@ -33,7 +33,6 @@ struct change {
     uint8_t len;
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int name_of(const struct http_request *request, struct bytes *name);
@@ -52,25 +51,55 @@ static void add_entry(struct buf *out, const struct caches_entry *entry);
 static void say_error(struct client *client, int err);
 static void on_close(struct client *client);
 
+static const struct route_answer listed[] = {
+    {200, "the caches that the token reaches", "application/json"}, {0}};
+static const struct route_answer shown[] = {
+    {200, "the cache and its quota", "application/json"}, {0}};
+static const struct route_answer put_answers[] = {
+    {200, "it was there", "application/json"},
+    {201, "created", "application/json"},
+    {0}};
+static const struct route_answer deleted[] = {{204, "deleted", NULL}, {0}};
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/v1/caches",
+     .scope = "token",
+     .summary = "The caches",
+     .answers = listed},
+    {.method = "GET",
+     .path = "/v1/caches/{cache}",
+     .below = "/v1/caches/",
+     .scope = "token",
+     .summary = "One cache",
+     .answers = shown},
+    {.method = "PUT",
+     .path = "/v1/caches/{cache}",
+     .below = "/v1/caches/",
+     .scope = "admin:caches",
+     .summary = "Create a cache, or change its quota",
+     .body = "application/json",
+     .answers = put_answers},
+    {.method = "DELETE",
+     .path = "/v1/caches/{cache}",
+     .below = "/v1/caches/",
+     .scope = "admin:caches",
+     .summary = "Delete a cache; its subscriptions end",
+     .answers = deleted},
+    {0},
+};
+
 const struct door door_caches = {
     .name = "caches",
     .shape = DOOR_REQUEST,
     .state_len = sizeof(struct change),
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
     .on_barrier = on_barrier,
     .on_deadline = on_deadline,
     .say_error = say_error,
     .on_close = on_close,
 };
-
-static bool takes(const struct http_request *request)
-{
-    struct bytes path = request->path;
-
-    return bytes_starts(path, root) &&
-           (path.len == root.len || path.p[root.len] == '/');
-}
 
 static int on_request(struct client *client, const struct http_request *request)
 {
@@ -80,12 +109,6 @@ static int on_request(struct client *client, const struct http_request *request)
     struct bytes name = {0};
     int err = auth_knows(&core->auth, client->who, core->wall_ms / 1000);
 
-    if (!get && (all || (!bytes_eq(request->method, BYTES("PUT")) &&
-                         !bytes_eq(request->method, BYTES("DELETE"))))) {
-        web_refuse_method(client, request,
-                          all ? "GET, OPTIONS" : "GET, PUT, DELETE, OPTIONS");
-        return 0;
-    }
     if (err == 0 && !all) {
         err = name_of(request, &name);
     }

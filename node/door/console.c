@@ -21,13 +21,6 @@ static bool is_client(struct bytes path)
            bytes_eq(path, BYTES("/starling.d.ts"));
 }
 
-static bool console_takes(const struct http_request *request)
-{
-    return is_client(request->path) ||
-           bytes_eq(request->path, BYTES("/console")) ||
-           bytes_starts(request->path, BYTES("/console/"));
-}
-
 static const struct console_file *find(struct bytes path)
 {
     struct bytes name = is_client(path) ? path
@@ -82,10 +75,6 @@ static int console_on_request(struct client *client,
     };
     bool is_shared = is_client(request->path);
 
-    if (!web_is_get(request)) {
-        web_refuse_method(client, request, "GET");
-        return 0;
-    }
     if (file == NULL) {
         return ERR_NOT_FOUND;
     }
@@ -100,9 +89,38 @@ static int console_on_request(struct client *client,
     return 0;
 }
 
+static const struct route_answer page[] = {{200, "the page", "text/html"}, {0}};
+static const struct route_answer module[] = {
+    {200, "the module", "text/javascript"}, {0}};
+static const struct route_answer types[] = {
+    {200, "declarations", "application/typescript"}, {0}};
+static const struct route_answer file[] = {
+    {200, "a script, a style or a picture of it", "text/javascript"}, {0}};
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/console",
+     .summary = "The console, for browsers",
+     .answers = page},
+    {.method = "GET",
+     .path = "/starling.js",
+     .summary = "The client for browsers and Node, an ES module",
+     .answers = module},
+    {.method = "GET",
+     .path = "/starling.d.ts",
+     .summary = "Its types, for TypeScript",
+     .answers = types},
+    {.method = "GET",
+     .path = "/console/{file}",
+     .below = "/console/",
+     .summary = "What the console consists of",
+     .answers = file},
+    {0},
+};
+
 const struct door door_console = {
     .name = "console",
     .shape = DOOR_REQUEST,
-    .takes = console_takes,
+    .routes = routes,
     .on_request = console_on_request,
 };

@@ -18,7 +18,6 @@ struct asking {
     struct web_headers headers;
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static bool is_own_page(const struct http_request *request);
@@ -30,21 +29,34 @@ static void stop(struct client *client, int err, struct bytes message);
 static void say_error(struct client *client, int err);
 static void on_close(struct client *client);
 
+static const struct route_answer document[] = {
+    {200, "the nodes and what is broken on purpose", "application/json"}, {0}};
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/v1/dev",
+     .scope = "admin:read",
+     .summary = "The faults of a starling dev; else there is no such thing",
+     .answers = document},
+    {.method = "POST",
+     .path = "/v1/dev",
+     .scope = "admin:write",
+     .summary = "Kill, restart, cut off, heal or slow down, in a starling dev",
+     .body = "application/json",
+     .answers = document},
+    {0},
+};
+
 const struct door door_dev = {
     .name = "dev",
     .shape = DOOR_REQUEST,
     .state_len = sizeof(struct asking),
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
     .on_deadline = on_deadline,
     .say_error = say_error,
     .on_close = on_close,
 };
-
-static bool takes(const struct http_request *request)
-{
-    return bytes_eq(request->path, BYTES("/v1/dev"));
-}
 
 static int on_request(struct client *client, const struct http_request *request)
 {
@@ -52,10 +64,6 @@ static int on_request(struct client *client, const struct http_request *request)
 
     if (core->dev == NULL) {
         return ERR_NOT_FOUND;
-    }
-    if (!web_is_get(request) && !bytes_eq(request->method, BYTES("POST"))) {
-        web_refuse_method(client, request, "GET, POST, OPTIONS");
-        return 0;
     }
     int err = admit(client, request);
     if (err == 0 && web_is_get(request)) {

@@ -10,6 +10,10 @@
 static const struct door *const doors[] = {
     &door_resp,
     &door_native,
+    &door_publish, /* first of its shape: it is asked most */
+    &door_sse,
+    &door_poll,
+    &door_grpc,
     &door_status,
     &door_keys,
     &door_reload,
@@ -18,14 +22,10 @@ static const struct door *const doors[] = {
     &door_dev,
     &door_qr,
     &door_console,
-    &door_sse,
     &door_caches,
-    &door_poll,
-    &door_publish,
     &door_report,
     &door_trace,
-    &door_admin, /* after all others below /v1/admin/ */
-    &door_grpc,
+    &door_admin,
 };
 /* clang-format on */
 
@@ -48,14 +48,57 @@ enum door_sniff door_for_bytes(struct bytes first, const struct door **door)
     return best;
 }
 
+static bool takes(const struct door *door, const struct http_request *request)
+{
+    if (door->routes != NULL && route_find(door->routes, request) == NULL) {
+        return false;
+    }
+    return door->takes == NULL || door->takes(request);
+}
+
 const struct door *door_for_request(const struct http_request *request)
 {
     for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
-        if (doors[i]->shape == DOOR_REQUEST && doors[i]->takes(request)) {
+        if (doors[i]->shape == DOOR_REQUEST && takes(doors[i], request)) {
             return doors[i];
         }
     }
     return NULL;
+}
+
+/* Whether a row before this one has the same method and path. */
+static bool is_named(const struct http_request *request, size_t door,
+                     const struct route *route)
+{
+    for (size_t i = 0; i <= door; i++) {
+        const struct route *r = doors[i]->routes;
+        for (; r != NULL && r->method != NULL && r != route; r++) {
+            if (strcmp(r->method, route->method) == 0 &&
+                route_has_path(r, request->path)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void door_add_methods(const struct http_request *request, struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(doors); i++) {
+        const struct route *r = doors[i]->routes;
+        for (; r != NULL && r->method != NULL; r++) {
+            if (route_has_path(r, request->path) && !is_named(request, i, r)) {
+                buf_add_str(out, r->method);
+                buf_add_str(out, ", ");
+            }
+        }
+    }
+    buf_add_str(out, out->len > 0 ? "OPTIONS" : "");
+}
+
+const struct door *door_at(size_t i)
+{
+    return i < ARRAY_LEN(doors) ? doors[i] : NULL;
 }
 
 /* Takes the next offer off the front of a comma-separated list. */

@@ -20,6 +20,7 @@
 
 #include "node/client.h"
 #include "node/core.h"
+#include "node/door/route.h"
 #include "node/hub.h"
 #include "proto/bytes.h"
 #include "proto/err.h"
@@ -47,7 +48,10 @@ struct door {
 
     /* Byte doors: whether a connection starts with these bytes (1..64). */
     enum door_sniff (*sniff)(struct bytes first);
-    /* Request doors: whether this request is for it. Asked in table order. */
+    /* Request doors: the paths and methods that are its own, and, if several
+     * doors share one, whether this request is for it; in table order. One
+     * without rows is asked alone. */
+    const struct route *routes;
     bool (*takes)(const struct http_request *request);
     /* Message doors: subprotocols, NULL-ended, and the path ("/v1/ws"). The
      * version of the variant is the index of the chosen subprotocol. */
@@ -120,8 +124,13 @@ extern const struct door door_grpc;    /* gRPC and gRPC-web */
 
 /* The door of a byte connection. SNIFF_MORE: *door is NULL, read on. */
 enum door_sniff door_for_bytes(struct bytes first, const struct door **door);
-/* The door of a request, or NULL: 404. */
+/* The door of a request, or NULL: nobody has its path with its method. */
 const struct door *door_for_request(const struct http_request *request);
+/* Appends the methods that its path has, as Allow lists them; nothing: there is
+ * no such path. */
+void door_add_methods(const struct http_request *request, struct buf *out);
+/* By index 0..; NULL past the end. */
+const struct door *door_at(size_t i);
 /* The door of a WebSocket: by path, then by the first offered subprotocol that
  * it knows; offering none takes the first of the path's door. NULL: no such
  * path. *version = index, or -1 when no offered subprotocol is known. */

@@ -22,7 +22,6 @@ struct asking {
     struct web_headers headers;
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int read_wish(const struct client *client,
@@ -37,29 +36,39 @@ static void add_report(struct buf *out, const struct core *core,
 static void say_error(struct client *client, int err);
 static void on_close(struct client *client);
 
+static const struct route_answer answers[] = {
+    {200, "what each node has, or did", "application/json"},
+    {409, "refused, or done on some nodes only", "application/json"},
+    {0}};
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/v1/admin/keys",
+     .scope = "admin:read",
+     .summary = "The cluster keys of all nodes, by fingerprint",
+     .answers = answers},
+    {.method = "POST",
+     .path = "/v1/admin/keys",
+     .scope = "admin:write",
+     .summary = "Install, use or remove a cluster key on all nodes",
+     .body = "application/json",
+     .answers = answers},
+    {0},
+};
+
 const struct door door_keys = {
     .name = "keys",
     .shape = DOOR_REQUEST,
     .state_len = sizeof(struct asking),
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
     .say_error = say_error,
     .on_close = on_close,
 };
 
-static bool takes(const struct http_request *request)
-{
-    return bytes_eq(request->path, BYTES("/v1/admin/keys"));
-}
-
 static int on_request(struct client *client, const struct http_request *request)
 {
     struct asking *asking = client->state;
-
-    if (!web_is_get(request) && !bytes_eq(request->method, BYTES("POST"))) {
-        web_refuse_method(client, request, "GET, POST, OPTIONS");
-        return 0;
-    }
     int err = read_wish(client, request, &asking->wish);
     if (err == 0) {
         err = web_headers_init(&asking->headers, client, request);

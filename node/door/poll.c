@@ -34,7 +34,6 @@ struct poll {
     bool held;    /* the barrier: those who must know of it do */
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int read_want(const struct http_request *request,
@@ -59,6 +58,32 @@ static void on_close(struct client *client);
 static void render(const struct rendering *what, struct buf *out);
 static void render_gap(const struct hub_gap *gap, struct buf *out);
 
+static const struct route_field fields[] = {
+    {"sequence_number", ROUTE_QUERY, "integer",
+     "the sequence to begin with: the last one seen + 1; 0: from now on"},
+    {"sequence_page", ROUTE_QUERY, "integer", "the page of the last one"},
+    {"barrier", ROUTE_QUERY, "string",
+     "all: first every region knows of the subscription"},
+    {0},
+};
+
+static const struct route_answer answers[] = {
+    {200, "items and discontinuities, and the position to go on from",
+     "application/json"},
+    {0},
+};
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/topics/{cache}/{topic...}",
+     .below = "/topics/",
+     .scope = "subscribe",
+     .summary = "Wait for items: long-poll",
+     .fields = fields,
+     .answers = answers},
+    {0},
+};
+
 const struct door door_poll = {
     .name = "poll",
     .shape = DOOR_REQUEST,
@@ -66,7 +91,7 @@ const struct door door_poll = {
     .tells_gaps = true,
     .resumable = true,
     .state_len = sizeof(struct poll),
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
     .on_deadline = on_deadline,
     .on_barrier = on_barrier,
@@ -77,12 +102,6 @@ const struct door door_poll = {
     .render_gap = render_gap,
     .on_items = on_items,
 };
-
-static bool takes(const struct http_request *request)
-{
-    return web_is_topics(request) && web_is_get(request) &&
-           !web_wants_events(request);
-}
 
 static int on_request(struct client *client, const struct http_request *request)
 {

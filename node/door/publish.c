@@ -15,10 +15,8 @@ static const char *const content_types_dull[] = {
     "application/x-www-form-urlencoded", /* what curl -d says of anything */
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
-static bool method_publishes(const struct http_request *request);
 static int publish(struct client *client, const struct http_request *request,
                    struct buf *answer);
 static int read_message(const struct http_request *request,
@@ -34,24 +32,51 @@ static int read_attr(const struct http_request *request, const char *name,
 static struct bytes media_type(const struct http_request *request);
 static bool is_dull(struct bytes type);
 
+static const struct route_field fields[] = {
+    {"format", ROUTE_QUERY, "string",
+     "json: the body is a native publish, for what headers cannot say"},
+    {"Starling-Event", ROUTE_HEADER, "string", "name of the event"},
+    {"Starling-Id", ROUTE_HEADER, "string", "the publisher's own id"},
+    {"Starling-Reply-To", ROUTE_HEADER, "string", "topic for an answer"},
+    {"Starling-Correlation", ROUTE_HEADER, "string", "which answer it is"},
+    {0},
+};
+
+static const struct route_answer answers[] = {
+    {204, "on its way to whoever is subscribed now", NULL},
+    {200, "the receipt, if format=json asked for one", "application/json"},
+    {0},
+};
+
+static const struct route routes[] = {
+    {.method = "POST",
+     .path = "/topics/{cache}/{topic...}",
+     .below = "/topics/",
+     .scope = "publish",
+     .summary = "Publish the body as an item",
+     .fields = fields,
+     .body = "*/*",
+     .answers = answers},
+    {.method = "PUT",
+     .path = "/topics/{cache}/{topic...}",
+     .below = "/topics/",
+     .scope = "publish",
+     .summary = "Publish the body as an item, the same as POST",
+     .fields = fields,
+     .body = "*/*",
+     .answers = answers},
+    {0},
+};
+
 const struct door door_publish = {
     .name = "publish",
     .shape = DOOR_REQUEST,
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
 };
 
-static bool takes(const struct http_request *request)
-{
-    return web_is_topics(request);
-}
-
 static int on_request(struct client *client, const struct http_request *request)
 {
-    if (!method_publishes(request)) {
-        web_refuse_method(client, request, "GET, POST, PUT, OPTIONS");
-        return 0;
-    }
     struct buf answer = {0};
     int err = publish(client, request, &answer);
     if (err == 0 && answer.len > 0) {
@@ -62,12 +87,6 @@ static int on_request(struct client *client, const struct http_request *request)
     }
     buf_fini(&answer);
     return err;
-}
-
-static bool method_publishes(const struct http_request *request)
-{
-    return bytes_eq(request->method, BYTES("POST")) ||
-           bytes_eq(request->method, BYTES("PUT"));
 }
 
 static int publish(struct client *client, const struct http_request *request,

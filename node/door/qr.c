@@ -8,20 +8,11 @@
 #include "node/door/door.h"
 #include "node/door/web.h"
 
-static bool takes(const struct http_request *request)
-{
-    return bytes_eq(request->path, BYTES("/v1/qr"));
-}
-
 static int on_request(struct client *client, const struct http_request *request)
 {
     const struct core *core = client->core;
     struct buf body = {0};
 
-    if (!bytes_eq(request->method, BYTES("POST"))) {
-        web_refuse_method(client, request, "POST, OPTIONS");
-        return 0;
-    }
     int err = auth_knows(&core->auth, client->who, core->wall_ms / 1000);
     if (err == 0) {
         err = qr_svg(request->body, &body);
@@ -33,9 +24,22 @@ static int on_request(struct client *client, const struct http_request *request)
     return err;
 }
 
+static const struct route_answer answers[] = {
+    {200, "a picture", "image/svg+xml"}, {0}};
+
+static const struct route routes[] = {
+    {.method = "POST",
+     .path = "/v1/qr",
+     .scope = "token",
+     .summary = "A text of at most 1 KiB as a QR code",
+     .body = "text/plain",
+     .answers = answers},
+    {0},
+};
+
 const struct door door_qr = {
     .name = "qr",
     .shape = DOOR_REQUEST,
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
 };

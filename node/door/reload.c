@@ -11,24 +11,32 @@
 #include "proto/json.h"
 #include "proto/topic.h"
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static void add_names(struct buf *out, bool comma, const char *name,
                       const char *const *names, size_t len);
 static void add_refusal(struct buf *out, int err, const char *why);
 
+static const struct route_answer answers[] = {
+    {200, "what was read again, and what needs a restart", "application/json"},
+    {409, "the old configuration is kept, and why", "application/json"},
+    {0}};
+
+static const struct route routes[] = {
+    {.method = "POST",
+     .path = "/v1/admin/reload",
+     .scope = "admin:write",
+     .summary = "Read the configuration of this node again",
+     .answers = answers},
+    {0},
+};
+
 const struct door door_reload = {
     .name = "reload",
     .shape = DOOR_REQUEST,
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
 };
-
-static bool takes(const struct http_request *request)
-{
-    return bytes_eq(request->path, BYTES("/v1/admin/reload"));
-}
 
 static int on_request(struct client *client, const struct http_request *request)
 {
@@ -36,10 +44,6 @@ static int on_request(struct client *client, const struct http_request *request)
     struct reload_report report;
     struct buf body = {0};
 
-    if (!bytes_eq(request->method, BYTES("POST"))) {
-        web_refuse_method(client, request, "POST, OPTIONS");
-        return 0;
-    }
     int err = auth_allows_admin(&core->auth, client->who, "admin:write",
                                 core->wall_ms / 1000);
     if (err == 0 && core->reload == NULL) {

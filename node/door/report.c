@@ -25,7 +25,6 @@ struct asking {
     struct web_headers headers;
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static void on_answers(void *data, const struct call_answer *answers,
@@ -35,30 +34,35 @@ static void stop(struct client *client);
 static void say_error(struct client *client, int err);
 static void on_close(struct client *client);
 
+static const struct route_answer reported[] = {
+    {200, "what each node says of itself, and who is silent",
+     "application/json"},
+    {0}};
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/v1/admin/report",
+     .scope = "admin:read",
+     .summary = "What all nodes did in their last second",
+     .answers = reported},
+    {0},
+};
+
 const struct door door_report = {
     .name = "report",
     .shape = DOOR_REQUEST,
     .state_len = sizeof(struct asking),
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
     .say_error = say_error,
     .on_close = on_close,
 };
-
-static bool takes(const struct http_request *request)
-{
-    return bytes_eq(request->path, BYTES("/v1/admin/report"));
-}
 
 static int on_request(struct client *client, const struct http_request *request)
 {
     struct asking *asking = client->state;
     struct core *core = client->core;
 
-    if (!web_is_get(request)) {
-        web_refuse_method(client, request, "GET, OPTIONS");
-        return 0;
-    }
     int err = auth_allows_admin(&core->auth, client->who, "admin:read",
                                 core->wall_ms / 1000);
     if (err == 0 && core->watch == NULL) {

@@ -39,7 +39,6 @@ struct sse {
     enum form form;
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int read_want(const struct http_request *request,
@@ -65,6 +64,35 @@ static void render(const struct rendering *what, struct buf *out);
 static void render_json(const struct rendering *what, struct buf *out);
 static void render_gap(const struct hub_gap *gap, struct buf *out);
 
+static const struct route_field fields[] = {
+    {"Last-Event-ID", ROUTE_HEADER, "string",
+     "the position to go on from, PAGE-SEQUENCE"},
+    {"last-event-id", ROUTE_QUERY, "string", "the same as a parameter"},
+    {"format", ROUTE_QUERY, "string",
+     "json: each event is a message of the native protocol"},
+    {"barrier", ROUTE_QUERY, "string",
+     "all: first every region knows of the subscription"},
+    {0},
+};
+
+static const struct route_answer answers[] = {
+    {200, "with Accept: text/event-stream, a stream of items as events",
+     "text/event-stream"},
+    {0},
+};
+
+/* Asked before the long-poll, which shares it. */
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/topics/{cache}/{topic...}",
+     .below = "/topics/",
+     .scope = "subscribe",
+     .summary = "Subscribe: server-sent events, or else a long-poll",
+     .fields = fields,
+     .answers = answers},
+    {0},
+};
+
 const struct door door_sse = {
     .name = "sse",
     .shape = DOOR_REQUEST,
@@ -72,7 +100,8 @@ const struct door door_sse = {
     .tells_gaps = true,
     .resumable = true,
     .state_len = sizeof(struct sse),
-    .takes = takes,
+    .routes = routes,
+    .takes = web_wants_events,
     .on_request = on_request,
     .on_deadline = on_deadline,
     .on_barrier = on_barrier,
@@ -81,12 +110,6 @@ const struct door door_sse = {
     .render = render,
     .render_gap = render_gap,
 };
-
-static bool takes(const struct http_request *request)
-{
-    return web_is_topics(request) && web_is_get(request) &&
-           web_wants_events(request);
-}
 
 static int on_request(struct client *client, const struct http_request *request)
 {

@@ -11,6 +11,7 @@
  * it asks the others (node/board.h) and answers when all have shown, or after
  * ASK_MS with what they showed before.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "node/auth.h"
@@ -59,7 +60,6 @@ struct asking {
     struct web_headers headers;
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int may_read(const struct client *client, enum access access);
@@ -101,29 +101,58 @@ static const struct page pages[] = {
     {"/v1/regions", "application/json", ACCESS_TOKEN, false, write_regions},
 };
 
+static const struct route_answer json[] = {
+    {200, "an object", "application/json"}, {0}};
+static const struct route_answer readiness[] = {
+    {200, "it is ready", "application/json"},
+    {503, "it is not, and why", "application/json"},
+    {0}};
+static const struct route_answer prometheus[] = {
+    {200, "text for Prometheus", "text/plain"}, {0}};
+
+static const struct route routes[] = {
+    {.method = "GET",
+     .path = "/livez",
+     .summary = "Whether the loop of the node turns",
+     .answers = json},
+    {.method = "GET",
+     .path = "/readyz",
+     .summary = "Whether the node takes publishes, or why not",
+     .answers = readiness},
+    {.method = "GET",
+     .path = "/metrics",
+     .scope = "admin:read",
+     .summary = "Counters and gauges of the node",
+     .answers = prometheus},
+    {.method = "GET",
+     .path = "/v1/cluster",
+     .scope = "admin:read",
+     .summary = "The node and what it knows of the others",
+     .answers = json},
+    {.method = "GET",
+     .path = "/v1/regions",
+     .scope = "token",
+     .summary = "The regions and where clients connect there",
+     .answers = json},
+    {0},
+};
+
 const struct door door_status = {
     .name = "status",
     .shape = DOOR_REQUEST,
     .state_len = sizeof(struct asking),
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
     .on_deadline = on_deadline,
     .say_error = say_error,
     .on_close = on_close,
 };
 
-static bool takes(const struct http_request *request)
-{
-    return page_of(request) != NULL;
-}
-
 static int on_request(struct client *client, const struct http_request *request)
 {
     const struct page *page = page_of(request);
-    if (!web_is_get(request)) {
-        web_refuse_method(client, request, "GET, OPTIONS");
-        return 0;
-    }
+
+    assert(page != NULL); /* each route has one */
     int err = may_read(client, page->access);
     if (err < 0) {
         return err;

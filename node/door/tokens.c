@@ -17,7 +17,6 @@ enum {
     BODY_LEN_MAX = 16 << 10
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int mint(struct client *client, const struct http_request *request,
@@ -31,21 +30,38 @@ static int find_id(struct core *core, const struct token_revocation *what,
 static int refuse(struct client *client, const struct http_request *request,
                   int err);
 
+static const struct route_answer minted[] = {
+    {200, "the token, its id and until when it holds", "application/json"},
+    {0}};
+static const struct route_answer revoked[] = {
+    {200, "its id and until when it is remembered", "application/json"}, {0}};
+
+static const struct route routes[] = {
+    {.method = "POST",
+     .path = "/v1/tokens",
+     .scope = "admin:tokens",
+     .summary = "Mint a token that grants no more than the caller's own",
+     .body = "application/json",
+     .answers = minted},
+    {.method = "POST",
+     .path = "/v1/tokens/revoke",
+     .scope = "admin:tokens",
+     .summary = "End a token on all nodes before it expires",
+     .body = "application/json",
+     .answers = revoked},
+    {0},
+};
+
 const struct door door_tokens = {
     .name = "tokens",
     .shape = DOOR_REQUEST,
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
 };
 
 static bool is_revoke(const struct http_request *request)
 {
     return bytes_eq(request->path, BYTES("/v1/tokens/revoke"));
-}
-
-static bool takes(const struct http_request *request)
-{
-    return bytes_eq(request->path, BYTES("/v1/tokens")) || is_revoke(request);
 }
 
 /* A node without keys says so to everyone: it is no secret. */
@@ -55,10 +71,6 @@ static int on_request(struct client *client, const struct http_request *request)
     struct buf body = {0};
     int err;
 
-    if (!bytes_eq(request->method, BYTES("POST"))) {
-        web_refuse_method(client, request, "POST, OPTIONS");
-        return 0;
-    }
     if (core->auth.insecure) {
         err = ERR_STATE;
     } else {

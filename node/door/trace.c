@@ -22,7 +22,6 @@ struct tracing {
     struct web_headers headers;
 };
 
-static bool takes(const struct http_request *request);
 static int on_request(struct client *client,
                       const struct http_request *request);
 static int publish(struct client *client, const struct request_topic *name,
@@ -34,20 +33,29 @@ static void on_close(struct client *client);
 
 static const struct bytes prefix = BYTES("/v1/admin/trace/");
 
+static const struct route_answer told[] = {
+    {200, "where the item went, node by node", "application/json"}, {0}};
+
+static const struct route routes[] = {
+    {.method = "POST",
+     .path = "/v1/admin/trace/{cache}/{topic...}",
+     .below = "/v1/admin/trace/",
+     .scope = "admin:trace",
+     .summary = "Publish the body and tell where it went",
+     .body = "*/*",
+     .answers = told},
+    {0},
+};
+
 const struct door door_trace = {
     .name = "trace",
     .shape = DOOR_REQUEST,
     .state_len = sizeof(struct tracing),
-    .takes = takes,
+    .routes = routes,
     .on_request = on_request,
     .say_error = say_error,
     .on_close = on_close,
 };
-
-static bool takes(const struct http_request *request)
-{
-    return bytes_starts(request->path, prefix);
-}
 
 static int on_request(struct client *client, const struct http_request *request)
 {
@@ -55,10 +63,6 @@ static int on_request(struct client *client, const struct http_request *request)
     struct core *core = client->core;
     struct request_topic name = {0};
 
-    if (!bytes_eq(request->method, BYTES("POST"))) {
-        web_refuse_method(client, request, "POST, OPTIONS");
-        return 0;
-    }
     int err = auth_allows_admin(&core->auth, client->who, "admin:trace",
                                 core->wall_ms / 1000);
     if (err == 0) {

@@ -10,11 +10,6 @@
 static bool lists_events(struct bytes accept);
 static void keep(struct buf *memory, struct bytes *slice);
 
-bool web_is_topics(const struct http_request *request)
-{
-    return bytes_starts(request->path, BYTES("/topics/"));
-}
-
 bool web_is_get(const struct http_request *request)
 {
     return bytes_eq(request->method, BYTES("GET"));

@@ -7,7 +7,7 @@
  *   /topics/{cache}/{topic...}
  *     GET, Accept: text/event-stream   door_sse
  *     GET                              door_poll
- *     anything else                    door_publish (refuses what it is not)
+ *     POST, PUT                        door_publish
  */
 #ifndef NODE_DOOR_WEB_H
 #define NODE_DOOR_WEB_H
@@ -18,8 +18,6 @@
 #include "node/request.h"
 #include "proto/http.h"
 
-/* A path below /topics/. */
-bool web_is_topics(const struct http_request *request);
 bool web_is_get(const struct http_request *request);
 /* Whether an Accept header lists text/event-stream. */
 bool web_wants_events(const struct http_request *request);
