@@ -48,6 +48,7 @@ static void leave_board(struct node *node);
 static void wake_loop(void *data);
 static void on_wake(uv_async_t *wake);
 static void on_beat(uv_timer_t *beat);
+static void begin_beating(struct node *node);
 static void say_listening(struct node *node);
 static void close_all(struct node *node);
 static void on_signal(uv_signal_t *signal, int number);
@@ -336,10 +337,8 @@ static void start_handles(struct node *node)
     uv_signal_start(&node->sigterm, on_signal, SIGTERM);
     uv_signal_start(&node->sigint, on_signal, SIGINT);
     uv_signal_start(&node->sighup, on_reload, SIGHUP);
-    if (node->notify != NULL) {
-        uv_timer_start(&node->beat, on_beat, 0, notify_every_ms(node->notify));
-    }
     node->has_handles = true;
+    begin_beating(node);
     uv_async_send(&node->wake); /* a reload may wait */
     conns_enter(node->conns);
     node->core.stats.reload_ok = 1;
@@ -365,7 +364,16 @@ static void say_listening(struct node *node)
 void node_serve(struct node *node, struct reload *reload, struct notify *notify)
 {
     node->notify = notify;
+    begin_beating(node);
     reload_join(reload, &node->core, node->certificate.serial, wake_loop, node);
+}
+
+/* With its handles, and with somebody to hear it: whichever comes later. */
+static void begin_beating(struct node *node)
+{
+    if (node->has_handles && node->notify != NULL) {
+        uv_timer_start(&node->beat, on_beat, 0, notify_every_ms(node->notify));
+    }
 }
 
 /* Before there are other threads, or any time later. */
