@@ -283,12 +283,10 @@ static uint64_t seconds_of(const ASN1_TIME *time)
     return s < 0 ? 0 : (uint64_t)s;
 }
 
-struct tls_facts tls_facts(const struct tls_context *context)
+static struct tls_facts facts_of(const X509 *cert)
 {
-    X509 *cert = SSL_CTX_get0_certificate(context->ctx);
     struct tls_facts facts = {0};
 
-    assert(cert != NULL);
     facts.from_s = seconds_of(X509_get0_notBefore(cert));
     facts.until_s = seconds_of(X509_get0_notAfter(cert));
     const ASN1_STRING *serial = X509_get0_serialNumber(cert);
@@ -297,6 +295,24 @@ struct tls_facts tls_facts(const struct tls_context *context)
     for (size_t i = 0; i < len && 2 * i + 2 < sizeof facts.serial; i++) {
         snprintf(facts.serial + 2 * i, 3, "%02x", p[i]);
     }
+    return facts;
+}
+
+struct tls_facts tls_facts(const struct tls_context *context)
+{
+    const X509 *cert = SSL_CTX_get0_certificate(context->ctx);
+
+    assert(cert != NULL);
+    return facts_of(cert);
+}
+
+struct tls_facts tls_peer_facts(const struct tls *tls)
+{
+    X509 *cert = SSL_get1_peer_certificate(tls->ssl);
+
+    assert(cert != NULL); /* servers show one, or the handshake fails */
+    struct tls_facts facts = facts_of(cert);
+    X509_free(cert);
     return facts;
 }
 

@@ -52,6 +52,8 @@ struct tls_facts {
     char serial[TLS_SERIAL_MAX];
 };
 struct tls_facts tls_facts(const struct tls_context *context);
+/* Of the certificate that the server showed, after the handshake. */
+struct tls_facts tls_peer_facts(const struct tls *tls);
 
 /* `host`: whom a client wants, a name or an address, which the certificate must
  * name; NULL for a server. Errors: NULL, memory is short. */

@@ -37,6 +37,7 @@ struct args {
     const char *node;     /* the name of one */
     uint64_t pid;         /* 0 = not given */
     const char *barrier;  /* "all" */
+    const char *only;     /* "machine", "cluster" */
     const char *keys;     /* a key file */
     const char *key_file; /* a file with one key */
     bool force;

@@ -31,6 +31,7 @@ extern const struct command command_clients;
 extern const struct command command_cluster;
 extern const struct command command_completion;
 extern const struct command command_dev;
+extern const struct command command_doctor;
 extern const struct command command_explain;
 extern const struct command command_help;
 extern const struct command command_keygen;

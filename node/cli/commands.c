@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
     &command_clients,
     &command_usage,
     &command_trace,
+    &command_doctor,
     &command_ready,
     &command_keygen,
     &command_token_mint,
