@@ -37,6 +37,11 @@ unsigned report_bucket(uint64_t age_us)
     return bucket;
 }
 
+uint64_t report_bound_us(unsigned bucket)
+{
+    return bucket < REPORT_BUCKETS - 1 ? bounds_us[bucket] : UINT64_MAX;
+}
+
 void report_write(const struct report *report, struct buf *out)
 {
     buf_add_str(out, "{\"v\":1");

@@ -114,5 +114,7 @@ void report_write(const struct report *report, struct buf *out);
 
 /* Which bucket an age belongs to. */
 unsigned report_bucket(uint64_t age_us);
+/* The greatest age in it, UINT64_MAX of the one beyond all. */
+uint64_t report_bound_us(unsigned bucket);
 
 #endif

@@ -8,36 +8,44 @@ struct stats_row {
     const char *head;   /* the HELP and TYPE lines; NULL: as above */
     const char *metric; /* with its label, if it has one; NULL: a head alone */
     size_t offset;
+    bool is_ms; /* shown in seconds */
 };
 
+#define TYPE_counter   "counter"
+#define TYPE_gauge     "gauge"
+#define TYPE_gauge_ms  "gauge"
+#define IS_MS_counter  false
+#define IS_MS_gauge    false
+#define IS_MS_gauge_ms true
+
 static const struct stats_row rows[] = {
-#define X(field, kind, metric, help)                                      \
-    {"# HELP " metric " " help "\n# TYPE " metric " " #kind "\n", metric, \
-     offsetof(struct stats, field)},
+#define X(field, kind, metric, help)                                    \
+    {"# HELP " metric " " help "\n# TYPE " metric " " TYPE_##kind "\n", \
+     metric, offsetof(struct stats, field), IS_MS_##kind},
     STATS_TABLE(X)
 #undef X
         {"# HELP starling_gossip_refused_total Gossip packets refused\n"
          "# TYPE starling_gossip_refused_total counter\n",
-         NULL, 0},
+         NULL, 0, false},
 #define X(field, reason, meaning)                                  \
     {NULL, "starling_gossip_refused_total{reason=\"" reason "\"}", \
-     offsetof(struct stats, field)},
+     offsetof(struct stats, field), false},
     STATS_GOSSIP_REFUSED(X)
 #undef X
         {"# HELP starling_link_refused_total Connections and batches of links "
          "refused\n# TYPE starling_link_refused_total counter\n",
-         NULL, 0},
+         NULL, 0, false},
 #define X(field, reason, meaning)                                \
     {NULL, "starling_link_refused_total{reason=\"" reason "\"}", \
-     offsetof(struct stats, field)},
+     offsetof(struct stats, field), false},
     STATS_LINK_REFUSED(X)
 #undef X
         {"# HELP starling_clients Clients by door\n"
          "# TYPE starling_clients gauge\n",
-         NULL, 0},
+         NULL, 0, false},
 #define X(name)                                    \
     {NULL, "starling_clients{door=\"" #name "\"}", \
-     offsetof(struct stats, doors[STATS_DOOR_##name])},
+     offsetof(struct stats, doors[STATS_DOOR_##name]), false},
     STATS_DOORS_TABLE(X)
 #undef X
 };
@@ -106,6 +114,15 @@ const char *stats_door(size_t door)
     return names[door];
 }
 
+void stats_add_ms(struct buf *out, uint64_t ms)
+{
+    buf_add_u64(out, ms / 1000);
+    buf_add_u8(out, '.');
+    for (uint64_t unit = 100; unit > 0; unit /= 10) {
+        buf_add_u8(out, (uint8_t)('0' + ms / unit % 10));
+    }
+}
+
 void stats_write(const struct stats *stats, struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -119,7 +136,11 @@ void stats_write(const struct stats *stats, struct buf *out)
         memcpy(&value, (const uint8_t *)stats + rows[i].offset, sizeof value);
         buf_add_str(out, rows[i].metric);
         buf_add_u8(out, ' ');
-        buf_add_u64(out, value);
+        if (rows[i].is_ms) {
+            stats_add_ms(out, value);
+        } else {
+            buf_add_u64(out, value);
+        }
         buf_add_u8(out, '\n');
     }
 }

@@ -14,7 +14,8 @@
 
 #include "proto/bytes.h"
 
-/* X(field, kind, metric name, help). kind: counter or gauge. */
+/* X(field, kind, metric name, help). kind: counter, gauge, or gauge_ms, which
+ * is kept in milliseconds and shown in seconds. */
 #define STATS_TABLE(X)                                                     \
     X(conns, gauge, "starling_connections", "Open client connections")     \
     X(conns_opened, counter, "starling_connections_opened_total",          \
@@ -116,7 +117,7 @@
       "1 unless the last new configuration was refused")                   \
     X(reload_s, gauge, "starling_config_reload_timestamp_seconds",         \
       "When one was last read, in seconds of 1970")                        \
-    X(loop_lag_ms, gauge, "starling_loop_lag_milliseconds",                \
+    X(loop_lag_ms, gauge_ms, "starling_loop_lag_seconds",                  \
       "Longest recent turn of the event loop")
 
 /* X(field, reason, what it means) */
@@ -186,6 +187,9 @@ void stats_add(struct stats *sum, const struct stats *one);
 /* How much each number has grown since; what has not grown is 0. */
 void stats_since(struct stats *grown, const struct stats *now,
                  const struct stats *before);
+
+/* Appends milliseconds as seconds: "1.250". */
+void stats_add_ms(struct buf *out, uint64_t ms);
 
 /* Appends the Prometheus text exposition (format 0.0.4) of the table. */
 void stats_write(const struct stats *stats, struct buf *out);

@@ -5,7 +5,8 @@
 
 static void metrics_have_help_type_and_value(void **state)
 {
-    struct stats stats = {.conns = 3, .published = UINT64_MAX};
+    struct stats stats = {
+        .conns = 3, .published = UINT64_MAX, .loop_lag_ms = 1052};
     struct buf out = {0};
     (void)state;
 
@@ -22,6 +23,7 @@ static void metrics_have_help_type_and_value(void **state)
                            "# TYPE starling_messages_published_total counter\n"
                            "starling_messages_published_total "
                            "18446744073709551615\n"));
+    assert_non_null(strstr(text, "\nstarling_loop_lag_seconds 1.052\n"));
     assert_int_equal(out.p[out.len - 2], '\n');
     buf_fini(&out);
 }

@@ -28,6 +28,7 @@ struct args {
     const char *ca;
     bool all;
     bool json;
+    bool once;
     uint64_t count; /* 0 = for ever */
     uint64_t rate;  /* a second; 0 = as fast as it goes */
     uint64_t seconds;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * starling cluster: the members as one node sees them. starling regions: the
- * regions, their endpoints, and how far away they are.
+ * starling cluster: the members as one node sees them, with what they say of
+ * themselves. starling regions: the regions, their endpoints, and how far away
+ * they are.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "node/cli/args.h"
 #include "node/cli/cli.h"
 #include "node/cli/fetch.h"
+#include "node/cli/sheet.h"
 #include "node/cli/show.h"
 
 /* What of a member matters beyond its state, in one word. */
@@ -25,29 +27,121 @@ static const char *condition(const json_t *member)
                : "unlinked";
 }
 
+/* What the node of that id says of itself; NULL: it is silent. */
+static const json_t *report_of(const json_t *root, const char *id)
+{
+    size_t i;
+    json_t *report;
+
+    json_array_foreach(json_object_get(root, "reports"), i, report)
+    {
+        if (strcmp(show_text(report, "id"), id) == 0) {
+            return report;
+        }
+    }
+    return NULL;
+}
+
+/* "2/2": links that are up, of those to nodes that may run. */
+static struct sheet_cell links_of(const json_t *report)
+{
+    struct sheet_cell cell;
+    long long up = 0;
+    size_t i;
+    json_t *link;
+
+    json_array_foreach(json_object_get(report, "links"), i, link)
+    {
+        up += show_truth(link, "up");
+    }
+    /* Those that had no room in the report are up: they come last. */
+    long long len = show_number(report, "links_len");
+    up += len - (long long)i;
+    (void)snprintf(cell.text, sizeof cell.text, "%lld/%lld", up, len);
+    return cell;
+}
+
+static void print_member(const json_t *root, const json_t *m)
+{
+    const json_t *report = report_of(root, show_text(m, "id"));
+
+    printf("%-12s %-10s %-8s %-9s %-8s ", show_text(m, "name"),
+           show_text(m, "region"), show_text(m, "state"), condition(m),
+           show_text(m, "version"));
+    if (report == NULL) {
+        printf("%7s %8s %8s %7s ", "-", "-", "-", "-");
+    } else {
+        printf("%7s %8lld %8lld %7lld ", links_of(report).text,
+               show_number(report, "clients"),
+               show_number(report, "subscriptions"),
+               show_number(report, "topics"));
+    }
+    printf("%8.1f  %s%s\n", (double)show_number(m, "rtt_us") / 1000,
+           show_text(m, "endpoint"), show_truth(m, "self") ? "  (asked)" : "");
+}
+
 static void print_cluster(const json_t *root)
 {
     const json_t *links = json_object_get(root, "links");
     size_t i;
     json_t *m;
 
-    printf("%-12s %-10s %-8s %-9s %-8s %7s %8s  %s\n", "NODE", "REGION",
-           "STATE", "CONDITION", "VERSION", "TOPICS", "RTT_MS", "ENDPOINT");
+    printf("%-12s %-10s %-8s %-9s %-8s %7s %8s %8s %7s %8s  %s\n", "NODE",
+           "REGION", "STATE", "CONDITION", "VERSION", "LINKS", "CLIENTS",
+           "SUBS", "TOPICS", "RTT_MS", "ENDPOINT");
     json_array_foreach(json_object_get(root, "members"), i, m)
     {
-        printf(
-            "%-12s %-10s %-8s %-9s %-8s %7lld %8.1f  %s%s\n",
-            show_text(m, "name"), show_text(m, "region"), show_text(m, "state"),
-            condition(m), show_text(m, "version"), show_number(m, "topics"),
-            (double)show_number(m, "rtt_us") / 1000, show_text(m, "endpoint"),
-            show_truth(m, "self") ? "  (asked)" : "");
+        print_member(root, m);
     }
-    printf("links %lld/%lld up; %lld clients and %lld subscriptions on %s%s\n",
-           show_number(links, "up"), show_number(links, "of"),
-           show_number(root, "clients"), show_number(root, "subscriptions"),
-           show_text(root, "name"),
+    printf("links %lld/%lld up on %s%s\n", show_number(links, "up"),
+           show_number(links, "of"), show_text(root, "name"),
            show_truth(root, "insecure") ? "; insecure: no keys, loopback only"
                                         : "");
+}
+
+/* What one node knows of all, and what all say of themselves. */
+static int fetch_cluster(const struct args *args, json_t **root)
+{
+    json_t *reports = NULL;
+    int exit_code = show_fetch("cluster", args, "GET", "/v1/cluster", root);
+
+    if (exit_code != CLI_OK) {
+        return exit_code;
+    }
+    exit_code = show_fetch("cluster", args, "GET", "/v1/admin/report",
+                           &reports);
+    if (exit_code == CLI_OK) {
+        (void)json_object_set(*root, "reports",
+                              json_object_get(reports, "nodes"));
+        (void)json_object_set(*root, "silent",
+                              json_object_get(reports, "silent"));
+    } else {
+        json_decref(*root);
+    }
+    json_decref(reports);
+    return exit_code;
+}
+
+static int run_cluster(int argc, char **argv)
+{
+    struct args args;
+    json_t *root = NULL;
+    int exit_code = args_read(&args, &command_cluster, argc, argv);
+
+    if (exit_code == CLI_OK) {
+        exit_code = fetch_cluster(&args, &root);
+    }
+    if (exit_code != CLI_OK) {
+        return exit_code;
+    }
+    if (args.json) {
+        json_dumpf(root, stdout, JSON_COMPACT);
+        puts("");
+    } else {
+        print_cluster(root);
+    }
+    json_decref(root);
+    return CLI_OK;
 }
 
 static void print_regions(const json_t *root)
@@ -80,11 +174,6 @@ static void print_regions(const json_t *root)
     }
 }
 
-static int run_cluster(int argc, char **argv)
-{
-    return show(&command_cluster, "/v1/cluster", print_cluster, argc, argv);
-}
-
 static int run_regions(int argc, char **argv)
 {
     return show(&command_regions, "/v1/regions", print_regions, argc, argv);
@@ -93,7 +182,7 @@ static int run_regions(int argc, char **argv)
 const struct command command_cluster = {
     .name = "cluster",
     .run = run_cluster,
-    .what = "the nodes, as one of them sees them",
+    .what = "the nodes, their state, links and clients",
     .options = show_options,
     .where = args_where,
     .group = COMMAND_LOOKS,

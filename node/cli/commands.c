@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
     &command_bench,
     &command_cluster,
     &command_regions,
+    &command_top,
     &command_clients,
     &command_usage,
     &command_trace,

@@ -388,14 +388,16 @@ static void write_workers(struct buf *out, const struct said *said)
         const char *metric;
         const char *help;
         uint64_t (*of)(const struct view *view);
+        bool is_ms; /* shown in seconds */
     } rows[] = {
-        {"starling_worker_up", "1 when this worker answered the others", is_up},
+        {"starling_worker_up", "1 when this worker answered the others", is_up,
+         false},
         {"starling_worker_ready", "1 when this worker takes publishes",
-         is_ready},
+         is_ready, false},
         {"starling_worker_connections", "Open client connections of it",
-         conns_of},
-        {"starling_worker_loop_lag_milliseconds",
-         "Longest recent turn of its event loop", lag_of},
+         conns_of, false},
+        {"starling_worker_loop_lag_seconds",
+         "Longest recent turn of its event loop", lag_of, true},
     };
 
     for (size_t row = 0; row < ARRAY_LEN(rows); row++) {
@@ -411,7 +413,12 @@ static void write_workers(struct buf *out, const struct said *said)
             buf_add_str(out, "{worker=\"");
             buf_add_u64(out, i + 1);
             buf_add_str(out, "\"} ");
-            buf_add_u64(out, rows[row].of(&said->views[i]));
+            uint64_t value = rows[row].of(&said->views[i]);
+            if (rows[row].is_ms) {
+                stats_add_ms(out, value);
+            } else {
+                buf_add_u64(out, value);
+            }
             buf_add_u8(out, '\n');
         }
     }
