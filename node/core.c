@@ -74,6 +74,8 @@ void core_fini(struct core *core)
     chunk_pool_fini(&core->chunks);
     deadlines_fini(&core->deadlines);
     buf_fini(&core->scratch);
+    buf_fini(&core->documents[0]);
+    buf_fini(&core->documents[1]);
     *core = (struct core){0};
 }
 

@@ -63,6 +63,7 @@ struct core {
     struct board *board;     /* borrowed; NULL: alone in its process */
     struct reload *reload;   /* borrowed; NULL: its configuration stays */
     struct asking *asking;   /* door/status.c: who waits for the board */
+    struct buf documents[2]; /* door/documents.c; empty: nobody asked yet */
     struct dev *dev;         /* borrowed; NULL: not of a `starling dev` */
     /* Writes what waits now, in the middle of a turn, because a client crossed
      * its soft bound and nobody is dropped unasked: conns_write(). May be NULL.

@@ -22,6 +22,7 @@ static const struct door *const doors[] = {
     &door_dev,
     &door_qr,
     &door_console,
+    &door_documents,
     &door_caches,
     &door_report,
     &door_trace,

@@ -109,18 +109,19 @@ extern const struct door door_sse;     /* GET  /topics/..., event stream */
 extern const struct door door_status;  /* /v1, /livez, /readyz, /metrics */
 /* Other workers of this process have shown something, or ask. */
 void status_on_board(struct core *core);
-extern const struct door door_admin;   /* /v1/admin/... but for the next */
-extern const struct door door_keys;    /* /v1/admin/keys */
-extern const struct door door_reload;  /* /v1/admin/reload */
-extern const struct door door_tokens;  /* /v1/tokens */
-extern const struct door door_trace;   /* /v1/admin/trace */
-extern const struct door door_usage;   /* /v1/usage */
-extern const struct door door_caches;  /* /v1/caches */
-extern const struct door door_dev;     /* /v1/dev */
-extern const struct door door_qr;      /* /v1/qr */
-extern const struct door door_report;  /* /v1/admin/report */
-extern const struct door door_console; /* /console, /starling.js */
-extern const struct door door_grpc;    /* gRPC and gRPC-web */
+extern const struct door door_admin;     /* /v1/admin/... but for the next */
+extern const struct door door_keys;      /* /v1/admin/keys */
+extern const struct door door_reload;    /* /v1/admin/reload */
+extern const struct door door_tokens;    /* /v1/tokens */
+extern const struct door door_trace;     /* /v1/admin/trace */
+extern const struct door door_usage;     /* /v1/usage */
+extern const struct door door_caches;    /* /v1/caches */
+extern const struct door door_dev;       /* /v1/dev */
+extern const struct door door_qr;        /* /v1/qr */
+extern const struct door door_report;    /* /v1/admin/report */
+extern const struct door door_console;   /* /console, /starling.js */
+extern const struct door door_documents; /* /openapi.json ... */
+extern const struct door door_grpc;      /* gRPC and gRPC-web */
 
 /* The door of a byte connection. SNIFF_MORE: *door is NULL, read on. */
 enum door_sniff door_for_bytes(struct bytes first, const struct door **door);
