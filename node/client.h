@@ -122,6 +122,12 @@ int client_login(struct client *client, struct bytes token);
  * not allow end. */
 void client_logout(struct client *client);
 
+/* Whether it may do what needs the scope ("admin:read"); whether it is anybody
+ * (auth_knows()). A refusal is noted, like all of the verbs here
+ * (node/denied.h). Errors: as auth_allows_admin(), auth_knows(). */
+int client_may_admin(const struct client *client, const char *scope);
+int client_is_known(const struct client *client);
+
 /* --- publish and subscribe --- */
 
 /* Checks, in this order: gate (ERR_NOT_READY), names (ERR_NAME), size

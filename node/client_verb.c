@@ -4,6 +4,7 @@
 #include "node/client_private.h"
 #include "node/conn.h"
 #include "node/core.h"
+#include "node/denied.h"
 #include "node/door/door.h"
 #include "proto/err.h"
 
@@ -37,7 +38,7 @@ int client_login(struct client *client, struct bytes token)
     rc = auth_login(&client->core->auth, token, now_s(client), &who);
     if (rc != 0) {
         client->core->stats.auth_failures++;
-        return rc;
+        return denied(client, &(struct denied_what){.verb = "login"}, rc);
     }
     client_become(client, who);
     identity_unref(who);
@@ -58,6 +59,25 @@ void client_logout(struct client *client)
         }
     }
     client_become(client, client->core->auth.anonymous);
+}
+
+int client_may_admin(const struct client *client, const char *scope)
+{
+    int rc = auth_allows_admin(&client->core->auth, client->who, scope,
+                               now_s(client));
+
+    return denied(client,
+                  &(struct denied_what){.verb = "use the scope",
+                                        .name = bytes_str(scope),
+                                        .admin = true},
+                  rc);
+}
+
+int client_is_known(const struct client *client)
+{
+    int rc = auth_knows(&client->core->auth, client->who, now_s(client));
+
+    return denied(client, &(struct denied_what){.verb = "ask"}, rc);
 }
 
 static int may_read(const struct client *client, enum topic_dialect dialect,
@@ -213,8 +233,11 @@ int client_publish(struct client *client, const struct client_item *from,
     }
     int rc = check_item(client, from, &item, &meter);
     if (rc != 0) {
-        core->stats.denied += rc == ERR_DENIED;
-        return rc;
+        return denied(client,
+                      &(struct denied_what){.verb = "publish",
+                                            .cache = from->cache,
+                                            .name = from->topic},
+                      rc);
     }
     bool fresh = item.hash == 0;
     if (fresh) {
@@ -282,7 +305,11 @@ int client_may_subscribe(struct client *client, const struct hub_want *want)
     rc = check_names(want);
     if (rc == 0) {
         rc = may_read(client, want->dialect, want->cache, want->topic);
-        client->core->stats.denied += rc == ERR_DENIED;
+        rc = denied(client,
+                    &(struct denied_what){.verb = "subscribe",
+                                          .cache = want->cache,
+                                          .name = want->topic},
+                    rc);
     }
     if (rc == 0) {
         rc = caches_use(client->core, want->cache);

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "node/client.h"
+#include "node/denied.h"
 #include "node/walk.h"
 #include "proto/err.h"
 
@@ -63,6 +64,7 @@ void core_fini(struct core *core)
 {
     assert(core->clients == NULL);
     walks_end(core);
+    denials_free(core->denials);
     if (core->hub != NULL) {
         hub_free(core->hub);
     }

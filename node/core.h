@@ -32,6 +32,7 @@ struct calls;
 struct client;
 struct conn;
 struct clocks;
+struct denials;
 struct corks;
 struct dev;
 struct keyring;
@@ -81,6 +82,7 @@ struct core {
     bool require_tls;         /* who speaks plainly must be on this host */
 
     struct events events;   /* of the log */
+    struct denials *denials; /* who was refused lately; NULL: nobody */
     struct revoked revoked; /* who has to go because its token was */
     struct client *clients; /* all, newest first */
     struct walk *walks;     /* over all clients, under way */

@@ -14,6 +14,7 @@
 
 #include "node/client.h"
 #include "node/conn.h"
+#include "node/denied.h"
 #include "node/door/door.h"
 #include "node/request.h"
 #include "proto/err.h"
@@ -160,7 +161,12 @@ static ptrdiff_t read_body(struct conn *conn, struct bytes in)
                            h1->reader.body_len <=
                                limits_body(&conn->core->limits);
         (void)http1_head(&h1->reader, in, &request);
-        return refuse(conn, &request, is_stranger ? ERR_UNAUTH : (int)len);
+        if (is_stranger) {
+            len = denied(conn->client,
+                         &(struct denied_what){.verb = "send a body"},
+                         ERR_UNAUTH);
+        }
+        return refuse(conn, &request, (int)len);
     }
     if (len == 0) {
         conn->in_max = (uint32_t)(HTTP_HEAD_LEN_MAX + 2 * body_max(conn) +

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
+#include "node/denied.h"
 #include "node/h2_private.h"
 #include "node/request.h"
 #include "proto/err.h"
@@ -241,7 +242,12 @@ void h2_on_body(void *owner, struct h2_stream *stream, struct bytes part)
     if (len > max) {
         bool is_stranger = !conn_is_known(conn_of(request)) &&
                            len <= limits_body(&conn_of(request)->core->limits);
-        refuse(request, is_stranger ? ERR_UNAUTH : ERR_TOO_BIG);
+        refuse(request,
+               is_stranger
+                   ? denied(request->client,
+                            &(struct denied_what){.verb = "send a body"},
+                            ERR_UNAUTH)
+                   : ERR_TOO_BIG);
         return;
     }
     request->body.max = max;

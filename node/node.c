@@ -8,10 +8,12 @@
 #include "node/board.h"
 #include "node/calls.h"
 #include "node/certificate.h"
+#include "node/denied.h"
 #include "node/client.h"
 #include "node/conns.h"
 #include "node/dev.h"
 #include "node/door/door.h"
+#include "node/happened.h"
 #include "node/keyfile.h"
 #include "node/membership.h"
 #include "node/notify.h"
@@ -230,6 +232,8 @@ static int open_core(struct node *node, const struct config *config,
     usage_serve(&node->core);
     roster_serve(&node->core);
     trace_serve(&node->core);
+    denied_serve(&node->core);
+    happened_serve(&node->core);
     node->core.require_tls = config->require_tls;
     return 0;
 }
@@ -262,7 +266,6 @@ void node_take_origins(struct node *node)
     for (size_t i = 0; i < node->config.origins_len; i++) {
         node->origins[i] = bytes_str(node->config.origins[i]);
     }
-    node->core.origins = node->origins;
     node->core.origins_len = node->config.origins_len;
 }
 

@@ -3,6 +3,7 @@
 
 #include "node/conn.h"
 #include "node/core.h"
+#include "node/denied.h"
 #include "node/door/door.h"
 #include "proto/addr.h"
 #include "proto/err.h"
@@ -23,14 +24,25 @@ static void error_with(struct client *client,
                        const struct http_request *request, int err,
                        const char *header, const char *value);
 
+static int note(const struct client *client, const char *verb,
+                struct bytes name, int err)
+{
+    return denied(client, &(struct denied_what){.verb = verb, .name = name},
+                  err);
+}
+
 int request_admit(struct client *client, const struct http_request *request)
 {
     int rc = check_host(client, request);
 
-    if (rc == 0) {
-        rc = check_origin(client, request);
+    if (rc != 0) {
+        return note(client, "name the host", http_header(request, "host"), rc);
     }
-    return rc == 0 ? login(client, request) : rc;
+    rc = check_origin(client, request);
+    if (rc != 0) {
+        return note(client, "come from", http_header(request, "origin"), rc);
+    }
+    return login(client, request);
 }
 
 /* --- host -------------------------------------------------------------------
@@ -115,6 +127,31 @@ static bool is_own_name(const struct client *client, struct bytes name)
     return bytes_eq_nocase(own, name);
 }
 
+/* An address: no name was made to mean it. */
+static bool is_address(struct bytes name)
+{
+    struct addr addr;
+
+    if (name.len > 2 && name.p[0] == '[') {
+        name = bytes_of(name.p + 1, name.len - 2);
+    }
+    return addr_read(name, 1, &addr) == 0;
+}
+
+/* Of an origin that is on the list: a proxy may serve both by one name. */
+static bool is_page_name(const struct client *client, struct bytes name)
+{
+    struct bytes listed;
+
+    for (size_t i = 0; i < client->core->origins_len; i++) {
+        if (split_host(authority_of(client->core->origins[i]), &listed) &&
+            bytes_eq_nocase(listed, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A page of a stranger whose name was made to mean 127.0.0.1 still says that
  * name here (DNS rebinding). */
 static int check_host(const struct client *client,
@@ -129,10 +166,11 @@ static int check_host(const struct client *client,
     if (count != 1 || !split_host(http_header(request, "host"), &name)) {
         return ERR_SYNTAX;
     }
-    if (!client->conn->loopback || is_loopback_name(name)) {
+    if (!client->conn->loopback || is_loopback_name(name) || is_address(name)) {
         return 0;
     }
-    return is_own_name(client, name) ? 0 : ERR_ORIGIN;
+    return is_own_name(client, name) || is_page_name(client, name) ? 0
+                                                                   : ERR_ORIGIN;
 }
 
 /* --- origin
@@ -150,6 +188,21 @@ static bool changes_state(const struct http_request *request)
     return true;
 }
 
+/* What operators ask is for their own pages only, even if it only looks. */
+static bool is_admin(const struct http_request *request)
+{
+    return bytes_starts(request->path, BYTES("/v1/admin/"));
+}
+
+/* A page elsewhere asks without saying which it is, as an image does; a link
+ * that somebody followed may. */
+static bool is_embedded(const struct http_request *request)
+{
+    return bytes_eq(http_header(request, "sec-fetch-site"),
+                    BYTES("cross-site")) &&
+           !bytes_eq(http_header(request, "sec-fetch-mode"), BYTES("navigate"));
+}
+
 static int check_origin(const struct client *client,
                         const struct http_request *request)
 {
@@ -158,7 +211,10 @@ static int check_origin(const struct client *client,
     if (count > 1) {
         return ERR_SYNTAX;
     }
-    return count == 1 && changes_state(request) &&
+    if (count == 0) {
+        return is_admin(request) && is_embedded(request) ? ERR_ORIGIN : 0;
+    }
+    return (changes_state(request) || is_admin(request)) &&
                    !origin_is_allowed(client, request)
                ? ERR_ORIGIN
                : 0;

@@ -4,11 +4,13 @@
  * host, origin, credentials. And the small answers that all doors share.
  *
  * - Host: exactly one for HTTP/1.1, well formed; on a loopback listener it must
- *   name loopback, the configured endpoint or a name under it (DNS rebinding,
- *   D11).
+ *   be an address, name loopback, the configured endpoint or a name under it,
+ *   or the host of an origin on the list (DNS rebinding, D11).
  * - Origin: absent, the same host, a page of loopback on a loopback listener,
  *   the endpoint of a node of this cluster, or on the list; else 403 for
- *   upgrades and state changes, and no CORS headers (D9, D10).
+ *   upgrades, state changes and all below /v1/admin/, and no CORS headers (D9,
+ *   D10). Below that also when a page of elsewhere embeds it without saying
+ *   which it is.
  * - Token: `Authorization: TOKEN` or `Bearer TOKEN`, or `?token=`; two of them
  *   is 400 (Momento HTTP API).
  */

@@ -163,23 +163,19 @@ static bool is_node(const struct core *core, struct bytes name)
     return is;
 }
 
-static void reply_rows(struct core *core, const struct call_ticket *ticket,
-                       bool more, const struct rows_place *to,
-                       const struct buf *rows)
+static void reply(struct core *core, const struct call_ticket *ticket,
+                  const struct rows_page *page)
 {
     struct buf out = {.max = PEER_BODY_LEN_MAX};
 
-    rows_answer_write(more, to, buf_bytes(rows), &out);
-    out.failed = out.failed || rows->failed;
+    rows_page_write(page, &out);
     calls_reply(core->calls, ticket, &out);
     buf_fini(&out);
 }
 
 static void reply_nothing(struct core *core, const struct call_ticket *ticket)
 {
-    const struct buf none = {0};
-
-    reply_rows(core, ticket, false, &ROWS_END, &none);
+    reply(core, ticket, &(struct rows_page){.node = core->node_u64});
 }
 
 /* --- a page --- */
@@ -344,52 +340,44 @@ static void write_text(const struct core *core, const struct line *line,
     buf_add_u8(out, '}');
 }
 
-/* As many as fit; *to is the place of the last. */
-static bool write_rows(struct page *page, struct rows_place *to,
-                       struct buf *rows)
+/* In order, as many as fit. */
+static void write_lines(const struct page *page, struct rows_page *to)
 {
-    const struct core *core = page->walk.core;
     struct buf text = {0};
-    bool more = page->more;
 
-    *to = page->question.after;
     for (size_t i = 0; i < page->len; i++) {
         const struct line *line = &page->lines[i];
         struct row row = {.key = line->key, .id = line->id};
         buf_reset(&text);
-        write_text(core, line, &text);
+        write_text(page->walk.core, line, &text);
         row.text = buf_bytes(&text);
-        if (i > 0 && rows->len + row.text.len + ROWS_ROW_LEN + ROWS_HEAD_LEN >
-                         page->question.len_max) {
-            more = true;
+        if (!rows_page_add(to, &row)) {
             break;
         }
-        row_write(&row, rows);
-        *to = (struct rows_place){row.key, core->node_u64, row.id};
     }
-    rows->failed = rows->failed || text.failed;
+    to->more = to->more || page->more;
+    to->rows.failed = to->rows.failed || text.failed;
     buf_fini(&text);
-    return more;
 }
 
 static void end_page(struct walk *walk, bool whole)
 {
     struct page *page = (struct page *)walk;
-    struct buf rows = {.max = PEER_BODY_LEN_MAX};
-    struct rows_place to;
+    struct rows_page rows = {.question = page->question,
+                             .node = walk->core->node_u64};
 
     for (size_t len = page->len; len > 1; len--) {
         swap(&page->lines[0], &page->lines[len - 1]);
         sift_down(page, len - 1);
     }
     if (whole) {
-        bool more = write_rows(page, &to, &rows);
-        reply_rows(walk->core, &page->ticket, more, &to, &rows);
+        write_lines(page, &rows);
+        reply(walk->core, &page->ticket, &rows);
     }
     for (size_t i = 0; i < page->len; i++) {
         identity_unref(page->lines[i].who);
     }
-    buf_fini(&rows);
+    rows_page_fini(&rows);
     free(page);
 }
 
@@ -460,15 +448,15 @@ static bool visit_kick(struct walk *walk, struct client *client)
 static void end_kick(struct walk *walk, bool whole)
 {
     struct kick *kick = (struct kick *)walk;
-    const struct rows_place to = ROWS_END;
-    struct buf rows = {0};
+    struct rows_page rows = {.node = walk->core->node_u64};
 
     if (kick->done) {
-        row_write(&(struct row){.key = 1, .text = BYTES("{}")}, &rows);
+        (void)rows_page_add(&rows,
+                            &(struct row){.key = 1, .text = BYTES("{}")});
     }
     if (whole) {
-        reply_rows(walk->core, &kick->ticket, false, &to, &rows);
+        reply(walk->core, &kick->ticket, &rows);
     }
-    buf_fini(&rows);
+    rows_page_fini(&rows);
     free(kick);
 }

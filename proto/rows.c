@@ -143,6 +143,46 @@ void row_write(const struct row *row, struct buf *out)
     mp_put_str(out, row->text);
 }
 
+void rows_page_fini(struct rows_page *page)
+{
+    buf_fini(&page->rows);
+}
+
+static struct rows_place place_of(const struct rows_page *page,
+                                  const struct row *row)
+{
+    return (struct rows_place){row->key, page->node, row->id};
+}
+
+bool rows_page_wants(const struct rows_page *page, const struct row *row)
+{
+    const struct rows_place place = place_of(page, row);
+
+    return rows_is_before(&page->question.after, &place);
+}
+
+bool rows_page_add(struct rows_page *page, const struct row *row)
+{
+    size_t len = ROWS_HEAD_LEN + page->rows.len + ROWS_ROW_LEN + row->text.len;
+
+    if (page->len > 0 && (page->len >= page->question.rows_max ||
+                          len > page->question.len_max)) {
+        page->more = true;
+        return false;
+    }
+    row_write(row, &page->rows);
+    page->last = place_of(page, row);
+    page->len++;
+    return true;
+}
+
+void rows_page_write(const struct rows_page *page, struct buf *out)
+{
+    rows_answer_write(page->more, page->more ? &page->last : &ROWS_END,
+                      buf_bytes(&page->rows), out);
+    out->failed = out->failed || page->rows.failed;
+}
+
 int rows_answer_read(struct bytes in, struct rows_answer *answer)
 {
     struct mp mp = mp_of(in);

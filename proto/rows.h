@@ -76,6 +76,25 @@ void rows_answer_write(bool more, const struct rows_place *to,
                        struct bytes rows, struct buf *out);
 void row_write(const struct row *row, struct buf *out);
 
+/* An answer that is being made: rows in order, as many as are wanted and fit;
+ * zero but for the question and the node. */
+struct rows_page {
+    struct rows_question question;
+    uint64_t node; /* whose rows they are */
+    uint64_t len;
+    bool more; /* there are more than it has */
+    struct rows_place last;
+    struct buf rows;
+};
+
+void rows_page_fini(struct rows_page *page);
+/* Whether the row, whose text does not count, is after where it begins. */
+bool rows_page_wants(const struct rows_page *page, const struct row *row);
+/* false: it is full, and the row the first that is not in it. One row fits
+ * whatever its length. */
+bool rows_page_add(struct rows_page *page, const struct row *row);
+void rows_page_write(const struct rows_page *page, struct buf *out);
+
 /* Errors: ERR_SYNTAX. */
 int rows_answer_read(struct bytes in, struct rows_answer *answer);
 /* The next row; false at the end, or where it makes no sense. */

@@ -34,6 +34,7 @@ struct args {
     uint64_t seconds;
     uint64_t topics;
     uint64_t limit;       /* rows; 0 = not given */
+    bool follow;
     const char *sort;     /* of clients */
     const char *node;     /* the name of one */
     uint64_t pid;         /* 0 = not given */

@@ -23,6 +23,8 @@ static const struct command *const commands[] = {
     &command_regions,
     &command_top,
     &command_clients,
+    &command_denied,
+    &command_events,
     &command_usage,
     &command_trace,
     &command_doctor,

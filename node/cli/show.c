@@ -2,6 +2,7 @@
 #include "node/cli/show.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "node/cli/args.h"
 #include "node/cli/cli.h"
@@ -62,6 +63,22 @@ const char *show_text(const json_t *o, const char *name)
 long long show_number(const json_t *o, const char *name)
 {
     return json_integer_value(json_object_get(o, name));
+}
+
+const char *show_time(const json_t *o, const char *name,
+                      char out[SHOW_TIME_LEN])
+{
+    long long ms = show_number(o, name);
+    time_t s = (time_t)(ms / 1000);
+    struct tm tm;
+    size_t len = 0;
+
+    if (gmtime_r(&s, &tm) != NULL) {
+        len = strftime(out, SHOW_TIME_LEN, "%Y-%m-%dT%H:%M:%S", &tm);
+    }
+    (void)snprintf(out + len, SHOW_TIME_LEN - len, ".%03uZ",
+                   (unsigned)(ms % 1000));
+    return out;
 }
 
 bool show_truth(const json_t *o, const char *name)

@@ -27,6 +27,12 @@ int show_fetch(const char *command, const struct args *args, const char *method,
 /* What is not there is "", 0 or false. */
 const char *show_text(const json_t *o, const char *name);
 long long show_number(const json_t *o, const char *name);
+/* A time in ms as "2026-11-22T05:24:26.123Z"; returns out. */
+enum {
+    SHOW_TIME_LEN = 32
+};
+const char *show_time(const json_t *o, const char *name,
+                      char out[SHOW_TIME_LEN]);
 bool show_truth(const json_t *o, const char *name);
 
 #endif

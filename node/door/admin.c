@@ -22,6 +22,10 @@ static const struct route_field clients_fields[] = {
     {"after", ROUTE_QUERY, "string", "where the last page ended: its next"},
     {"node", ROUTE_QUERY, "string", "only those of this node"},
     {0}};
+static const struct route_field page_fields[] = {
+    {"limit", ROUTE_QUERY, "integer", "how many at most, 1 to 1000 (100)"},
+    {"after", ROUTE_QUERY, "string", "where the last page ended: its next"},
+    {0}};
 static const struct route_answer rows[] = {
     {200, "rows, where the next page begins, and who is silent",
      "application/json"},
@@ -40,6 +44,18 @@ static const struct route routes[] = {
      .scope = "admin:kick",
      .summary = "Close a client in its protocol's words",
      .answers = done},
+    {.method = "GET",
+     .path = "/v1/admin/denied",
+     .scope = "admin:read",
+     .summary = "Who was refused lately, at any node",
+     .fields = page_fields,
+     .answers = rows},
+    {.method = "GET",
+     .path = "/v1/admin/events",
+     .scope = "admin:read",
+     .summary = "What happened lately, at any node",
+     .fields = page_fields,
+     .answers = rows},
     {0},
 };
 
@@ -47,6 +63,8 @@ static const struct route routes[] = {
 static const struct admin_page *const pages[] = {
     &admin_clients,
     &admin_kick,
+    &admin_denied,
+    &admin_events,
 };
 
 static_assert(ARRAY_LEN(routes) == ARRAY_LEN(pages) + 1, "a page a row");
@@ -64,12 +82,10 @@ const struct door door_admin = {
 static int on_request(struct client *client, const struct http_request *request)
 {
     struct admin *admin = client->state;
-    struct core *core = client->core;
     const struct route *route = route_find(routes, request);
 
     assert(route != NULL);
-    int err = auth_allows_admin(&core->auth, client->who, route->scope,
-                                core->wall_ms / 1000);
+    int err = client_may_admin(client, route->scope);
     if (err == 0) {
         admin->page = pages[route - routes];
         err = start(client, request, route_segment(route, request->path));

@@ -42,6 +42,8 @@ struct admin_page {
 };
 
 extern const struct admin_page admin_clients;
+extern const struct admin_page admin_denied;
+extern const struct admin_page admin_events;
 extern const struct admin_page admin_kick;
 
 /* The parameters `limit` and `after`. Errors: ERR_ARGUMENT, ERR_SYNTAX. */

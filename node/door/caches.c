@@ -103,11 +103,10 @@ const struct door door_caches = {
 
 static int on_request(struct client *client, const struct http_request *request)
 {
-    const struct core *core = client->core;
     bool get = web_is_get(request);
     bool all = request->path.len == root.len;
     struct bytes name = {0};
-    int err = auth_knows(&core->auth, client->who, core->wall_ms / 1000);
+    int err = client_is_known(client);
 
     if (err == 0 && !all) {
         err = name_of(request, &name);
@@ -208,8 +207,7 @@ static int change(struct client *client, const struct http_request *request,
     struct core *core = client->core;
     struct change *change = client->state;
     unsigned status = 204;
-    int err = auth_allows_admin(&core->auth, client->who, "admin:caches",
-                                core->wall_ms / 1000);
+    int err = client_may_admin(client, "admin:caches");
 
     if (err == 0) {
         err = web_headers_init(&change->headers, client, request);

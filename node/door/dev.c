@@ -97,9 +97,7 @@ static int admit(struct client *client, const struct http_request *request)
     if (!is_own_page(request)) {
         return ERR_ORIGIN;
     }
-    return core->auth.insecure ? 0
-                               : auth_allows_admin(&core->auth, client->who,
-                                                   scope, core->wall_ms / 1000);
+    return core->auth.insecure ? 0 : client_may_admin(client, scope);
 }
 
 static int wish(struct client *client, const struct http_request *request)

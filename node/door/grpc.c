@@ -192,7 +192,6 @@ static const struct grpc_method *find(struct bytes path)
 static int call_with(struct client *client, const struct http_request *request,
                      struct bytes body)
 {
-    const struct core *core = client->core;
     const struct grpc *grpc = client->state;
     const struct grpc_method *method = find(request->path);
     struct grpc_frame frame;
@@ -200,9 +199,7 @@ static int call_with(struct client *client, const struct http_request *request,
     if (method == NULL) {
         return ERR_UNSUPPORTED;
     }
-    int err = method->anonymous_ok
-                  ? 0
-                  : auth_knows(&core->auth, client->who, core->wall_ms / 1000);
+    int err = method->anonymous_ok ? 0 : client_is_known(client);
     if (err < 0) {
         return err;
     }

@@ -106,10 +106,7 @@ int grpc_list_caches(struct client *client, const struct grpc_call *call)
 
 static int may_change(const struct client *client)
 {
-    struct core *core = client->core;
-
-    return auth_allows_admin(&core->auth, client->who, "admin:caches",
-                             core->wall_ms / 1000);
+    return client_may_admin(client, "admin:caches");
 }
 
 static uint32_t kilobytes(uint32_t bytes)

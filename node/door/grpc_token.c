@@ -6,6 +6,7 @@
  *
  * Superusers are made with the key file only (starling token mint).
  */
+#include "node/denied.h"
 #include "node/door/door.h"
 #include "node/door/grpc.h"
 #include "node/mint.h"
@@ -93,7 +94,8 @@ static int make(struct client *client, const struct grpc_call *call,
         return 0;
     }
     if (err == 0) {
-        err = mint_for(client->core, client->who, &mint);
+        err = denied(client, &(struct denied_what){.verb = "mint a token"},
+                     mint_for(client->core, client->who, &mint));
     }
     if (err == 0) {
         err = reply(client, call, &mint, write);

@@ -101,9 +101,7 @@ static int read_wish(const struct client *client,
         *wish = (struct keys_wish){.op = KEYS_LIST};
         return 0; /* refused by rotation_start() */
     }
-    int err = auth_allows_admin(&core->auth, client->who,
-                                look ? "admin:read" : "admin:write",
-                                core->wall_ms / 1000);
+    int err = client_may_admin(client, look ? "admin:read" : "admin:write");
     if (err == 0 && look) {
         *wish = (struct keys_wish){.op = KEYS_LIST};
     } else if (err == 0) {

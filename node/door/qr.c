@@ -10,10 +10,9 @@
 
 static int on_request(struct client *client, const struct http_request *request)
 {
-    const struct core *core = client->core;
     struct buf body = {0};
 
-    int err = auth_knows(&core->auth, client->who, core->wall_ms / 1000);
+    int err = client_is_known(client);
     if (err == 0) {
         err = qr_svg(request->body, &body);
     }

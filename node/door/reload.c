@@ -44,8 +44,7 @@ static int on_request(struct client *client, const struct http_request *request)
     struct reload_report report;
     struct buf body = {0};
 
-    int err = auth_allows_admin(&core->auth, client->who, "admin:write",
-                                core->wall_ms / 1000);
+    int err = client_may_admin(client, "admin:write");
     if (err == 0 && core->reload == NULL) {
         err = ERR_UNSUPPORTED;
     }

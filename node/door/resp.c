@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "node/conn.h"
+#include "node/denied.h"
 
 static void on_request(struct client *client, struct resp_request request);
 static bool may_run(struct resp_call *call);
@@ -131,7 +132,11 @@ static bool may_run(struct resp_call *call)
     unsigned flags = call->command->flags;
 
     if (!call->client->logged_in && (flags & RESP_NO_AUTH) == 0) {
-        resp_refuse(call, ERR_UNAUTH);
+        resp_refuse(call,
+                    denied(call->client,
+                           &(struct denied_what){.verb = "run",
+                                                 .name = call->command->name},
+                           ERR_UNAUTH));
         return false;
     }
     if (call->state->version == 2 && resp_subs(call->state) > 0 &&

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/conn.h"
+#include "node/denied.h"
 
 static void client_getname(struct resp_call *call);
 static void client_id(struct resp_call *call);
@@ -146,6 +147,8 @@ static bool login(struct resp_call *call, struct bytes cache,
     }
     if (topic_cache_is_valid(cache)) {
         rc = login_for(call, cache, token);
+    } else {
+        (void)denied(call->client, &(struct denied_what){.verb = "login"}, rc);
     }
     if (rc == 0) {
         return true;
@@ -288,6 +291,10 @@ void resp_hello(struct resp_call *call)
         return;
     }
     if (!hello.auth && !call->client->logged_in) {
+        (void)denied(
+            call->client,
+            &(struct denied_what){.verb = "run", .name = BYTES("hello")},
+            ERR_UNAUTH);
         resp_write_error(
             call->out,
             "NOAUTH HELLO must be called with the client already "

@@ -5,6 +5,7 @@
  * docs/PROTOCOLS.md.
  */
 #include "node/auth.h"
+#include "node/denied.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
 #include "node/mint.h"
@@ -74,8 +75,7 @@ static int on_request(struct client *client, const struct http_request *request)
     if (core->auth.insecure) {
         err = ERR_STATE;
     } else {
-        err = auth_allows_admin(&core->auth, client->who, "admin:tokens",
-                                core->wall_ms / 1000);
+        err = client_may_admin(client, "admin:tokens");
     }
     if (err == 0 && request->body.len > BODY_LEN_MAX) {
         err = ERR_TOO_BIG;
@@ -114,7 +114,8 @@ static int mint(struct client *client, const struct http_request *request,
         err = ERR_ARGUMENT;
     }
     if (err == 0) {
-        err = mint_for(core, client->who, &mint);
+        err = denied(client, &(struct denied_what){.verb = "mint a token"},
+                     mint_for(core, client->who, &mint));
     }
     if (err == 0) {
         err = add_minted(&wish, &mint, endpoint, body);

@@ -63,8 +63,7 @@ static int on_request(struct client *client, const struct http_request *request)
     struct core *core = client->core;
     struct request_topic name = {0};
 
-    int err = auth_allows_admin(&core->auth, client->who, "admin:trace",
-                                core->wall_ms / 1000);
+    int err = client_may_admin(client, "admin:trace");
     if (err == 0) {
         err = request_topic_under(request, prefix, &name);
     }

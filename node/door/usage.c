@@ -52,8 +52,7 @@ static int on_request(struct client *client, const struct http_request *request)
     struct asking *asking = client->state;
     struct core *core = client->core;
 
-    int err = auth_allows_admin(&core->auth, client->who, "admin:read",
-                                core->wall_ms / 1000);
+    int err = client_may_admin(client, "admin:read");
     if (err == 0) {
         err = web_headers_init(&asking->headers, client, request);
     }
