@@ -30,6 +30,7 @@ int core_init(struct core *core, const struct core_options *options)
         return rc;
     }
     core->limits = options->limits;
+    core->stats.memory_limit = options->limits.memory_len;
     core->log = options->log;
     core->hash_key = options->hash_key;
     core->meters.key = &core->hash_key;

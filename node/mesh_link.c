@@ -123,6 +123,7 @@ static void count_dropped(struct peer_link *link, uint64_t items,
     const struct link_batch *gap = link->lanes[PEER_DATA].out.first;
 
     link->counts.dropped += items;
+    link->mesh->options.stats->slow_links += items > 0 && link->up;
     link->mesh->options.stats->link_dropped += items;
     if (trace_has_queued(trace) && gap != NULL && gap->from != 0) {
         trace_lost(trace, node_id_u64(&link->id), gap->seq, why);

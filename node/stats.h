@@ -81,6 +81,8 @@
     X(subs, gauge, "starling_subscriptions", "Subscriptions here")         \
     X(output_len, gauge, "starling_output_queue_bytes",                    \
       "Bytes of chunks that wait for clients")                             \
+    X(memory_limit, gauge, "starling_memory_limit_bytes",                  \
+      "What output and rings may take together")                           \
     X(ring_len, gauge, "starling_ring_bytes", "Bytes kept for resume")     \
     X(peers, gauge, "starling_peers", "Living peers")                      \
     X(links, gauge, "starling_links_up", "Links up in both directions")    \
@@ -94,6 +96,8 @@
       "Bytes of batches received from peers")                              \
     X(link_dropped, counter, "starling_link_items_dropped_total",          \
       "Items dropped in a full or old link queue")                         \
+    X(slow_links, counter, "starling_slow_links_total",                    \
+      "Times that the queue to a peer was full or too old")                \
     X(link_late, counter, "starling_link_items_late_total",                \
       "Items that came another way behind later ones, told to be missing") \
     X(link_holes, counter, "starling_link_holes_total",                    \

@@ -27,6 +27,7 @@ void view_of(const struct core *core, struct view *view)
     snprintf(view->why, sizeof view->why, "%s", view_why_not_ready(core));
     count_links(core, view);
     tally_of(&core->meters, &view->tally);
+    peer_tally_of(core, &view->peers);
 }
 
 const char *view_why_not_ready(const struct core *core)
@@ -67,6 +68,7 @@ void view_sum(const struct view *all, size_t len, size_t self, struct view *sum)
     }
     sum->stats = all[0].stats;
     sum->tally = all[0].tally;
+    sum->peers = all[0].peers;
     sum->ready = true;
     sum->why[0] = '\0';
     for (size_t i = 0; i < len; i++) {
@@ -74,6 +76,7 @@ void view_sum(const struct view *all, size_t len, size_t self, struct view *sum)
         if (i > 0) {
             stats_add(&sum->stats, &all[i].stats);
             tally_add(&sum->tally, &all[i].tally);
+            peer_tally_add(&sum->peers, &all[i].peers);
         }
     }
 }

@@ -7,6 +7,7 @@
 #define NODE_VIEW_H
 
 #include "node/core.h"
+#include "node/peer_tally.h"
 #include "node/tally.h"
 
 enum {
@@ -27,6 +28,7 @@ struct view {
     uint64_t links_of; /* living peers */
     struct stats stats;
     struct tally tally;
+    struct peer_tally peers;
 };
 
 /* Why this node takes no publishes: a fixed text, "" when it does. */

@@ -340,6 +340,13 @@ static void measure(struct watch *watch, struct report *report)
     report->slow = watch->slow;
 }
 
+bool watch_link_at(const struct watch *watch, uint16_t slot,
+                   struct watch_link *link)
+{
+    return slot != CLUSTER_SLOT_NONE &&
+           watch->world.link_at(watch->world.data, slot, link);
+}
+
 void watch_report(struct watch *watch, struct buf *out)
 {
     watch->look_until_ms = watch->core->now_ms + WATCH_ASKED_MS;
@@ -405,7 +412,6 @@ static void describe_link(const struct watch *watch,
                           const struct cluster_member *member,
                           struct report_link *link)
 {
-    const struct watch_world *world = &watch->world;
     struct clocks_reading clock;
     struct watch_link now;
 
@@ -423,8 +429,7 @@ static void describe_link(const struct watch *watch,
     static_assert((int)REPORT_NAME_MAX >= (int)MEMBER_NAME_MAX, "it fits");
     member_name(member, link->name);
     put_text(link->region, sizeof link->region, member->node.region);
-    if (member->slot != CLUSTER_SLOT_NONE &&
-        world->link_at(world->data, member->slot, &now)) {
+    if (watch_link_at(watch, member->slot, &now)) {
         link->queue = now.queue;
         if (member->slot < watch->flows_len) {
             const struct watch_link *last = &watch->flows[member->slot].last;

@@ -57,6 +57,10 @@ struct watch *watch_new(struct core *core, const struct watch_world *world);
 /* NULL is fine. */
 void watch_free(struct watch *watch);
 
+/* As watch_world.link_at(). */
+bool watch_link_at(const struct watch *watch, uint16_t slot,
+                   struct watch_link *link);
+
 /* Appends the report of now, with the counts of the last whole WATCH_MS. */
 void watch_report(struct watch *watch, struct buf *out);
 

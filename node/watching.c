@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/watching.h"
 
-#include <time.h>
-
 #include "node/clocks.h"
+#include "node/process.h"
 #include "node/watch.h"
 #include "proto/err.h"
 
@@ -35,21 +34,14 @@ static bool link_at(void *data, uint16_t slot, struct watch_link *link)
 static uint64_t cpu_us(void *data)
 {
     const struct node *node = data;
-    struct timespec used = {0};
 
-    clock_gettime(node->core.workers > 1 ? CLOCK_THREAD_CPUTIME_ID
-                                         : CLOCK_PROCESS_CPUTIME_ID,
-                  &used);
-    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+    return node->core.workers > 1 ? process_thread_cpu_us() : process_cpu_us();
 }
 
 static uint64_t rss(void *data)
 {
-    size_t bytes = 0;
-
     (void)data;
-    (void)uv_resident_set_memory(&bytes);
-    return bytes;
+    return process_rss();
 }
 
 static uint64_t wall_us(void)

@@ -4,6 +4,8 @@
  */
 #include "tests/test.h"
 
+#include <stdio.h>
+
 #include "cluster/cluster.h"
 #include "node/board.h"
 #include "tests/ask.h"
@@ -498,6 +500,30 @@ static void who_asked_may_go_or_be_sent_away(void **state)
     board_free(board);
 }
 
+/* ADVERSARIAL K6: whatever names clients invent. */
+static void a_scrape_stays_small(void **state)
+{
+    struct core core;
+    char name[CACHE_LEN_MAX + 1];
+    (void)state;
+    fake_core_init(&core);
+
+    for (unsigned i = 0; i < 100000; i++) {
+        (void)snprintf(name, sizeof name, "%064u", i);
+        meters_of(&core.meters, bytes_str(name))->usage.in.items++;
+    }
+    memset(&core.stats, 0xff, sizeof core.stats);
+    core.stats.ring_len = 0; /* of memory, which is there */
+    struct fake_conn *fake = ask_new(&core,
+                                     &(struct ask){.target = "/metrics"});
+    assert_int_equal(fake->status, 200);
+    assert_true(fake_conn_out(fake).len < 256 << 10);
+    assert_true(ask_out_has(fake, "starling_usage_items_total{cache=\"(others)"
+                                  "\",direction=\"in\"} 99900\n"));
+    fake_conn_free(fake);
+    core_fini(&core);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -516,6 +542,7 @@ int main(void)
         cmocka_unit_test(who_asked_may_go_or_be_sent_away),
         cmocka_unit_test(only_get_is_answered),
         cmocka_unit_test(other_spellings_of_a_path_have_no_door),
+        cmocka_unit_test(a_scrape_stays_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@
 #include "node/door/door.h"
 #include "node/door/members.h"
 #include "node/door/web.h"
+#include "node/process.h"
 #include "proto/json.h"
 
 enum {
@@ -361,9 +362,10 @@ static unsigned write_readyz(struct buf *out, const struct core *core,
 static unsigned write_metrics(struct buf *out, const struct core *core,
                               const struct said *said)
 {
-    (void)core;
     stats_write(&said->sum.stats, out);
     tally_write(&said->sum.tally, out);
+    peer_tally_write(&said->sum.peers, out);
+    process_write(core->since_ms, out);
     buf_add_str(out, "# HELP starling_build_info What is running\n"
                      "# TYPE starling_build_info gauge\n"
                      "starling_build_info{version=\"" STARLING_VERSION "\"} 1\n"
