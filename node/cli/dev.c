@@ -2,7 +2,9 @@
  *
  * starling dev: a whole cluster on this machine for a first look. Each node is
  * a real process of this program on its own ports (P, P+10, P+20 ...), bound to
- * loopback, without keys. An item crosses it, then it stays until Ctrl-C.
+ * loopback, without keys; with --lan its client port is in this network, with
+ * keys. An item crosses it, then it stays, makes the faults that it is told to
+ * (node/cli/dev_wish.h), until Ctrl-C.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +14,7 @@
 #include "node/cli/checker.h"
 #include "node/cli/cli.h"
 #include "node/cli/dev_form.h"
+#include "node/cli/dev_lan.h"
 #include "node/cli/dev_screen.h"
 #include "node/cli/dev_stay.h"
 #include "proto/err.h"
@@ -24,6 +27,9 @@ enum {
 
 struct dev {
     struct dev_nodes nodes;
+    struct dev_lan lan;
+    bool has_lan;
+    const char *address; /* of --address */
     char regions_text[256];
     bool port_named;
     bool check;
@@ -42,15 +48,32 @@ static const struct command_option dev_options[] = {
     {"--wan", "MS", "between regions, each way (0); w changes it", NULL,
      COMMAND_TEXT, 0},
     {"--workers", "N", "of each node, 1 to 3 (1)", NULL, COMMAND_NUMBER, 0},
+    {"--lan", NULL,
+     "for this network, too: with keys, a token, and a QR code to join by",
+     NULL, COMMAND_TEXT, 0},
+    {"--address", "A", "--lan at this address, not the one that is found", NULL,
+     COMMAND_TEXT, 0},
     {"--check", NULL, "check what it promises, and end", NULL, COMMAND_TEXT, 0},
     {0},
 };
+
+static const char dev_more[] =
+    "Real processes, on ports 10 apart. While it stays it reads lines:\n"
+    "  k 2       kills n2, as a crash would; r 2 starts it again\n"
+    "  p eu us   cuts two regions off from each other; h heals that\n"
+    "  w 80      puts 80 ms between regions, each way\n"
+    "  s         shows how things are; ? lists this; q ends all of it\n"
+    "The console has the same as buttons.\n\n"
+    "With --lan it can be reached from this network: over plain HTTP, with "
+    "keys that\nlast as long as it does and tokens for an hour. Who joins by "
+    "the QR code may\npublish, subscribe and look.";
 
 const struct command command_dev = {
     .name = "dev",
     .run = run,
     .what = "a cluster on this machine, for a look",
     .options = dev_options,
+    .more = dev_more,
     .group = COMMAND_RUNS,
 };
 
@@ -79,6 +102,11 @@ static bool read_option(struct dev *dev, const char *name, const char *value)
 
     if (strcmp(name, "--regions") == 0) {
         return read_regions(dev, value);
+    }
+    if (strcmp(name, "--address") == 0) {
+        dev->address = value;
+        dev->has_lan = true;
+        return true;
     }
     if (bytes_u64(bytes_str(value), &number) != 0) {
         return false;
@@ -123,7 +151,9 @@ static int read_options(struct dev *dev, int argc, char **argv)
             return args_usage(&command_dev);
         }
         if (r.value == NULL) {
-            dev->check = true;
+            bool lan = strcmp(r.option.name, "--lan") == 0;
+            dev->has_lan = dev->has_lan || lan;
+            dev->check = dev->check || !lan;
         } else if (!read_option(dev, r.option.name, r.value)) {
             fprintf(stderr, "starling dev: %s cannot be '%s'\n", r.option.name,
                     r.value);
@@ -131,6 +161,11 @@ static int read_options(struct dev *dev, int argc, char **argv)
         }
     }
     return rc == 0 ? CLI_OK : CLI_USAGE;
+}
+
+static const char *token_of(const struct dev *dev)
+{
+    return dev->has_lan ? (const char *)dev->lan.presenter.p : NULL;
 }
 
 static int check(struct dev *dev)
@@ -144,6 +179,7 @@ static int check(struct dev *dev)
     const struct checker_options options = {
         .nodes = urls,
         .nodes_len = dev->nodes.len,
+        .token = token_of(dev),
         .items = CHECK_ITEMS,
         .deadline_ms = CHECK_MS,
     };
@@ -171,7 +207,7 @@ static int introduce(const struct dev *dev, uint64_t took_ms)
     struct dev_crossing crossing;
 
     dev_screen_nodes(&dev->nodes);
-    if (dev_cross(&dev->nodes, NULL, &crossing) != 0) {
+    if (dev_cross(&dev->nodes, token_of(dev), &crossing) != 0) {
         fputs("starling dev: an item did not cross\n", stderr);
         return CLI_REFUSED;
     }
@@ -181,39 +217,71 @@ static int introduce(const struct dev *dev, uint64_t took_ms)
 
 static int stay(struct dev *dev)
 {
-    dev_screen_try(&dev->nodes, program_invocation_name);
-    dev_screen_keys();
+    dev_screen_try(&dev->nodes, dev->has_lan ? &dev->lan : NULL,
+                   program_invocation_name);
+    dev_screen_keys(&dev->nodes);
     return dev_stay(&dev->nodes);
+}
+
+/* Where clients find it, and the ports of all. */
+static int settle(struct dev *dev)
+{
+    const char *why = NULL;
+
+    if (dev->has_lan) {
+        int rc = dev_lan_open(&dev->lan, dev->address, &why);
+        if (rc != 0) {
+            dev->has_lan = false;
+            fprintf(stderr, "starling dev: %s\n", why);
+            return rc == ERR_ARGUMENT ? CLI_USAGE : CLI_CANNOT_BIND;
+        }
+        dev->nodes.host = dev->lan.host;
+        dev->nodes.keys = dev->lan.keys;
+    }
+    if (!dev_nodes_choose_ports(&dev->nodes, dev->port_named)) {
+        fprintf(stderr, "starling dev: no row of free ports from %u on %s\n",
+                (unsigned)dev->nodes.port, dev->nodes.host);
+        return CLI_CANNOT_BIND;
+    }
+    return CLI_OK;
+}
+
+static int live(struct dev *dev)
+{
+    uint64_t start_ms = link_now_ms();
+    int exit_code = CLI_REFUSED;
+
+    printf("starling %s: a cluster of %zu on %s, for development: %s\n",
+           STARLING_VERSION, dev->nodes.len, dev->nodes.host,
+           dev->has_lan ? "keys of its own" : "no keys, loopback only");
+    (void)fflush(stdout);
+    if (dev_nodes_start(&dev->nodes) == 0) {
+        exit_code = dev_form(&dev->nodes, token_of(dev));
+    }
+    if (exit_code == CLI_OK) {
+        exit_code = introduce(dev, link_now_ms() - start_ms);
+    }
+    if (exit_code == CLI_OK) {
+        exit_code = dev->check ? check(dev) : stay(dev);
+    }
+    (void)fflush(stdout);
+    dev_nodes_stop(&dev->nodes);
+    return exit_code;
 }
 
 static int run(int argc, char **argv)
 {
-    struct dev dev = {0};
-    uint64_t start_ms = link_now_ms();
+    static struct dev dev; /* large; a process has one */
     int exit_code = read_options(&dev, argc, argv);
 
-    if (exit_code != CLI_OK) {
-        return exit_code;
-    }
-    exit_code = CLI_REFUSED;
-    if (!dev_nodes_choose_ports(&dev.nodes, dev.port_named)) {
-        fprintf(stderr, "starling dev: no row of free ports from %u\n",
-                (unsigned)dev.nodes.port);
-        return CLI_CANNOT_BIND;
-    }
-    printf("starling %s: a cluster of %zu on %s\n", STARLING_VERSION,
-           dev.nodes.len, dev.nodes.host);
-    (void)fflush(stdout);
-    if (dev_nodes_start(&dev.nodes) == 0) {
-        exit_code = dev_form(&dev.nodes, NULL);
+    if (exit_code == CLI_OK) {
+        exit_code = settle(&dev);
     }
     if (exit_code == CLI_OK) {
-        exit_code = introduce(&dev, link_now_ms() - start_ms);
+        exit_code = live(&dev);
     }
-    if (exit_code == CLI_OK) {
-        exit_code = dev.check ? check(&dev) : stay(&dev);
+    if (dev.has_lan) {
+        dev_lan_close(&dev.lan);
     }
-    (void)fflush(stdout);
-    dev_nodes_stop(&dev.nodes);
     return exit_code;
 }

@@ -23,14 +23,14 @@ enum {
 struct dev_lan {
     char host[16]; /* IPv4 */
     int keys_fd;
-    char keys[32]; /* path of the key file, here and in children */
+    char keys[32];        /* path of the key file, here and in children */
     struct buf presenter; /* tokens, ending in a NUL */
     struct buf guest;
 };
 
 /* `address`: that one instead of the one found. Errors, each with a sentence in
- * *why: ERR_NOT_FOUND (no such network), ERR_ARGUMENT (no IPv4 address), ERR_IO,
- * ERR_NOMEM. */
+ * *why: ERR_NOT_FOUND (no such network), ERR_ARGUMENT (no IPv4 address),
+ * ERR_IO, ERR_NOMEM. */
 int dev_lan_open(struct dev_lan *lan, const char *address, const char **why);
 void dev_lan_close(struct dev_lan *lan);
 

@@ -77,7 +77,7 @@ static void take_line(struct stay *stay)
         dev_screen_nodes(stay->nodes);
         break;
     case DEV_HELP:
-        dev_screen_keys();
+        dev_screen_keys(stay->nodes);
         break;
     case DEV_QUIT:
         stay->quits = true;

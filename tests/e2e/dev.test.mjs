@@ -6,22 +6,23 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
-import { Node, command, get, portRow, run, sleep, until } from './harness.mjs';
+import { Node, command, get, portRow, run, sleep, temporaryFolder, until } from './harness.mjs';
 
 const WAN_MS = 80;
 
 // A cluster of three, and what it has printed so far.
 class Dev {
-  static async start(args) {
+  static async start(args, options = {}) {
     for (let tries = 0; tries < 5; tries += 1) {
       const dev = new Dev();
       dev.keys = new PassThrough();
-      dev.run = command(['dev', '--port', String(await portRow()), ...args], { input: dev.keys });
+      dev.run = command(['dev', '--port', String(await portRow()), ...args], { input: dev.keys, ...options });
       dev.text = '';
       dev.run.child.stdout.on('data', (data) => { dev.text += data; });
       dev.run.child.on('exit', (code) => { dev.code = code; });
       await until('the keys are listed', 30000, () => dev.code !== undefined || dev.text.includes('Ctrl-C'));
       if (dev.code === undefined) {
+        [, dev.token] = dev.text.match(/console#t=(\S+)/) || [];
         dev.nodes = (await dev.state()).nodes;
         return dev;
       }
@@ -31,11 +32,14 @@ class Dev {
   }
 
   url(name = 'n1') {
-    if (!this.nodes) return `http://127.0.0.1:${this.text.match(/127\.0\.0\.1:(\d+)/)[1]}`;
+    if (!this.nodes) return this.text.match(/http:\/\/[\d.]+:\d+/)[0];
     return this.nodes.find((node) => node.name === name).endpoint;
   }
 
-  async state() { return JSON.parse((await get(`${this.url()}/v1/dev`)).text); }
+  async state() { return JSON.parse((await get(`${this.url()}/v1/dev`, { headers: this.rights() })).text); }
+
+  // Of who presents, or of another token; none without keys.
+  rights(token = this.token) { return token ? { Authorization: token } : {}; }
 
   // Types a line, and waits for the one that says what came of it.
   async type(line, said) {
@@ -274,6 +278,87 @@ test('q ends all of it', { timeout: 30000 }, async () => {
   other.keys.write('q\n');
   assert.equal((await other.run.done).code, 0);
   assert.ok(!pids(other).some(isRunning));
+});
+
+// A QR code as rows of true (dark) and false: from half blocks, and from runs.
+function ofBlocks(text) {
+  const lines = text.split('\n').filter((line) => /^[ \u2580\u2584\u2588]{40,}$/.test(line));
+  const rows = lines.flatMap((line) => [
+    [...line].map((c) => c !== '\u2580' && c !== '\u2588'), [...line].map((c) => c !== '\u2584' && c !== '\u2588')]);
+  const side = lines[0].length - 4;
+  return rows.slice(2, 2 + side).map((row) => row.slice(2, 2 + side));
+}
+function ofSvg(svg) {
+  const side = Number(svg.match(/viewBox="0 0 (\d+) /)[1]) - 8;
+  const rows = Array.from({ length: side }, () => Array(side).fill(false));
+  for (const [, x, y, len] of svg.matchAll(/M(\d+) (\d+)h(\d+)v1/g)) {
+    for (let i = 0; i < Number(len); i += 1) rows[y - 4][x - 4 + i] = true;
+  }
+  return rows;
+}
+
+test('for a network: keys, two tokens for an hour, and a code to join by', { timeout: 60000 }, async () => {
+  const folder = temporaryFolder();
+  const lan = await Dev.start(['--lan', '--address', '127.0.0.2'], { env: { TMPDIR: folder } });
+  assert.deepEqual(fs.readdirSync(folder), []); // no key lies about
+  assert.match(lan.url(), /^http:\/\/127\.0\.0\.2:/);
+  assert.equal((await get(`${lan.url()}/console`)).status, 200);
+  assert.equal((await get(lan.url().replace('0.2', '0.1'))).status, 0); // bound there only
+
+  const [, guest] = lan.text.match(/STARLING_TOKEN=(\S+)/);
+  const drawn = await get(`${lan.url()}/v1/qr`, { method: 'POST', headers: lan.rights(), body: `${lan.url()}/console#t=${guest}` });
+  assert.deepEqual(ofBlocks(lan.text), ofSvg(drawn.text));
+  const claims = JSON.parse((await run(['token', 'show', guest])).stdout.toString().split('\nexpires')[0]);
+  assert.equal(claims.exp - claims.iat, 3600);
+
+  const post = (path, token) => get(lan.url() + path, { method: 'POST', headers: lan.rights(token), body: '{"do":"heal"}' });
+  assert.equal((await get(`${lan.url()}/v1/dev`)).status, 401);
+  assert.equal((await post('/v1/dev', '')).status, 401);
+  assert.equal((await post('/v1/dev', guest)).status, 403);
+  assert.equal((await post('/v1/dev')).status, 200);
+  assert.equal((await get(`${lan.url()}/v1/dev`, { headers: lan.rights(guest) })).status, 200);
+  assert.equal((await post('/topics/demo/chat', guest)).status, 204);
+  assert.equal((await post('/topics/demo/chat', '')).status, 401);
+
+  await lan.type('r 2', 'n2 (us) is ready after'); // with the keys of the first start
+  assert.equal((await post('/topics/demo/chat', guest)).status, 204);
+  lan.keys.write('q\n');
+  assert.equal((await lan.run.done).code, 0);
+  assert.deepEqual(fs.readdirSync(folder), []);
+});
+
+test('an address that is not ours, or none, is refused', { timeout: 30000 }, async () => {
+  const cases = [[['--address', 'here'], 2, /no IPv4 address/], [['--address', '127.0.0.300'], 2, /no IPv4 address/],
+    [['--address', '192.0.2.77', '--port', '7400'], 73, /no row of free ports from 7400 on 192\.0\.2\.77/],
+    [['--wan', '1001'], 2, /--wan cannot be '1001'/], [['--workers', '4'], 2, /--workers cannot be '4'/]];
+  for (const [args, code, text] of cases) {
+    const ended = await run(['dev', ...args]);
+    assert.equal(ended.code, code, ended.stderr);
+    assert.match(ended.stderr, text);
+  }
+});
+
+test('nodes of several workers: all of them are told, and any of them asks', { timeout: 60000 }, async () => {
+  const many = await Dev.start(['--nodes', '2', '--workers', '2']);
+  assert.match(many.text, /links 12\/12 up/);
+  for (let i = 0; i < 8; i += 1) { // each connection may be another worker's
+    const headers = { Connection: 'close' };
+    assert.equal((await many.ask({ do: 'wan', ms: 5 + i }, headers)).status, 200);
+  }
+  const events = await Events.of(`${many.url('n2')}/topics/demo/x?barrier=all`);
+  const worst = Math.max(...await Promise.all(Array.from({ length: 6 }, async (_, i) => {
+    const from = performance.now();
+    await until('it crossed', 10000, async () => {
+      await many.publish('x', i);
+      return events.has(i);
+    });
+    return performance.now() - from;
+  })));
+  assert.ok(worst >= 12, 'whichever worker took it, it was far');
+  await many.type('r 2', 'n2 (us) is ready after');
+  events.end();
+  many.keys.write('q\n');
+  assert.equal((await many.run.done).code, 0);
 });
 
 test('an ordinary node has none of this', { timeout: 30000 }, async () => {
