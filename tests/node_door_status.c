@@ -140,6 +140,7 @@ static void a_lone_node_lists_itself(void **state)
     assert_string_equal(text(self, "version"), STARLING_VERSION);
     assert_true(json_is_true(json_object_get(self, "self")));
     assert_true(json_is_true(json_object_get(root, "insecure")));
+    assert_true(json_is_false(json_object_get(root, "dev")));
     assert_int_equal(json_integer_value(
                          json_object_get(json_object_get(root, "links"), "of")),
                      0);

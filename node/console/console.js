@@ -288,7 +288,7 @@ class Console {
   }
 
   offerNodes() {
-    this.try.offer(this.living(), this.roundTrips, this.self);
+    this.try.offer(this.map.nodes, this.living(), this.roundTrips, this.self);
     const pairs = this.store.pairs(this.map.nodes);
     const up = pairs.filter((pair) => pair.up).length;
     setText($('links'), pairs.length > 0 ? `links ${up}/${pairs.length} up` : '');

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The faults of `starling dev`, as buttons: kill and restart a node, cut regions
-// off from each other, make the way between them long.
+// off from each other, make the way between them long. A page may ask only the
+// node that served it.
 import { $, el, keyed, setAttr, setText, show } from './dom.js';
 
 export class Dev {
@@ -11,7 +12,7 @@ export class Dev {
     this.nodes = el('div', { class: 'choice', role: 'group', 'aria-label': 'Nodes' });
     this.cuts = el('div', { class: 'choice', role: 'group', 'aria-label': 'Between regions' });
     this.note = el('span', { class: 'dim', role: 'status' });
-    this.wan = el('input', { type: 'number', min: 0, max: 2000, step: 10, id: 'wan' });
+    this.wan = el('input', { type: 'number', min: 0, max: 1000, step: 10, id: 'wan' });
     const form = el('form', { class: 'wan' }, el('label', { for: 'wan' }, 'One way between regions, ms'), this.wan,
       el('button', { class: 'small' }, 'Set'));
     form.addEventListener('submit', (event) => {
@@ -23,13 +24,14 @@ export class Dev {
 
   async refresh() {
     if (document.hidden) return;
-    const answer = await this.app.api.ask('/v1/dev');
+    const answer = await this.app.api.ask('/v1/dev', { base: location.origin });
     if (answer.ok) this.take(answer.body);
+    else if (answer.status === 0) setText(this.note, 'the node that served this page is down: r on the terminal, then its number');
   }
 
   async act(what) {
     setText(this.note, '…');
-    const answer = await this.app.api.ask('/v1/dev', { method: 'POST', body: JSON.stringify(what) });
+    const answer = await this.app.api.ask('/v1/dev', { method: 'POST', body: JSON.stringify(what), base: location.origin });
     setText(this.note, answer.ok ? '' : answer.error);
     if (answer.ok) this.take(answer.body);
   }

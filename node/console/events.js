@@ -7,6 +7,9 @@ import { clock } from './format.js';
 const ROWS_MAX = 200;
 const SIGNS = { info: '·', warn: '▲', error: '✕' };
 
+// Of what is empty nothing is said.
+const bare = (text) => String(text).replace(/ ?\b\w+=(?= |$)/g, '');
+
 export class Events {
   constructor(root) {
     this.list = el('ol', { class: 'events', tabindex: 0, 'aria-label': 'Events, newest first' });
@@ -28,14 +31,16 @@ export class Events {
 
   // Newest first; what was asked for may be older than what came meanwhile.
   insert(event) {
+    const key = `${event.at} ${event.node} ${event.event} ${event.text}`;
+    if ([...this.list.children].some((row) => row.key === key)) return; // asked for, and come by itself
     const level = SIGNS[event.level] ? event.level : event.level === 'warning' ? 'warn' : 'info';
     const more = event.suppressed ? ` (${event.suppressed} more not shown)` : '';
     const row = el('li', { class: level },
       el('span', { class: 'n dim' }, clock(event.at)),
       el('span', { class: 'sign', title: level }, SIGNS[level]),
       el('b', {}, String(event.node || '')),
-      el('span', {}, el('span', { class: 'what' }, event.event), ` ${event.text || ''}${more}`));
-    row.at = event.at;
+      el('span', {}, el('span', { class: 'what' }, event.event), ` ${bare(event.text || '')}${more}`));
+    Object.assign(row, { at: event.at, key });
     let before = this.list.firstElementChild;
     while (before && before.at > event.at) before = before.nextElementSibling;
     this.list.insertBefore(row, before);

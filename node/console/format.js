@@ -26,6 +26,9 @@ export function ms(us) {
   return `${n >= 100 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2)} ms`;
 }
 
+// Of what is known by its bucket only.
+export const about = (us) => (us === null ? '–' : `≈ ${ms(us)}`);
+
 export function span(millis) {
   const s = Math.max(0, Math.round((millis || 0) / 1000));
   if (s < 90) return `${s} s`;

@@ -4,7 +4,7 @@
 // from: this node, another one of the region, another region.
 import { Heat } from './charts.js';
 import { el, setText } from './dom.js';
-import { ms } from './format.js';
+import { about } from './format.js';
 import { BOUNDS, CLASSES, SECONDS, percentile } from './store.js';
 
 const TITLES = { local: 'same node', region: 'one hop', far: 'other region' };
@@ -34,7 +34,7 @@ export class Latency {
     this.rows.forEach(({ name, heat, figures }, at) => {
       const minute = this.store.latency[at];
       const recent = sum(minute.slice(-RECENT));
-      const text = `p50 ${ms(percentile(recent, 0.5))} · p99 ${ms(percentile(recent, 0.99))}`;
+      const text = `p50 ${about(percentile(recent, 0.5))} · p99 ${about(percentile(recent, 0.99))}`;
       setText(figures, text);
       heat.draw(minute, `${TITLES[name]}, last ${RECENT} seconds: ${text}`);
     });

@@ -137,7 +137,7 @@ export class Pane {
   }
 
   gap(gap) {
-    this.insert('gap', [clock(Date.now(), true), 'n time'], [String(gap.next ?? ''), 'n seq'], ['', 'publisher'],
+    this.insert('gap', [clock(Date.now(), true), 'n time'], [gap.next ? String(gap.next) : '', 'n seq'], ['', 'publisher'],
       ['⚠ gap', 'hop'], ['', 'n ms'], ['items may be missing here', 'value']);
   }
 }

@@ -7,6 +7,7 @@ export const SECONDS = 60;
 const NODES_MAX = 1024;
 const TOPICS_MAX = 200;
 const SILENT_MS = 2600; // two reports missed
+const CURRENT_MS = 1800; // so old a report is still of this second: nodes do not tick with us
 const GONE_MS = 120000; // then a node that nobody lists is forgotten
 
 // Upper bounds of the latency buckets in us; the last bucket has none.
@@ -77,7 +78,7 @@ export class Store {
     if (!node) {
       if (this.nodes.size >= NODES_MAX) return null;
       node = { id, name: id.slice(0, 8), region: '', endpoint: '', version: '', member: null, report: null,
-        reportAt: 0, listedAt: now, counted: true };
+        reportAt: 0, listedAt: now };
       this.nodes.set(id, node);
     }
     return node;
@@ -88,7 +89,7 @@ export class Store {
     const node = report && this.node(report.id, now);
     if (!node) return;
     const { name, region, endpoint, version } = report;
-    Object.assign(node, { name, region, version, report, reportAt: now, counted: false });
+    Object.assign(node, { name, region, version, report, reportAt: now });
     if (endpoint) node.endpoint = endpoint;
     this.reported = true;
   }
@@ -120,7 +121,7 @@ export class Store {
 
   // Once a second: what came since is one more column of the minute.
   tick(now) {
-    const fresh = [...this.nodes.values()].filter((node) => !node.counted);
+    const fresh = [...this.nodes.values()].filter((node) => node.report && now - node.reportAt < CURRENT_MS);
     const total = (pick) => fresh.reduce((sum, node) => sum + number(pick(node.report)), 0);
     const perSecond = (node) => 1000 / (node.report.every_ms || 1000);
     const rated = (pick) => fresh.reduce((sum, node) => sum + number(pick(node.report)) * perSecond(node), 0);
@@ -136,7 +137,6 @@ export class Store {
     };
     for (const [name, series] of Object.entries(this.series)) series.push(fresh.length > 0 ? now60[name] : null);
     this.tickTopics(fresh);
-    for (const node of fresh) node.counted = true;
   }
 
   tickLatency(fresh) {
@@ -210,10 +210,19 @@ export class Store {
     return false;
   }
 
+  // Of several lives with one name the newest that lives, or lived.
   all(now) {
-    return [...this.nodes.values()].map((node) => ({ ...node, state: this.stateOf(node, now) }))
-      .sort((a, b) => (a.region === b.region ? 0 : a.region < b.region ? -1 : 1) ||
-        a.name.localeCompare(b.name, 'en', { numeric: true }));
+    const byName = new Map();
+    for (const node of this.nodes.values()) {
+      const key = `${node.region}\n${node.name}`;
+      const state = this.stateOf(node, now);
+      const other = byName.get(key);
+      const better = !other || (state !== 'dead') > (other.state !== 'dead') ||
+        ((state === 'dead') === (other.state === 'dead') && node.reportAt > other.reportAt);
+      if (better) byName.set(key, { ...node, state });
+    }
+    return [...byName.values()].sort((a, b) => (a.region === b.region ? 0 : a.region < b.region ? -1 : 1) ||
+      a.name.localeCompare(b.name, 'en', { numeric: true }));
   }
 
   // Every pair of nodes once, with what each of the two says of its link.

@@ -80,16 +80,17 @@ export class Try {
     setAttr($('subscribe'), 'class', this.subscribed ? '' : 'primary');
   }
 
-  // Which nodes there are for clients. The region decides where the first
+  // Which nodes there are, and which of them live. The region decides where the first
   // subscriber and the publisher are; the second starts elsewhere, if it can.
-  offer(nodes, roundTrips, self) {
+  offer(all, nodes, roundTrips, self) {
+    const entries = all.filter((node) => node.endpoint).map((node) => [node.endpoint,
+      `${node.name} (${node.region})${nodes.some((one) => one.id === node.id) ? '' : ` ✕ ${node.state}`}`]);
     this.nodes = nodes;
-    const names = [...new Set(nodes.map((node) => node.region))].sort();
+    const names = [...new Set(all.map((node) => node.region))].sort();
     fillSelect($('region'), names.map((name) => {
       const rtt = roundTrips.get(name);
       return [name, rtt === undefined ? name : `${name} · ${rtt.toFixed(1)} ms`];
     }), this.placed ? undefined : self);
-    const entries = nodes.map((node) => [node.endpoint, `${node.name} (${node.region})`]);
     for (const pane of this.panes) pane.offer(this.withOwn(entries, pane.endpoint));
     fillSelect($('from'), this.withOwn(entries, this.sender.endpoint), this.sender.endpoint || undefined);
     if (!this.placed && nodes.length > 0) this.settle(false);

@@ -51,6 +51,7 @@ void members_add_cluster(struct buf *out, const struct core *core,
     add_text(out, true, "region", bytes_str(core->region));
     add_text(out, true, "version", BYTES(STARLING_VERSION));
     add_bool(out, "insecure", core->auth.insecure);
+    add_bool(out, "dev", core->dev != NULL);
     add_bool(out, "ready", sum.ready);
     add_bool(out, "alone", sum.alone);
     add_bool(out, "draining", sum.draining);
