@@ -50,7 +50,7 @@ static void leave_board(struct node *node);
 static void wake_loop(void *data);
 static void on_wake(uv_async_t *wake);
 static void on_beat(uv_timer_t *beat);
-static void begin_beating(struct node *node);
+static void hear_process(struct node *node);
 static void say_listening(struct node *node);
 static void close_all(struct node *node);
 static void on_signal(uv_signal_t *signal, int number);
@@ -341,8 +341,7 @@ static void start_handles(struct node *node)
     uv_signal_start(&node->sigint, on_signal, SIGINT);
     uv_signal_start(&node->sighup, on_reload, SIGHUP);
     node->has_handles = true;
-    begin_beating(node);
-    uv_async_send(&node->wake); /* a reload may wait */
+    hear_process(node);
     conns_enter(node->conns);
     node->core.stats.reload_ok = 1;
     node->core.stats.reload_s = node->core.wall_ms / 1000;
@@ -367,26 +366,29 @@ static void say_listening(struct node *node)
 void node_serve(struct node *node, struct reload *reload, struct notify *notify)
 {
     node->notify = notify;
-    begin_beating(node);
-    reload_join(reload, &node->core, node->certificate.serial, wake_loop, node);
+    reload_join(reload, &node->core, node->certificate.serial);
+    if (node->has_handles) {
+        hear_process(node);
+    }
 }
 
-/* With its handles, and with somebody to hear it: whichever comes later. */
-static void begin_beating(struct node *node)
+/* With its handles, and with what it serves: whichever comes later. */
+static void hear_process(struct node *node)
 {
-    if (node->has_handles && node->notify != NULL) {
+    if (node->core.reload != NULL) {
+        reload_wake(node->core.reload, &node->core, wake_loop, node);
+        wake_loop(node); /* something may wait */
+    }
+    if (node->notify != NULL) {
         uv_timer_start(&node->beat, on_beat, 0, notify_every_ms(node->notify));
     }
 }
 
-/* Before there are other threads, or any time later. */
 static void wake_loop(void *data)
 {
     struct node *node = data;
 
-    if (node->has_handles) {
-        (void)uv_async_send(&node->wake);
-    }
+    (void)uv_async_send(&node->wake);
 }
 
 static void on_wake(uv_async_t *wake)

@@ -14,7 +14,8 @@
 #include "proto/err.h"
 
 struct seat {
-    void (*wake)(void *data); /* NULL: not there */
+    bool joined;
+    void (*wake)(void *data); /* NULL: its loop is not there yet */
     void *data;
     struct settings *next; /* to be taken */
 };
@@ -107,16 +108,24 @@ static void unlock(struct reload *reload)
     assert(rc == 0);
 }
 
-void reload_join(struct reload *reload, struct core *core, const char *serial,
-                 void (*wake)(void *data), void *data)
+void reload_join(struct reload *reload, struct core *core, const char *serial)
 {
     lock(reload);
     assert(core->worker < ARRAY_LEN(reload->seats));
-    reload->seats[core->worker] = (struct seat){.wake = wake, .data = data};
+    reload->seats[core->worker] = (struct seat){.joined = true};
     reload->keys.hash_key = core->hash_key;
     reload->keys.token_keys = core->auth.keys;
     snprintf(reload->serial, sizeof reload->serial, "%s", serial);
     core->reload = reload;
+    unlock(reload);
+}
+
+void reload_wake(struct reload *reload, const struct core *core,
+                 void (*wake)(void *data), void *data)
+{
+    lock(reload);
+    reload->seats[core->worker].wake = wake;
+    reload->seats[core->worker].data = data;
     unlock(reload);
 }
 
@@ -311,13 +320,15 @@ static void hand_out(struct reload *reload, struct fresh *fresh)
     memcpy(reload->serial, fresh->serial, sizeof reload->serial);
     for (size_t i = 0; i < fresh->config.workers; i++) {
         struct seat *seat = &reload->seats[i];
-        if (seat->wake == NULL) {
+        if (!seat->joined) {
             continue;
         }
         settings_free(seat->next);
         seat->next = fresh->settings[i];
         fresh->settings[i] = NULL;
-        seat->wake(seat->data);
+        if (seat->wake != NULL) {
+            seat->wake(seat->data);
+        }
     }
 }
 

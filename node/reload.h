@@ -53,9 +53,12 @@ struct reload *reload_new(const struct config *running, int argc, char **argv,
 /* NULL is fine. */
 void reload_free(struct reload *reload);
 
-/* From now on the worker of this core is handed what is new, and woken on any
- * thread. `serial` is of its certificate, "" without one. */
-void reload_join(struct reload *reload, struct core *core, const char *serial,
+/* From now on the worker of this core is handed what is new. `serial` is of its
+ * certificate, "" without one. */
+void reload_join(struct reload *reload, struct core *core, const char *serial);
+/* And is woken for it, on any thread; what waits already is for it to look
+ * for. */
+void reload_wake(struct reload *reload, const struct core *core,
                  void (*wake)(void *data), void *data);
 void reload_leave(struct reload *reload, const struct core *core);
 /* What waits for that worker, which then owns it; or NULL. */

@@ -112,7 +112,10 @@ export const upgrades = [{
     const next = process.env.CHAOS_OLD ? program : otherVersion(world.folder);
     t.note(process.env.CHAOS_OLD ? 'N: CHAOS_OLD, N+1: this program' : 'N: this program, N+1: the same as version 0.1.1');
     for (const [way, to] of [['up', next], ['back', old]]) {
-      for (const member of world.members) await roll(t, member, to, way);
+      for (const [i, member] of world.members.entries()) {
+        await roll(t, member, to, way);
+        if (i === 0) await mixed(t, way);
+      }
       if (way === 'up' && !process.env.CHAOS_OLD) {
         const { stdout } = await run(['cluster'], { url: n1.url, env: { STARLING_TOKEN: world.token } });
         t.expect((stdout.toString().match(/ 0\.1\.1 /g) || []).length === 3, 'starling cluster does not show the versions');
@@ -203,6 +206,23 @@ export const upgrades = [{
     t.unharmed(await t.finish(load), [n1, n2, n3]);
   },
 }];
+
+// Both versions in one cluster: every pair of nodes delivers everything; then
+// one is ended and comes back under the eyes of its own clients, too, who are
+// told what they miss (t.finish()).
+async function mixed(t, way) {
+  const still = await t.finish(await t.load({ seconds: 4 }));
+  const missing = still ? still.pairs.reduce((sum, pair) => sum + pair.missing, 0) : NaN;
+  t.expect(missing === 0, `${way}: ${missing} items missing between two versions`);
+  const [, member] = t.world.members;
+  const load = await t.load({ seconds: 7 });
+  await load.at(1);
+  t.expect(await member.kill('SIGTERM') === 0, `${member.name} did not end with 0`);
+  member.spawn();
+  await member.ready();
+  await t.finish(load);
+  await t.world.isWhole();
+}
 
 // One node leaves as an operator makes it leave, and comes back as `to`. Those
 // who are on the other nodes lose nothing at all.
