@@ -284,6 +284,18 @@ void hub_each_topic(const struct hub *hub, struct bytes cache,
                     void (*each)(void *data, struct bytes topic, uint64_t subs),
                     void *data);
 
+/* Topics of all caches with exact subscribers, some in a step (lookup_scan()):
+ * by place, which is the same on all nodes. */
+struct hub_topic {
+    uint64_t place;
+    struct bytes cache;
+    struct bytes name;
+    uint64_t subs;
+};
+bool hub_scan_topics(const struct hub *hub, uint64_t *from,
+                     void (*each)(void *data, const struct hub_topic *topic),
+                     void *data);
+
 void hub_check(const struct hub *hub);
 
 #endif

@@ -137,6 +137,32 @@ static void topic_unwant(struct hub *hub, struct topic *topic)
     hub->wanted_len--;
 }
 
+struct scan {
+    void (*each)(void *data, const struct hub_topic *topic);
+    void *data;
+};
+
+static void scan_topic(void *data, uint64_t place, void *value)
+{
+    const struct scan *scan = data;
+    const struct topic *topic = value;
+
+    if (topic->subs > 0) {
+        scan->each(scan->data,
+                   &(struct hub_topic){place, cache_name(topic->cache),
+                                       topic_name(topic), topic->subs});
+    }
+}
+
+bool hub_scan_topics(const struct hub *hub, uint64_t *from,
+                     void (*each)(void *data, const struct hub_topic *topic),
+                     void *data)
+{
+    struct scan scan = {each, data};
+
+    return lookup_scan(&hub->topics, from, scan_topic, &scan);
+}
+
 void topic_release(struct hub *hub, struct topic *topic)
 {
     if (topic->subs > 0 || topic->resume != NULL) {

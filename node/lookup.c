@@ -155,6 +155,41 @@ void *lookup_each(const struct lookup *lookup, size_t *at)
     return NULL;
 }
 
+uint64_t lookup_place(uint64_t hash)
+{
+    uint64_t v = hash;
+
+    v = (v >> 1 & 0x5555555555555555) | (v & 0x5555555555555555) << 1;
+    v = (v >> 2 & 0x3333333333333333) | (v & 0x3333333333333333) << 2;
+    v = (v >> 4 & 0x0f0f0f0f0f0f0f0f) | (v & 0x0f0f0f0f0f0f0f0f) << 4;
+    return __builtin_bswap64(v);
+}
+
+/* The low bits of a hash are its bucket, so they are the high ones of a place:
+ * a bucket of any table is one stretch of places. */
+bool lookup_scan(const struct lookup *lookup, uint64_t *from,
+                 void (*each)(void *data, uint64_t place, void *value),
+                 void *data)
+{
+    size_t mask = lookup->cap - 1;
+    uint64_t first = *from;
+    size_t bucket = lookup_place(first) & mask;
+
+    if (lookup->cap == 0) {
+        return false;
+    }
+    for (size_t i = bucket; lookup->slots[i].value != NULL;
+         i = (i + 1) & mask) {
+        const struct lookup_slot *slot = &lookup->slots[i];
+        uint64_t place = lookup_place(slot->hash);
+        if ((slot->hash & mask) == bucket && place >= first) {
+            each(data, place, slot->value);
+        }
+    }
+    *from = (first | (UINT64_MAX / lookup->cap)) + 1;
+    return *from != 0;
+}
+
 void lookup_check(const struct lookup *lookup)
 {
     size_t len = 0;

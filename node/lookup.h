@@ -10,6 +10,7 @@
 #ifndef NODE_LOOKUP_H
 #define NODE_LOOKUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,16 @@ void *lookup_next(const struct lookup *lookup, uint64_t hash, size_t *at);
 /* All values, in no order: *at is 0 before the first call. NULL at the end.
  * The table must not change meanwhile. */
 void *lookup_each(const struct lookup *lookup, size_t *at);
+
+/* The values in an order that does not depend on how large the table is, nor on
+ * what comes and goes: by place, which is the hash with its bits turned round.
+ * Calls each() for those at *from and behind that share its bucket, in no order
+ * among them, and moves *from behind the bucket; false: that was the last. A
+ * step costs a bucket, however many values there are. */
+bool lookup_scan(const struct lookup *lookup, uint64_t *from,
+                 void (*each)(void *data, uint64_t place, void *value),
+                 void *data);
+uint64_t lookup_place(uint64_t hash);
 
 void lookup_check(const struct lookup *lookup);
 

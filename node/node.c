@@ -23,6 +23,7 @@
 #include "node/roster.h"
 #include "node/rotation.h"
 #include "node/settings.h"
+#include "node/topics.h"
 #include "node/trace_ask.h"
 #include "node/usage.h"
 #include "node/watching.h"
@@ -234,6 +235,7 @@ static int open_core(struct node *node, const struct config *config,
     trace_serve(&node->core);
     denied_serve(&node->core);
     happened_serve(&node->core);
+    topics_serve(&node->core);
     node->core.require_tls = config->require_tls;
     return 0;
 }

@@ -35,6 +35,7 @@ struct args {
     uint64_t topics;
     uint64_t limit;       /* rows; 0 = not given */
     bool follow;
+    const char *prefix;   /* of topics */
     const char *sort;     /* of clients */
     const char *node;     /* the name of one */
     uint64_t pid;         /* 0 = not given */

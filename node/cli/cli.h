@@ -52,6 +52,7 @@ extern const struct command command_token_mint;
 extern const struct command command_token_revoke;
 extern const struct command command_token_show;
 extern const struct command command_top;
+extern const struct command command_topics;
 extern const struct command command_trace;
 extern const struct command command_usage;
 extern const struct command command_verify;

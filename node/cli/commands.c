@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
     &command_regions,
     &command_top,
     &command_clients,
+    &command_topics,
     &command_denied,
     &command_events,
     &command_usage,

@@ -26,6 +26,13 @@ static const struct route_field page_fields[] = {
     {"limit", ROUTE_QUERY, "integer", "how many at most, 1 to 1000 (100)"},
     {"after", ROUTE_QUERY, "string", "where the last page ended: its next"},
     {0}};
+static const struct route_field topics_fields[] = {
+    {"cache", ROUTE_QUERY, "string", "of this cache; without, of all"},
+    {"topic", ROUTE_QUERY, "string", "this one alone; needs the cache"},
+    {"prefix", ROUTE_QUERY, "string", "only those that begin so"},
+    {"limit", ROUTE_QUERY, "integer", "how many at most, 1 to 1000 (100)"},
+    {"after", ROUTE_QUERY, "string", "where the last page ended: its next"},
+    {0}};
 static const struct route_answer rows[] = {
     {200, "rows, where the next page begins, and who is silent",
      "application/json"},
@@ -56,15 +63,18 @@ static const struct route routes[] = {
      .summary = "What happened lately, at any node",
      .fields = page_fields,
      .answers = rows},
+    {.method = "GET",
+     .path = "/v1/admin/topics",
+     .scope = "admin:read",
+     .summary = "What is subscribed to, and where",
+     .fields = topics_fields,
+     .answers = rows},
     {0},
 };
 
 /* What answers them, in the same order. */
 static const struct admin_page *const pages[] = {
-    &admin_clients,
-    &admin_kick,
-    &admin_denied,
-    &admin_events,
+    &admin_clients, &admin_kick, &admin_denied, &admin_events, &admin_topics,
 };
 
 static_assert(ARRAY_LEN(routes) == ARRAY_LEN(pages) + 1, "a page a row");

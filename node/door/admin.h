@@ -45,6 +45,7 @@ extern const struct admin_page admin_clients;
 extern const struct admin_page admin_denied;
 extern const struct admin_page admin_events;
 extern const struct admin_page admin_kick;
+extern const struct admin_page admin_topics;
 
 /* The parameters `limit` and `after`. Errors: ERR_ARGUMENT, ERR_SYNTAX. */
 int admin_read_page(struct client *client, const struct http_request *request,
