@@ -11,19 +11,12 @@ enum {
     FRAME_ROOM = 64 << 10
 }; /* beside an item: names, attributes, frames */
 
-struct limits_row {
-    const char *name;
-    const char *outside; /* the sentence when the value is not permitted */
-    size_t offset;
-    uint64_t value;
-    uint64_t least;
-    uint64_t most;
-};
-
 static const struct limits_row rows[] = {
 #define X(field, value, least, most, unit, what) \
     {#field,                                     \
      #field " is outside its permitted range",   \
+     unit,                                       \
+     what,                                       \
      offsetof(struct limits, field),             \
      value,                                      \
      least,                                      \
@@ -128,6 +121,11 @@ bool limits_take(struct limits *limits, const struct limits *from)
     *limits = *from;
     limits->item_len = item_len;
     return item_len == from->item_len;
+}
+
+const struct limits_row *limits_at(size_t i)
+{
+    return i < ARRAY_LEN(rows) ? &rows[i] : NULL;
 }
 
 const char *limits_name(size_t i)

@@ -90,6 +90,21 @@ int limits_set(struct limits *limits, const char *field, uint64_t value);
  * or what is wrong. */
 const char *limits_read(struct limits *limits, const char *text);
 
+/* A row of the table, for those that show it. */
+struct limits_row {
+    const char *name;
+    const char *outside; /* the sentence when the value is not permitted */
+    const char *unit;
+    const char *what;
+    size_t offset; /* in struct limits */
+    uint64_t value;
+    uint64_t least;
+    uint64_t most;
+};
+
+/* By index 0..; NULL past the end. */
+const struct limits_row *limits_at(size_t i);
+
 /* The i-th field name, NULL past the end: for "nearest name". */
 const char *limits_name(size_t i);
 

@@ -78,6 +78,33 @@ test('the table of errors in docs/PROTOCOLS.md is that of the program', () => {
   for (const [, code, , text] of rows) assert.ok(text.startsWith(all.find((one) => one.code === Number(code)).text), code);
 });
 
+// Words of a page as they are read, without the breaks of lines.
+const pageOf = (name) => {
+  const file = path.resolve(process.env.BUILD || 'build', 'man', name);
+  const { stdout, stderr, status } = spawnSync('man', ['--warnings', '-E', 'UTF-8', '-l', file],
+    { encoding: 'utf8', timeout: 10000, env: { ...process.env, MANWIDTH: '500', MANPAGER: 'cat', MAN_KEEP_FORMATTING: '' } });
+  assert.equal(stderr, '', name);
+  assert.equal(status, 0, name);
+  return stdout.replaceAll('\u2010', '-');
+};
+
+test('the man pages have every command and option, and no warning', () => {
+  const commands = pageOf('starling.1');
+  const node = pageOf('starling-node.8');
+  for (const [, name] of starling('help', '--all').stdout.matchAll(/^starling ([a-z]+(?: [a-z]+)?)(?= |$)/gm)) {
+    assert.match(commands, new RegExp(`^ *starling ${name}\\b`, 'm'));
+    for (const [, option] of starling('help', ...name.split(' ')).stdout.matchAll(/^ {2}(--[a-z-]+)/gm)) {
+      assert.ok((name === 'node' ? node : commands).includes(option), `${name} ${option}`);
+    }
+  }
+  const config = pageOf('starling.conf.5');
+  for (const [, option] of starling('node', '--help').stdout.matchAll(/^ {2}--([a-z-]+)/gm)) {
+    if (['config', 'print-config'].includes(option)) continue; // not of the file
+    assert.match(config, new RegExp(`^ *${option.replaceAll('-', '_')}: .*\n.*(Hot|Needs a restart)\\.`, 'm'));
+  }
+  assert.match(config, /item_len: 1048576 bytes/);
+});
+
 // The words of the line, the last one under completion.
 function bashCompletes(...words) {
   const quoted = words.map((word) => `'${word}'`).join(' ');
