@@ -290,6 +290,12 @@ static int read_flags(struct config *config, int argc, char **argv,
 int config_load(struct config *config, int argc, char **argv,
                 char why[CONFIG_WHY_MAX])
 {
+    return config_load_from(config, argc, argv, CONFIG_FLAGS, why);
+}
+
+int config_load_from(struct config *config, int argc, char **argv,
+                     enum config_source last, char why[CONFIG_WHY_MAX])
+{
     struct config c = *config;
     struct config ignored = *config;
     const char *file = getenv("STARLING_CONFIG");
@@ -297,16 +303,16 @@ int config_load(struct config *config, int argc, char **argv,
     /* Flags are read twice: first for --config and for wrong usage, then, over
      * file and environment, for good. */
     int rc = read_flags(&ignored, argc, argv, &file, why);
-    if (rc == 0 && file != NULL) {
+    if (rc == 0 && last >= CONFIG_FILE && file != NULL) {
         rc = config_read_file(&c, file, why);
     }
-    if (rc == 0) {
+    if (rc == 0 && last >= CONFIG_ENVIRONMENT) {
         rc = read_environment(&c, why);
     }
-    if (rc == 0) {
+    if (rc == 0 && last >= CONFIG_FLAGS) {
         rc = read_flags(&c, argc, argv, &file, why);
     }
-    if (rc == 0) {
+    if (rc == 0 && last >= CONFIG_FLAGS) {
         rc = config_check(&c, why);
     }
     if (rc == 0) {

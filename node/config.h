@@ -58,6 +58,15 @@ struct config {
     struct limits limits;
 };
 
+/* Where values come from; each holds over those before. */
+enum config_source {
+    CONFIG_DEFAULT,
+    CONFIG_FILE,
+    CONFIG_ENVIRONMENT,
+    CONFIG_FLAGS,
+    CONFIG_SOURCES
+};
+
 void config_default(struct config *config);
 
 /* Reads `argv` (options only), the environment and the file that --config
@@ -66,6 +75,11 @@ void config_default(struct config *config);
  * 'conns'?)"). *config is untouched then. */
 int config_load(struct config *config, int argc, char **argv,
                 char why[CONFIG_WHY_MAX]);
+
+/* The same of the sources up to `last` only, to tell them apart. What must hold
+ * together is checked when it is the last of all. */
+int config_load_from(struct config *config, int argc, char **argv,
+                     enum config_source last, char why[CONFIG_WHY_MAX]);
 
 /* Only the file, for `starling check FILE`. */
 int config_read_file(struct config *config, const char *path,

@@ -128,6 +128,13 @@ const struct limits_row *limits_at(size_t i)
     return i < ARRAY_LEN(rows) ? &rows[i] : NULL;
 }
 
+uint64_t limits_get(const struct limits *limits, const struct limits_row *row)
+{
+    struct limits copy = *limits;
+
+    return *at(&copy, row);
+}
+
 const char *limits_name(size_t i)
 {
     return i < ARRAY_LEN(rows) ? rows[i].name : NULL;

@@ -104,6 +104,7 @@ struct limits_row {
 
 /* By index 0..; NULL past the end. */
 const struct limits_row *limits_at(size_t i);
+uint64_t limits_get(const struct limits *limits, const struct limits_row *row);
 
 /* The i-th field name, NULL past the end: for "nearest name". */
 const char *limits_name(size_t i);

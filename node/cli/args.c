@@ -64,7 +64,7 @@ static const char *choose_endpoint(const json_t *regions, const char *name)
 {
     bool nearest = strcmp(name, "nearest") == 0;
     const char *best = NULL;
-    uint64_t best_ms = UINT64_MAX;
+    uint64_t best_us = UINT64_MAX;
     size_t i;
     json_t *region;
 
@@ -77,9 +77,9 @@ static const char *choose_endpoint(const json_t *regions, const char *name)
         }
         for (size_t e = 0; e < json_array_size(endpoints); e++) {
             const char *url = json_string_value(json_array_get(endpoints, e));
-            uint64_t ms = url == NULL ? UINT64_MAX : fetch_round_trip_ms(url);
-            if (ms < best_ms) {
-                best_ms = ms;
+            uint64_t us = url == NULL ? UINT64_MAX : fetch_round_trip_us(url);
+            if (us < best_us) {
+                best_us = us;
                 best = url;
             }
         }

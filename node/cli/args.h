@@ -33,7 +33,7 @@ struct args {
     uint64_t rate;  /* a second; 0 = as fast as it goes */
     uint64_t seconds;
     uint64_t topics;
-    uint64_t limit;       /* rows; 0 = not given */
+    uint64_t limit; /* rows; 0 = not given */
     bool follow;
     const char *prefix;   /* of topics */
     const char *sort;     /* of clients */

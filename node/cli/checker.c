@@ -74,14 +74,6 @@ static void write_topic(const struct checker *c, size_t end, char topic[64])
     (void)snprintf(topic, 64, "%s/%zu", c->prefix, end / c->topic_ends);
 }
 
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* --- subscribers --- */
 
 static int open_subscriber(struct checker *c, size_t i)
@@ -105,7 +97,7 @@ static void note_age(struct subscriber *s, size_t publisher, uint64_t sent_us)
 {
     struct checker *c = s->checker;
     struct checker_pair *pair = c->options->pairs;
-    uint64_t now = now_us();
+    uint64_t now = link_now_us();
     uint64_t now_ms = now / 1000 - c->counting_ms;
 
     if (pair == NULL) {
@@ -167,7 +159,7 @@ static int publish(struct checker *c, size_t i, bool counts, uint64_t number)
     const struct mark mark = {.counts = counts,
                               .publisher = i,
                               .number = number,
-                              .sent_us = now_us() - c->start_us};
+                              .sent_us = link_now_us() - c->start_us};
     struct buf value = {0};
     char topic[64];
 
@@ -557,7 +549,7 @@ static bool set_up(struct checker *c)
     memcpy(c->nodes, o->nodes, o->nodes_len * sizeof *c->nodes);
     set_up_ends(c);
     (void)snprintf(c->prefix, sizeof c->prefix, "check-%d", (int)getpid());
-    c->start_us = now_us();
+    c->start_us = link_now_us();
     c->asking = (struct asking){.nodes = c->nodes,
                                 .regions = o->regions,
                                 .nodes_len = o->nodes_len,

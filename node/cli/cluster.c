@@ -144,33 +144,46 @@ static int run_cluster(int argc, char **argv)
     return CLI_OK;
 }
 
+/* The best of a few: what a packet takes, not what else went on. */
+static void print_round_trip(const char *url)
+{
+    uint64_t us = fetch_round_trip_us(url);
+
+    if (us == UINT64_MAX) {
+        printf("%12s", "no answer");
+    } else if (us < 1000) {
+        printf("%9llu us", (unsigned long long)us);
+    } else {
+        printf("%9.*f ms",
+               us < 10000    ? 2
+               : us < 100000 ? 1
+                             : 0,
+               (double)us / 1000);
+    }
+}
+
 static void print_regions(const json_t *root)
 {
+    const char *self = show_text(root, "self");
     size_t i;
     size_t e;
     json_t *region;
     json_t *endpoint;
 
-    printf("%-12s %6s  %s\n", "REGION", "NODES", "ENDPOINTS (ROUND TRIP)");
+    printf("%-12s %6s  %12s  %s\n", "REGION", "NODES", "ROUND TRIP",
+           "ENDPOINT");
     json_array_foreach(json_object_get(root, "regions"), i, region)
     {
-        printf("%-12s %6lld ", show_text(region, "name"),
-               show_number(region, "nodes"));
+        const char *name = show_text(region, "name");
         json_array_foreach(json_object_get(region, "endpoints"), e, endpoint)
         {
             const char *url = json_string_value(endpoint);
-            uint64_t ms = fetch_round_trip_ms(url);
-            printf(" %s ", url);
-            if (ms == UINT64_MAX) {
-                printf("(no answer)");
-            } else {
-                printf("(%llu ms)", (unsigned long long)ms);
-            }
+            printf("%-12s %6lld  ", name, show_number(region, "nodes"));
+            print_round_trip(url);
+            printf("  %s%s\n", url,
+                   strcmp(name, self) == 0 ? "  (region of the one asked)"
+                                           : "");
         }
-        printf("%s\n",
-               strcmp(show_text(region, "name"), show_text(root, "self")) == 0
-                   ? "  (asked)"
-                   : "");
     }
 }
 

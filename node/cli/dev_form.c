@@ -66,14 +66,6 @@ int dev_form(struct dev_nodes *nodes, const char *token)
 
 /* --- an item crosses --- */
 
-static uint64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 /* Reads until a message of that op, or nothing more comes in time: NULL. */
 static json_t *await_op(struct session *s, const char *op, unsigned wait_ms)
 {
@@ -100,7 +92,7 @@ static bool cross(struct session *in, struct session *out, uint64_t *us)
         int len = snprintf(publish, sizeof publish,
                            "{\"op\":\"publish\",\"cache\":\"demo\",\"topic\":"
                            "\"hello\",\"text\":\"%llu\"}",
-                           (unsigned long long)now_us());
+                           (unsigned long long)link_now_us());
         if (session_send(in, bytes_of(publish, (size_t)len)) != 0) {
             return false;
         }
@@ -109,7 +101,7 @@ static bool cross(struct session *in, struct session *out, uint64_t *us)
     uint64_t since_us = 0;
     const char *text = item == NULL ? NULL : session_text(item, "text");
     bool is_ours = text != NULL && bytes_u64(bytes_str(text), &since_us) == 0;
-    *us = now_us() - since_us;
+    *us = link_now_us() - since_us;
     json_decref(item);
     return is_ours;
 }

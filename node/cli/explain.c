@@ -132,7 +132,7 @@ static const struct explanation explanations[ERR_COUNT] = {
          "A bound of this connection, this address or this node is reached: "
          "connections, streams, subscriptions.",
          "End what is not needed, connect to another node, or raise the limit "
-         "(starling node --print-config --limits)."},
+         "(starling node --print-config)."},
     [ERR_INDEX_SLOW] =
         {EXPLAIN_LATER,
          "What waits for this reader passed its bound for too long "

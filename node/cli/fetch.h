@@ -13,8 +13,8 @@
 int fetch(const struct link_url *url, const char *method, const char *path,
           const char *token, struct bytes content, struct buf *body);
 
-/* The best of a few round trips of a small request to an endpoint (a URL), in
- * milliseconds; UINT64_MAX when it does not answer. */
-uint64_t fetch_round_trip_ms(const char *endpoint);
+/* The best of a few round trips of a small request to an endpoint (a URL), on
+ * one connection, in microseconds; UINT64_MAX when it does not answer. */
+uint64_t fetch_round_trip_us(const char *endpoint);
 
 #endif

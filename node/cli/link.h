@@ -70,5 +70,6 @@ ptrdiff_t link_read(struct link *link, unsigned wait_ms);
 
 /* Monotonic, for deadlines of commands. */
 uint64_t link_now_ms(void);
+uint64_t link_now_us(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "node/cli/cli.h"
+#include "node/cli/print_config.h"
 #include "node/config.h"
 #include "node/node.h"
 #include "node/notify.h"
@@ -54,10 +55,27 @@ static int run_one(const struct config *config, struct reload *reload,
     return exit_code;
 }
 
+/* Takes --print-config out of the arguments, which the configuration does not
+ * know. */
+static bool take_print_config(int *argc, char **argv)
+{
+    int kept = 0;
+
+    for (int i = 0; i < *argc; i++) {
+        if (strcmp(argv[i], "--print-config") != 0) {
+            argv[kept++] = argv[i];
+        }
+    }
+    bool found = kept < *argc;
+    *argc = kept;
+    return found;
+}
+
 static int run(int argc, char **argv)
 {
     struct config config;
     char why[CONFIG_WHY_MAX];
+    bool print = take_print_config(&argc, argv);
 
     config_default(&config);
     int rc = config_load(&config, argc, argv, why);
@@ -67,6 +85,10 @@ static int run(int argc, char **argv)
     }
     if (config.name[0] == '\0') {
         name_after_host(&config);
+    }
+    if (print) {
+        name_after_host(&config);
+        return print_config(argc, argv, config.name);
     }
     signal(SIGPIPE, SIG_IGN);
     struct notify *notify = notify_open(config.workers);
@@ -84,6 +106,9 @@ static int run(int argc, char **argv)
 static const struct command_option options[] = {
     {"--config", "FILE", "a configuration file (STARLING_CONFIG)", NULL,
      COMMAND_FILE, 0},
+    {"--print-config", NULL,
+     "print what would hold, and where each value comes from, and end", NULL,
+     COMMAND_TEXT, 0},
     {0},
 };
 

@@ -69,6 +69,31 @@ test('explain says all of an error, by number, name and status', () => {
   assert.match(unknown.stderr, /no error is called 'DENEID' \(did you mean 'DENIED'\?\)/);
 });
 
+test('--print-config says what holds and where it comes from, as a file', () => {
+  const file = path.join(folder, 'some.yaml');
+  fs.writeFileSync(file, 'region: eu\nlog_level: warn\nlimits: {item_len: 256k}\ncaches:\n  - name: chat\n    subs: 7\n');
+  const { status, stdout, stderr } = spawnSync(program, ['node', '--config', file, '--print-config', '--limits', 'conns=100',
+    '--keys', '/etc/keys'], { encoding: 'utf8', timeout: 10000, env: { ...process.env, STARLING_LOG_LEVEL: 'debug' } });
+  assert.equal(stderr, '');
+  assert.equal(status, 0);
+  for (const line of [/^region: eu +# file$/m, /^log_level: debug +# environment, hot$/m, /^keys: \/etc\/keys +# flag, hot$/m,
+    /^name: .+ # default$/m, /^ {2}conns: 100 +# flag, connections$/m, /^ {2}item_len: 262144 +# file, bytes$/m,
+    /^ {2}linger_ms: 30000 +# default, ms$/m, /^caches: +# file\n {2}- name: chat\n.*\n.*\n {4}subs: 7$/m]) {
+    assert.match(stdout, line);
+  }
+  for (const [, option] of starling('node', '--help').stdout.matchAll(/^ {2}--([a-z-]+)/gm)) {
+    if (['config', 'print-config'].includes(option)) continue;
+    assert.match(stdout, new RegExp(`^(# )?${option.replaceAll('-', '_')}:`, 'm'));
+  }
+  fs.writeFileSync(file, stdout.replace('/etc/keys', 'none').replace(/^keys:.*\n/m, ''));
+  assert.equal(starling('check', file).stderr, '');
+  const again = starling('node', '--config', file, '--print-config').stdout;
+  const values = (text) => text.replace(/ +# .*/g, '').replace(/^#.*\n|^keys:.*\n/gm, '');
+  assert.equal(values(again), values(stdout));
+  assert.equal(starling('node', '--print-config', '--workers', '0').code, 2);
+  assert.equal(starling('node', '--print-config', '--listen', '0.0.0.0:1').code, 78);
+});
+
 test('the table of errors in docs/PROTOCOLS.md is that of the program', () => {
   const page = fs.readFileSync('docs/PROTOCOLS.md', 'utf8');
   const table = page.slice(page.indexOf('**Errors**: one table'), page.indexOf('## HTTP in general'));

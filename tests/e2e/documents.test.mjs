@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
-import { Node, get, stopAll, until } from './harness.mjs';
+import { Node, get, run, stopAll, until } from './harness.mjs';
 
 const nodes = [];
 let node;
@@ -100,6 +100,12 @@ test('every path that docs/PROTOCOLS.md names is documented', () => {
     const form = path.replace(/\.+$/, '').replace(/\{[\w.]+\}/g, '*');
     assert.ok(known.includes(form), path);
   }
+});
+
+test('the regions have round trips', { timeout: 20000 }, async () => {
+  const { code, stdout } = await run(['regions'], { url: node.url });
+  assert.equal(code, 0);
+  assert.match(String(stdout), new RegExp(`^eu +1 +\\d+(\\.\\d+)? (us|ms) +${node.url}`, 'm'));
 });
 
 test('the AsyncAPI document is one', () => {
