@@ -27,6 +27,14 @@ export function claimsOf(token) {
   }
 }
 
+// The path of a topic, for people: slashes stay unless a part is dots, which on
+// the way would be taken for folders.
+export function topicPath(cache, topic) {
+  const parts = topic.split('/');
+  const dotted = parts.some((part) => part === '.' || part === '..');
+  return `${encodeURIComponent(cache)}/${dotted ? encodeURIComponent(topic) : parts.map(encodeURIComponent).join('/')}`;
+}
+
 export class Api {
   constructor() {
     this.base = location.origin;

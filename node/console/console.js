@@ -173,8 +173,10 @@ class Console {
   watched(state, error) {
     if (state === 'live') {
       this.lack = '';
+      this.fetchEvents();
     } else if (state === 'ended' && error) {
       this.lack = error.message;
+      this.refused(error);
     }
     for (const card of this.inside) {
       setText(card.querySelector('.lack'), this.lack);
@@ -182,6 +184,12 @@ class Console {
       show(card.lastElementChild, this.lack === '');
     }
     show($('pulse'), this.lack === '');
+  }
+
+  // What happened before this page was there, or while it was away.
+  async fetchEvents() {
+    const answer = await this.api.ask('/v1/admin/events?limit=100');
+    if (answer.ok) for (const event of answer.body.events) this.events.add(event);
   }
 
   // A token that does not hold any more ends the session, nothing else does.
@@ -258,6 +266,7 @@ class Console {
       const answer = await this.api.ask('/v1/cluster');
       if (answer.ok) this.takeCluster(answer.body);
       this.blind = answer.status === 403;
+      if (answer.status === 401) this.refused({ code: answer.body.code, message: answer.error });
     }
     if (this.lack !== '' || this.blind) {
       const answer = await this.api.ask('/v1/regions');
@@ -269,6 +278,7 @@ class Console {
     for (const member of cluster.members) {
       if (member.self && !member.endpoint) member.endpoint = this.api.base;
     }
+    this.home = cluster.self;
     this.insecure = cluster.insecure;
     this.inDev = cluster.dev === true;
     this.store.takeMembers(cluster.members, Date.now());

@@ -73,8 +73,11 @@ export class Pane {
     this.say('not subscribed', '');
   }
 
-  take({ state, node, region, error }) {
-    if (node) this.node = { name: node, region };
+  take({ state, endpoint, node, region, error }) {
+    if (state === 'open') {
+      this.node = { name: node, region };
+      this.endpoint = endpoint; // a node that drains sends its clients elsewhere
+    }
     if (state === 'connecting') this.say('connecting', '');
     if (state === 'lost') this.say('✕ connection lost, coming back', 'bad');
     if (state === 'closed' && error) this.fail(error);

@@ -2,17 +2,17 @@
 //
 // The same topic from elsewhere: lines to paste, filled in with this endpoint,
 // cache, topic and, when asked for, token.
+import { topicPath } from './api.js';
 import { $, copy, el, keyed, setAttr, setText, show } from './dom.js';
 
 const MASK = '$STARLING_TOKEN';
 
 const inShell = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-const inUrl = (topic) => topic.split('/').map(encodeURIComponent).join('/');
 const inScript = (text) => JSON.stringify(text);
 
 // at: { endpoint, cache, topic, token }; no token: the node has no keys.
 function addressOf(at) {
-  return `${at.endpoint}/topics/${encodeURIComponent(at.cache)}/${inUrl(at.topic)}`;
+  return `${at.endpoint}/topics/${topicPath(at.cache, at.topic)}`;
 }
 
 const asHeader = (at) => (at.token ? ` -H "Authorization: ${at.token}"` : '');

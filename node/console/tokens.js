@@ -99,7 +99,7 @@ export class Tokens {
     const chosen = this.app.chosenTopic();
     const [cache, topic] = token ? [$('mint-cache').value, $('mint-topic').value] : [chosen.cache, chosen.topic];
     const parts = new URLSearchParams({ ...(token && { t: token }), c: cache, topic });
-    this.link = `${this.app.api.base}/console#${parts}`;
+    this.link = `${chosen.endpoint || this.app.api.base}/console#${parts}`;
     const answer = await this.app.api.ask('/v1/qr', { method: 'POST', body: this.link });
     const qr = answer.ok ? picture(answer.body) : null;
     $('qr').replaceChildren(...(qr ? [qr] : []));

@@ -2,6 +2,7 @@
 //
 // One item's way through the cluster: which node had it when, from whom, what
 // it matched there, where it was sent on, and what was dropped and why.
+import { topicPath } from './api.js';
 import { $, el, setText, svg } from './dom.js';
 import { bytes, ms } from './format.js';
 
@@ -47,8 +48,7 @@ export class Trace {
   async run(value) {
     const { cache, topic, endpoint } = this.app.chosenTopic();
     setText(this.note, `following an item on ${cache}/${topic} …`);
-    const path = `/v1/admin/trace/${encodeURIComponent(cache)}/${topic.split('/').map(encodeURIComponent).join('/')}`;
-    const answer = await this.app.api.ask(path, { method: 'POST', body: value, base: endpoint || undefined });
+    const answer = await this.app.api.ask(`/v1/admin/trace/${topicPath(cache, topic)}`, { method: 'POST', body: value, base: endpoint || undefined });
     if (!answer.ok) {
       setText(this.note, answer.error);
       this.list.replaceChildren();

@@ -105,7 +105,7 @@ export class Try {
   settle(byHand) {
     this.placed = true;
     const here = this.nodes.filter((node) => node.region === $('region').value);
-    const home = here.find((node) => node.endpoint === this.app.api.base) || here[0];
+    const home = here.find((node) => node.id === this.app.home || node.endpoint === this.app.api.base) || here[0];
     if (!home) return;
     const other = this.nodes.find((node) => node.region !== home.region) || here.find((node) => node !== home) || home;
     this.panes[0].moveTo(home.endpoint);

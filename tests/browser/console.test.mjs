@@ -182,6 +182,7 @@ async function startDev() {
 
 test('the buttons of a dev cluster kill, restart, cut, heal and delay', async () => {
   const page = await openLive(`${await startDev()}/console`);
+  await page.locator('.events li', { hasText: 'node-ready' }).first().waitFor(); // of before the page was there
   const press = (name) => page.getByRole('button', { name }).click();
   await press('kill n2');
   await page.getByRole('button', { name: 'restart n2' }).waitFor();
@@ -220,7 +221,7 @@ let strong;
 before(async () => {
   const { node, mint } = await keyed();
   small = { node, token: await mint('--sub', EVIL, '--cache', 'demo', '--topic', 'chat', '--role', 'both') };
-  strong = { node, token: await mint('--sub', 'ops', '--scope', 'admin:*') };
+  strong = { node, mint, token: await mint('--sub', 'ops', '--scope', 'admin:*') };
 });
 
 test('an anonymous visitor sees a token box, and nothing of a token is left in the address', async () => {
@@ -241,6 +242,16 @@ test('an anonymous visitor sees a token box, and nothing of a token is left in t
   assert.equal(new URL(invited.url()).hash, '');
   assert.equal(await invited.title(), 'Starling console');
   await invited.context().close();
+});
+
+test('a token that expires ends what the page shows', async () => {
+  const token = await strong.mint('--sub', 'ops', '--scope', 'admin:*', '--ttl', '3s');
+  const page = await open(`${strong.node.url}/console#t=${token}`);
+  await page.locator('#app').waitFor();
+  await page.locator('#login-note', { hasText: 'expired' }).waitFor();
+  assert.equal(await page.locator('#app').isVisible(), false);
+  assert.equal(await page.evaluate(() => sessionStorage.getItem('token')), null);
+  await page.context().close();
 });
 
 test('a token without admin:read tries, and reads which scope the rest needs', async () => {
