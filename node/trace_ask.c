@@ -29,7 +29,13 @@ struct said {
     int64_t offset_us; /* its monotonic clock less ours */
     int64_t clock_us;  /* the same of the wall */
     bool speaks;       /* it has said something */
+    bool older;        /* that it knows no traces */
     struct buf body;
+};
+
+struct names {
+    char (*list)[MEMBER_NAME_MAX];
+    size_t len;
 };
 
 struct trace_ask {
@@ -48,8 +54,8 @@ struct trace_ask {
 
     struct trace_node *nodes;
     size_t nodes_len;
-    char (*silent)[MEMBER_NAME_MAX];
-    size_t silent_len;
+    struct names silent;
+    struct names older;
 };
 
 static bool answer(void *data, struct bytes body, struct buf *out);
@@ -139,7 +145,8 @@ void trace_ask_forget(struct trace_ask *ask)
     buf_fini(&ask->names);
     free(ask->said);
     free(ask->nodes);
-    free(ask->silent);
+    free(ask->silent.list);
+    free(ask->older.list);
     free(ask);
 }
 
@@ -271,6 +278,15 @@ static void compare_clocks(struct said *said, const struct trace *trace,
     }
 }
 
+static void note_older(struct trace_ask *ask, const struct node_id *id)
+{
+    struct said *said = said_of(ask, id);
+
+    if (said != NULL) {
+        said->older = true;
+    }
+}
+
 /* What makes no sense is no answer. */
 static void on_answer(void *data, const struct call_answer *answer)
 {
@@ -278,6 +294,10 @@ static void on_answer(void *data, const struct call_answer *answer)
     struct trace_ask *ask = round->ask;
     struct traced traced;
 
+    if (answer->outcome == CALL_UNKNOWN) {
+        note_older(ask, &answer->id);
+        return;
+    }
     if (answer->outcome != CALL_ANSWERED ||
         traced_read(answer->body, &traced) != 0) {
         return;
@@ -312,11 +332,20 @@ static bool read_said(const struct said *said, struct traced *traced)
            traced_read(buf_bytes(&said->body), traced) == 0;
 }
 
+/* It has the item, or will never say. */
+static bool has_told(const struct trace_ask *ask, uint64_t id)
+{
+    const struct said *said = said_find(ask, id);
+    struct traced traced;
+
+    return said != NULL &&
+           (said->older || (read_said(said, &traced) && traced.seen));
+}
+
 /* What a node says of the item will not change, and who it was sent to has it.
  */
 static bool is_settled(const struct trace_ask *ask, const struct traced *traced)
 {
-    struct traced next;
 
     if (traced->waiting > 0) {
         return false;
@@ -324,8 +353,7 @@ static bool is_settled(const struct trace_ask *ask, const struct traced *traced)
     for (size_t i = 0; i < traced->sends_len; i++) {
         const struct traced_send *send = &traced->sends[i];
         if (send->outcome == TRACED_QUEUED ||
-            (send->outcome == TRACED_SENT &&
-             !(read_said(said_find(ask, send->to), &next) && next.seen))) {
+            (send->outcome == TRACED_SENT && !has_told(ask, send->to))) {
             return false;
         }
     }
@@ -362,8 +390,10 @@ static void finish(struct trace_ask *ask)
         .topic = ask->question.topic,
         .nodes = ask->nodes,
         .nodes_len = ask->nodes_len,
-        .silent = (const char(*)[MEMBER_NAME_MAX])ask->silent,
-        .silent_len = ask->silent_len,
+        .silent = (const char(*)[MEMBER_NAME_MAX])ask->silent.list,
+        .silent_len = ask->silent.len,
+        .older = (const char(*)[MEMBER_NAME_MAX])ask->older.list,
+        .older_len = ask->older.len,
     };
     ask->on_report(ask->data, &report);
     trace_ask_forget(ask);
@@ -499,7 +529,19 @@ static void add_nodes(struct trace_ask *ask)
     }
 }
 
-static void add_silent(struct trace_ask *ask)
+static void add_name(struct names *names, const struct cluster_member *member)
+{
+    char(*list)[MEMBER_NAME_MAX] = realloc(names->list,
+                                           (names->len + 1) * sizeof *list);
+
+    if (list != NULL) {
+        names->list = list;
+        member_name(member, list[names->len++]);
+    }
+}
+
+/* Who says nothing of it. */
+static void add_others(struct trace_ask *ask)
 {
     const struct cluster *cluster = ask->core->cluster;
     struct cluster_member member;
@@ -511,13 +553,8 @@ static void add_silent(struct trace_ask *ask)
             (said != NULL && said->speaks)) {
             continue;
         }
-        char(*silent)[MEMBER_NAME_MAX] = realloc(
-            ask->silent, (ask->silent_len + 1) * sizeof *silent);
-        if (silent == NULL) {
-            return;
-        }
-        ask->silent = silent;
-        member_name(&member, silent[ask->silent_len++]);
+        add_name(said != NULL && said->older ? &ask->older : &ask->silent,
+                 &member);
     }
 }
 
@@ -528,5 +565,5 @@ static void build(struct trace_ask *ask)
     if (ask->nodes != NULL) {
         add_nodes(ask);
     }
-    add_silent(ask);
+    add_others(ask);
 }

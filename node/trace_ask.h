@@ -54,6 +54,10 @@ struct trace_report {
     /* Of whom nothing is known: no answer, or dead and maybe only cut off. */
     const char (*silent)[MEMBER_NAME_MAX];
     size_t silent_len;
+    /* Who answers that its version knows no traces: it delivers and passes on
+     * without notes. */
+    const char (*older)[MEMBER_NAME_MAX];
+    size_t older_len;
 };
 
 /* Answers the others from now on. */

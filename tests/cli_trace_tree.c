@@ -163,6 +163,28 @@ static void what_came_too_late_was_told(void **state)
           false);
 }
 
+/* Those who got it from it are drawn apart. */
+static void a_node_of_an_older_version_takes_no_notes(void **state)
+{
+    (void)state;
+
+    draws(HEAD "{'name':'n1','region':'eu','hop':'local','at_us':0,'sent':["
+               "{'to':'n2','at_us':52,'outcome':'sent'}]},"
+               "{'name':'n3','region':'us','from':'n2','hop':'region',"
+               "'at_us':900}" SILENT "],'older':['n2'" END,
+          "demo/chat, 5 bytes, item 0102030405060708-41\n"
+          "\n"
+          "n1 (eu)  published here\n"
+          "|- nobody is subscribed here\n"
+          "`- n2  sent after 0.05 ms; its version takes no notes\n"
+          "\n"
+          "n3 (us)  after 0.90 ms, from n2\n"
+          "`- nobody is subscribed here\n"
+          "\n"
+          "2 nodes, nobody is subscribed; without notes: n2\n",
+          true);
+}
+
 /* No answer of a node makes it run in a circle, or far down. */
 static void nonsense_ends(void **state)
 {
@@ -199,6 +221,7 @@ int main(void)
         cmocka_unit_test(each_node_below_the_one_it_got_it_from),
         cmocka_unit_test(what_was_dropped_and_who_is_silent),
         cmocka_unit_test(what_came_too_late_was_told),
+        cmocka_unit_test(a_node_of_an_older_version_takes_no_notes),
         cmocka_unit_test(nonsense_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

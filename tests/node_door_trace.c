@@ -118,7 +118,8 @@ static void one_node_and_nobody_subscribed(void **state)
         "\"%016" PRIx64 "\",\"name\":\"n0\",\"region\":\"eu\",\"from\":\"\","
         "\"hop\":\"local\",\"at_us\":0,\"error_us\":0,\"clock_us\":0,"
         "\"matched\":0,\"doors\":{},\"written_us\":null,\"waiting\":0,"
-        "\"gap_us\":null,\"sent\":[],\"dropped\":[]}],\"silent\":[]}\n",
+        "\"gap_us\":null,\"sent\":[],\"dropped\":[]}],\"silent\":[],"
+        "\"older\":[]}\n",
         core->node_u64, core->node_u64);
     assert_bytes(fake_conn_out(fake), text);
     fake_conn_free(fake);
@@ -185,6 +186,19 @@ static void who_does_not_answer_is_silent(void **state)
     assert_true(ask_out_has(fake, "\"silent\":[\"n1\",\"n3\"]"));
     assert_true(ask_out_has(fake, "\"to\":\"n1\",\"at_us\":0,\"outcome\":"
                                   "\"sent\",\"why\":\"\""));
+    fake_conn_free(fake);
+}
+
+/* It delivers as ever, and is not waited for. */
+static void a_node_that_knows_no_traces_is_older(void **state)
+{
+    (void)state;
+
+    calls_serve(ends.at[1].calls, CALL_TRACE, NULL, NULL);
+    struct fake_conn *fake = ask();
+    note_sent(0, 1, TRACED_SENT, TRACED_WHY_NONE);
+    assert_true(finish(fake) < 100);
+    assert_true(ask_out_has(fake, "\"silent\":[],\"older\":[\"n1\"]}"));
     fake_conn_free(fake);
 }
 
@@ -382,6 +396,7 @@ int main(void)
         TEST(one_node_and_nobody_subscribed),
         TEST(nodes_follow_in_the_order_of_the_way),
         TEST(who_does_not_answer_is_silent),
+        TEST(a_node_that_knows_no_traces_is_older),
         TEST(what_left_and_did_not_arrive_is_lost),
         TEST(what_is_dropped_is_not_waited_for),
         TEST(what_waits_for_a_link_is_waited_for),

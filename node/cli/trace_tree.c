@@ -78,14 +78,15 @@ static size_t find_node(const struct drawing *d, const char *name)
     return at;
 }
 
-static bool is_silent(const json_t *root, const char *name)
+/* Whether the name is in one of the lists "silent" and "older". */
+static bool is_listed(const json_t *root, const char *list, const char *name)
 {
     size_t i;
-    json_t *silent;
+    json_t *listed;
 
-    json_array_foreach(json_object_get(root, "silent"), i, silent)
+    json_array_foreach(json_object_get(root, list), i, listed)
     {
-        const char *text = json_string_value(silent);
+        const char *text = json_string_value(listed);
         if (text != NULL && strcmp(text, name) == 0) {
             return true;
         }
@@ -162,7 +163,8 @@ static void add_title(struct buf *out, const char *name, const json_t *node)
     buf_add_str(out, "  ");
 }
 
-static void add_arrival(struct buf *out, const json_t *node)
+/* `from`: whom the drawing does not show as its sender. */
+static void add_arrival(struct buf *out, const json_t *node, const char *from)
 {
     const char *hop = show_text(node, "hop");
     long long error_us = show_number(node, "error_us");
@@ -181,6 +183,8 @@ static void add_arrival(struct buf *out, const json_t *node)
     buf_add_str(out, strcmp(hop, "ingress") == 0 ? ", for its region"
                      : strcmp(hop, "host") == 0  ? ", for its process"
                                                  : "");
+    buf_add_str(out, from[0] != '\0' ? ", from " : "");
+    buf_add_str(out, from);
 }
 
 static void add_doors(struct buf *out, const json_t *node)
@@ -272,8 +276,10 @@ static void add_fate(const struct drawing *d, const json_t *send)
     buf_add_str(d->out, show_text(send, "outcome"));
     buf_add_u8(d->out, ' ');
     add_after(d->out, show_number(send, "at_us"));
-    if (is_silent(d->root, name)) {
+    if (is_listed(d->root, "silent", name)) {
         buf_add_str(d->out, ", SILENT: it does not say whether it has it");
+    } else if (is_listed(d->root, "older", name)) {
+        buf_add_str(d->out, "; its version takes no notes");
     }
 }
 
@@ -302,7 +308,7 @@ static void draw_node(struct drawing *d, size_t at, unsigned depth)
     size_t len = json_array_size(sends);
 
     d->drawn.p[at] = 1;
-    add_arrival(d->out, node);
+    add_arrival(d->out, node, depth == 0 ? show_text(node, "from") : "");
     buf_add_u8(d->out, '\n');
     draw_readers(d, node, len == 0 && more == 0);
     for (size_t i = 0; i < len; i++) {
@@ -375,15 +381,16 @@ static void add_lost(const struct drawing *d)
     }
 }
 
-static void add_silent(const struct drawing *d)
+static void add_listed(const struct drawing *d, const char *list,
+                       const char *title)
 {
     size_t i;
-    json_t *silent;
+    json_t *listed;
 
-    json_array_foreach(json_object_get(d->root, "silent"), i, silent)
+    json_array_foreach(json_object_get(d->root, list), i, listed)
     {
-        const char *name = json_string_value(silent);
-        buf_add_str(d->out, i == 0 ? "; silent: " : ", ");
+        const char *name = json_string_value(listed);
+        buf_add_str(d->out, i == 0 ? title : ", ");
         buf_add_str(d->out, name != NULL ? name : "?");
     }
 }
@@ -420,7 +427,8 @@ static void draw_summary(const struct drawing *d)
         buf_add_u64(d->out, (uint64_t)waiting);
     }
     add_lost(d);
-    add_silent(d);
+    add_listed(d, "silent", "; silent: ");
+    add_listed(d, "older", "; without notes: ");
     buf_add_u8(d->out, '\n');
 }
 

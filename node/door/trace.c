@@ -243,6 +243,18 @@ static void add_node(struct buf *out, const struct core *core,
     add_drops(out, traced);
 }
 
+static void add_names(struct buf *out, const char *name,
+                      const char (*names)[MEMBER_NAME_MAX], size_t len)
+{
+    json_add_name(out, true, name);
+    buf_add_u8(out, '[');
+    for (size_t i = 0; i < len; i++) {
+        buf_add_str(out, i == 0 ? "" : ",");
+        json_add_string(out, bytes_str(names[i]));
+    }
+    buf_add_u8(out, ']');
+}
+
 static void add_report(struct buf *out, const struct core *core,
                        const struct trace_report *report, size_t len)
 {
@@ -258,12 +270,10 @@ static void add_report(struct buf *out, const struct core *core,
         add_node(out, core, &report->nodes[i]);
         buf_add_u8(out, '}');
     }
-    buf_add_str(out, "],\"silent\":[");
-    for (size_t i = 0; i < report->silent_len; i++) {
-        buf_add_str(out, i == 0 ? "" : ",");
-        json_add_string(out, bytes_str(report->silent[i]));
-    }
-    buf_add_str(out, "]}\n");
+    buf_add_u8(out, ']');
+    add_names(out, "silent", report->silent, report->silent_len);
+    add_names(out, "older", report->older, report->older_len);
+    buf_add_str(out, "}\n");
 }
 
 static void on_report(void *data, const struct trace_report *report)

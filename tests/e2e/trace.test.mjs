@@ -7,7 +7,7 @@ import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { Node, command, get, run, startCluster, stopAll, temporaryFolder, until } from './harness.mjs';
+import { Node, command, get, portRow, run, startCluster, stopAll, temporaryFolder, until } from './harness.mjs';
 
 const DEADLINE_MS = 10000;
 const keyFile = path.join(temporaryFolder(), 'keys');
@@ -228,4 +228,39 @@ test('a node that is gone is named as long as it may only be cut off', { timeout
   const { code, stdout } = await draw(n1, 'chat', 'x');
   assert.equal(code, 1);
   assert.match(stdout.toString(), /^2 nodes, 9 subscriptions, .*; silent: n[34], n[34]$/m);
+});
+
+// `starling dev` puts the way between regions through itself.
+test('over a long way, and over one that is cut', { timeout: 60000 }, async () => {
+  const port = await portRow();
+  const dev = command(['dev', '--nodes', '2', '--regions', 'eu,us', '--port', String(port)]);
+  open.push(() => dev.child.kill('SIGINT'));
+  let said = '';
+  dev.child.stdout.on('data', (data) => { said += data; });
+  await until('the cluster stands', DEADLINE_MS, () => said.includes('ready in'));
+  const [here, there] = [...said.matchAll(/^ {2}n\d .* (http:\S+) /gm)].map(([, url]) => url);
+  const make = (what) => get(`${here}/v1/dev`, { method: 'POST', body: JSON.stringify(what) });
+  const follow = async (value) => JSON.parse((await run(['trace', 'demo', 'far', value, '--json'],
+    { url: here })).stdout.toString());
+  const reading = command(['sub', 'demo', 'far'], { url: there });
+  open.push(() => reading.child.kill());
+  await until('n2 has it', DEADLINE_MS, async () => nodeOf(await follow('first'), 'n2')?.matched === 1);
+
+  assert.equal((await make({ do: 'wan', ms: 100 })).status, 200);
+  const far = nodeOf(await follow('slowly'), 'n2');
+  assert.ok(far.at_us + far.error_us >= 100000, JSON.stringify(far));
+  assert.ok(far.at_us - far.error_us <= 400000, JSON.stringify(far));
+  await make({ do: 'wan', ms: 0 });
+
+  assert.equal((await make({ do: 'partition', regions: ['eu', 'us'] })).status, 200);
+  const cut = await follow('cut');
+  assert.deepEqual(cut.silent, ['n2']);
+  await until('it is dropped', DEADLINE_MS, async () => {
+    const { sent } = (await follow('dropped')).nodes[0];
+    return sent.length === 0 || sent.some(({ outcome, why }) => outcome === 'dropped' && why !== '');
+  });
+  await make({ do: 'heal' });
+  await until('it is whole again', DEADLINE_MS, async () => nodeOf(await follow('healed'), 'n2')?.matched === 1);
+  dev.child.kill('SIGINT');
+  await dev.done;
 });
