@@ -403,8 +403,8 @@ static uint64_t deliver(struct hub *hub, const struct item *item)
 }
 
 /* Settled before and after, so that the chunks of its fans are its own. */
-static uint64_t deliver_traced(struct hub *hub, const struct item *item,
-                               enum hub_source source)
+static void begin_trace(struct hub *hub, const struct item *item,
+                        enum hub_source source)
 {
     struct trace *trace = &hub->core->trace;
 
@@ -412,10 +412,12 @@ static uint64_t deliver_traced(struct hub *hub, const struct item *item,
     hub->tracing = source == HUB_FROM_CLIENT
                        ? trace_begin(trace, item, 0, TRACED_LOCAL)
                        : trace_find(trace, item->origin, item->count);
-    uint64_t subs = deliver(hub, item);
+}
+
+static void end_trace(struct hub *hub)
+{
     hub_settle(hub);
     hub->tracing = NULL;
-    return subs;
 }
 
 void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
@@ -433,10 +435,14 @@ void hub_publish(struct hub *hub, struct item *item, enum hub_source source,
         item->origin = hub->node_u64;
         item->count = ++core->items_made;
     }
-    receipt->subs = (item->flags & ITEM_TRACE) == 0
-                        ? deliver(hub, item)
-                        : deliver_traced(hub, item, source);
     receipt->count = item->count;
+    if ((item->flags & ITEM_TRACE) != 0) {
+        begin_trace(hub, item, source);
+    }
+    receipt->subs = deliver(hub, item);
+    if (hub->tracing != NULL) {
+        end_trace(hub);
+    }
     if (core->lens != NULL) {
         lens_item(core->lens, item, source == HUB_FROM_CLIENT, receipt->subs);
     }

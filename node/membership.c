@@ -256,32 +256,6 @@ static void on_news(void *data, const struct cluster_news *news)
     node_tell_cluster(node, news);
 }
 
-/* An item that is not delivered was told to be missing. */
-static void note_arrival(struct node *node, uint16_t slot,
-                         const struct item *item, enum peer_hop hop, bool late)
-{
-    static const enum traced_hop hops[] = {
-        [PEER_HOP_LAST] = TRACED_REGION,
-        [PEER_HOP_INGRESS] = TRACED_INGRESS,
-        [PEER_HOP_HOST] = TRACED_HOST,
-    };
-    struct cluster_member member;
-    uint64_t from = 0;
-
-    for (size_t i = 0; cluster_member_at(node->cluster, i, &member); i++) {
-        if (!member.self && member.slot == slot) {
-            from = node_id_u64(&member.node.id);
-            break;
-        }
-    }
-    conns_enter(node->conns);
-    struct trace_item *noted = trace_begin(&node->core.trace, item, from,
-                                           hops[hop]);
-    if (noted != NULL && late) {
-        trace_drop(noted, "", 1, TRACED_WHY_LATE);
-    }
-}
-
 static void on_item(void *data, uint16_t slot, struct item *item,
                     enum peer_hop hop)
 {
@@ -295,7 +269,8 @@ static void on_item(void *data, uint16_t slot, struct item *item,
 
     bool late = !cluster_take(node->cluster, slot, item);
     if ((item->flags & ITEM_TRACE) != 0) {
-        note_arrival(node, slot, item, hop, late);
+        conns_enter(node->conns);
+        trace_arrived(&node->core.trace, item, slot, hop, late);
     }
     if (late) {
         node->core.stats.link_late++;

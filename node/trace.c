@@ -145,6 +145,30 @@ struct trace_item *trace_begin(struct trace *trace, const struct item *item,
     return noted;
 }
 
+void trace_arrived(struct trace *trace, const struct item *item, uint16_t slot,
+                   enum peer_hop hop, bool late)
+{
+    static const enum traced_hop hops[] = {
+        [PEER_HOP_LAST] = TRACED_REGION,
+        [PEER_HOP_INGRESS] = TRACED_INGRESS,
+        [PEER_HOP_HOST] = TRACED_HOST,
+    };
+    const struct cluster *cluster = trace->core->cluster;
+    struct cluster_member member;
+    uint64_t from = 0;
+
+    for (size_t i = 0; from == 0 && cluster_member_at(cluster, i, &member);
+         i++) {
+        from = !member.self && member.slot == slot
+                   ? node_id_u64(&member.node.id)
+                   : 0;
+    }
+    struct trace_item *noted = trace_begin(trace, item, from, hops[hop]);
+    if (noted != NULL && late) {
+        trace_drop(noted, "", 1, TRACED_WHY_LATE);
+    }
+}
+
 /* --- readers --- */
 
 /* Holds the chunk until all its readers have read. Beyond the bound they count

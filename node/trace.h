@@ -31,6 +31,7 @@
 #include "node/chunk.h"
 #include "node/deadline.h"
 #include "proto/item.h"
+#include "proto/peer.h"
 #include "proto/traced.h"
 
 struct core;
@@ -85,6 +86,10 @@ uint64_t trace_wall_us(const struct trace *trace);
  * notes. NULL: memory is short, and nothing is noted. */
 struct trace_item *trace_begin(struct trace *trace, const struct item *item,
                                uint64_t from, enum traced_hop hop);
+/* The same for what came from the peer in that slot. `late`: it is not
+ * delivered, since it was told to be missing. */
+void trace_arrived(struct trace *trace, const struct item *item, uint16_t slot,
+                   enum peer_hop hop, bool late);
 struct trace_item *trace_find(const struct trace *trace, uint64_t origin,
                               uint64_t count);
 
