@@ -22,6 +22,7 @@ struct name {
 
 /* Names lie apart: only newcomers write them. */
 struct hot {
+    struct row *latest; /* that was counted for; NULL: none yet */
     struct row rows[HOT_ROWS];
     struct name names[HOT_ROWS];
 };
@@ -46,13 +47,8 @@ static void put_name(struct name *name, const struct item *item)
     memcpy(name->topic, item->topic.p, item->topic.len);
 }
 
-static bool is_named(const struct name *name, const struct item *item)
-{
-    return bytes_eq(bytes_of(name->topic, name->topic_len), item->topic) &&
-           bytes_eq(bytes_of(name->cache, name->cache_len), item->cache);
-}
-
-/* The topic's row, or the one that it takes. */
+/* The topic's row, or the one that it takes. Names are not compared: hashes are
+ * keyed, and what two topics of one hash would share is a row of a table. */
 static struct row *row_of(struct hot *hot, const struct item *item)
 {
     size_t first = (size_t)(item->hash % HOT_SETS) * HOT_WAYS;
@@ -60,8 +56,7 @@ static struct row *row_of(struct hot *hot, const struct item *item)
 
     for (size_t i = first; i < first + HOT_WAYS; i++) {
         struct row *row = &hot->rows[i];
-        if (row->hash == item->hash && row->weight > 0 &&
-            is_named(&hot->names[i], item)) {
+        if (row->hash == item->hash && row->weight > 0) {
             return row;
         }
         lightest = row->weight < lightest->weight ? row : lightest;
@@ -74,10 +69,15 @@ static struct row *row_of(struct hot *hot, const struct item *item)
 void hot_add(struct hot *hot, const struct item *item, uint64_t in,
              uint64_t out)
 {
+    struct row *row = hot->latest;
+
     if (in + out == 0) {
         return;
     }
-    struct row *row = row_of(hot, item);
+    if (row == NULL || row->hash != item->hash) {
+        row = row_of(hot, item);
+        hot->latest = row;
+    }
     row->weight += in + out;
     row->in += in;
     row->out += out;
@@ -127,5 +127,6 @@ size_t hot_take(struct hot *hot, struct report_hot *rows, size_t max)
         *most = (struct row){0};
     }
     memset(hot->rows, 0, sizeof hot->rows);
+    hot->latest = NULL;
     return len;
 }

@@ -67,11 +67,11 @@ static void own_items_age_from_the_start_of_the_turn(void **state)
     assert_int_equal(rows[0].out, 3);
 }
 
-/* Its clock is 2 ms ahead: what it published 20 ms ago it dates 18 ms ago. */
+/* Its clock is 2 ms ahead: what it published 21 ms ago it dates 19 ms ago. */
 static void
 others_items_age_by_their_clock_and_what_is_known_of_it(void **state)
 {
-    const struct item region = item_of(7, WALL_MS - 18);
+    const struct item region = item_of(7, WALL_MS - 19);
     const struct item far = item_of(8, WALL_MS - 80);
     (void)state;
 
@@ -83,7 +83,7 @@ others_items_age_by_their_clock_and_what_is_known_of_it(void **state)
     lens_item(lens, &region, false, 2);
     lens_end(lens, 1010, WALL_US);
     (void)lens_take(lens, latency, rows, REPORT_HOT_MAX);
-    assert_int_equal(latency[REPORT_REGION][report_bucket(20000)], 4);
+    assert_int_equal(latency[REPORT_REGION][report_bucket(21000)], 4);
     assert_int_equal(latency[REPORT_FAR][report_bucket(80000)], 1);
     assert_int_equal(all_of(REPORT_LOCAL), 0);
     assert_int_equal(rows[0].in, 0); /* it came in elsewhere */

@@ -99,27 +99,25 @@ static void print_cluster(const json_t *root)
                                         : "");
 }
 
-/* What one node knows of all, and what all say of themselves. */
-static int fetch_cluster(const struct args *args, json_t **root)
+/* What all nodes say of themselves, into the document; nothing if the one that
+ * is asked is of before there were reports. */
+static void add_reports(const struct args *args, json_t *root)
 {
-    json_t *reports = NULL;
-    int exit_code = show_fetch("cluster", args, "GET", "/v1/cluster", root);
+    struct buf body = {0};
+    int status = fetch(&args->url, "GET", "/v1/admin/report", args->token,
+                       (struct bytes){0}, &body);
+    json_t *reports = status == 200
+                          ? json_loadb((char *)body.p, body.len, 0, NULL)
+                          : NULL;
 
-    if (exit_code != CLI_OK) {
-        return exit_code;
-    }
-    exit_code = show_fetch("cluster", args, "GET", "/v1/admin/report",
-                           &reports);
-    if (exit_code == CLI_OK) {
-        (void)json_object_set(*root, "reports",
+    buf_fini(&body);
+    if (reports != NULL) {
+        (void)json_object_set(root, "reports",
                               json_object_get(reports, "nodes"));
-        (void)json_object_set(*root, "silent",
+        (void)json_object_set(root, "silent",
                               json_object_get(reports, "silent"));
-    } else {
-        json_decref(*root);
     }
     json_decref(reports);
-    return exit_code;
 }
 
 static int run_cluster(int argc, char **argv)
@@ -129,11 +127,12 @@ static int run_cluster(int argc, char **argv)
     int exit_code = args_read(&args, &command_cluster, argc, argv);
 
     if (exit_code == CLI_OK) {
-        exit_code = fetch_cluster(&args, &root);
+        exit_code = show_fetch("cluster", &args, "GET", "/v1/cluster", &root);
     }
     if (exit_code != CLI_OK) {
         return exit_code;
     }
+    add_reports(&args, root);
     if (args.json) {
         json_dumpf(root, stdout, JSON_COMPACT);
         puts("");
