@@ -87,7 +87,7 @@ static void on_due(struct deadline *deadline, uint64_t now_ms)
 
     if (links != clocks->links) {
         clocks->links = links;
-        clocks->soon = CLOCKS_SOON;
+        clocks->soon = links <= CLOCKS_SOON_LINKS ? CLOCKS_SOON : 0;
     }
     /* Its place in the heap was its own: this cannot fail. */
     (void)deadline_set(&clocks->core->deadlines, deadline,

@@ -8,8 +8,8 @@
  *
  * Of the last CLOCKS_KEPT answers of a node the one that came fastest counts.
  * All linked nodes are asked (CALL_CLOCK) every CLOCKS_EVERY_MS, and more often
- * for some rounds when their number has changed. Who does not answer is not
- * known, and neither counted nor named.
+ * for some rounds when their number has changed, if they are few. Who does not
+ * answer is not known, and neither counted nor named.
  *
  * Loop thread only; the clocks are the caller's.
  */
@@ -26,7 +26,8 @@ enum {
     CLOCKS_KEPT = 8,
     CLOCKS_EVERY_MS = 10000,
     CLOCKS_SOON_MS = 1000,
-    CLOCKS_SOON = 5, /* rounds */
+    CLOCKS_SOON = 5,        /* rounds, after a change ... */
+    CLOCKS_SOON_LINKS = 64, /* ... of no more links than these */
     CLOCKS_WAIT_MS = 900,
 };
 

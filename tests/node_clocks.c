@@ -137,6 +137,21 @@ static void nobody_is_asked_often_for_long(void **state)
     assert_in_range(asked, CLOCKS_SOON + 4, CLOCKS_SOON + 6);
 }
 
+/* In a large cluster somebody always comes or goes. */
+static void many_are_not_asked_more_often_for_a_change(void **state)
+{
+    size_t asked = 0;
+    (void)state;
+
+    for (size_t s = 0; s < 60; s++) {
+        core->stats.links = CLOCKS_SOON_LINKS + 1 + s % 2;
+        fake_wait(core, 1000);
+        asked += ends.letters_len > 0;
+        ends_settle(&ends);
+    }
+    assert_in_range(asked, 5, 7);
+}
+
 static void a_short_answer_says_nothing(void **state)
 {
     struct clocks_reading reading;
@@ -155,6 +170,7 @@ int main(void)
         TEST(the_fastest_answer_counts),
         TEST(old_answers_and_old_nodes_are_forgotten),
         TEST(nobody_is_asked_often_for_long),
+        TEST(many_are_not_asked_more_often_for_a_change),
         TEST(a_short_answer_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

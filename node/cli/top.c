@@ -19,6 +19,7 @@
 enum {
     WAIT_MS = 1000,  /* between two drawings when nothing comes */
     RETRY_MS = 1000, /* to connect again */
+    DRAW_MS = 100,   /* of many nodes one always has news */
     LOOK_MS = 1200,  /* who is asked looks at items from then on */
 };
 
@@ -123,6 +124,7 @@ struct live {
     struct session session;
     bool is_connected;
     uint64_t retry_ms;
+    uint64_t drawn_ms;
     struct top_view view;
     struct buf out;
 };
@@ -201,7 +203,8 @@ static int hear(struct live *live)
 
 static void redraw(struct live *live)
 {
-    top_view_pass(&live->view, link_now_ms());
+    live->drawn_ms = link_now_ms();
+    top_view_pass(&live->view, live->drawn_ms);
     draw(&live->view, &live->out, screen_size());
     /* The last line has no end: the screen would move up. */
     if (live->out.len > 0) {
@@ -212,12 +215,15 @@ static void redraw(struct live *live)
 
 static int follow(struct live *live)
 {
+    enum screen_news news = SCREEN_NOTHING;
     int rc = 0;
 
     for (;;) {
-        redraw(live);
-        enum screen_news news = screen_wait(
-            live->is_connected ? live->session.link.fd : -1, WAIT_MS);
+        if (news != SCREEN_FD || link_now_ms() - live->drawn_ms >= DRAW_MS) {
+            redraw(live);
+        }
+        news = screen_wait(live->is_connected ? live->session.link.fd : -1,
+                           WAIT_MS);
         if (news == SCREEN_END ||
             (news == SCREEN_KEY && (screen_key() == 'q'))) {
             return 0;
