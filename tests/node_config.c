@@ -298,93 +298,98 @@ static void a_certificate_and_its_key_belong_together(void **state)
     assert_true(c.require_tls);
 }
 
+/* A value of each option that is not its default. */
+static const struct {
+    const char *name;
+    const char *value;
+} others[] = {
+    {"name", "n9"},
+    {"region", "us"},
+    {"listen", "127.0.0.1:9"},
+    {"cluster", "127.0.0.1:9"},
+    {"advertise", "h:9"},
+    {"endpoint", "http://h"},
+    {"cluster_name", "c"},
+    {"keys", "k"},
+    {"tls_cert", "c"},
+    {"tls_key", "k"},
+    {"require_tls", "true"},
+    {"join", "h:9"},
+    {"origins", "*"},
+    {"log_level", "debug"},
+    {"log_format", "journal"},
+    {"insecure", "true"},
+    {"workers", "2"},
+    {"auto_create_caches", "true"},
+    {"caches", "chat:subs=1"},
+    {"limits", "ping_ms=1s"},
+};
+
 /* What a reload looks at: each option says when two differ in it alone. */
 static void each_option_tells_whether_two_say_the_same(void **state)
 {
-    static const struct {
-        const char *name;
-        const char *value;
-    } values[] = {
-        {"name", "n9"},
-        {"region", "us"},
-        {"listen", "127.0.0.1:9"},
-        {"cluster", "127.0.0.1:9"},
-        {"advertise", "h:9"},
-        {"endpoint", "http://h"},
-        {"cluster_name", "c"},
-        {"keys", "k"},
-        {"tls_cert", "c"},
-        {"tls_key", "k"},
-        {"require_tls", "true"},
-        {"join", "h:9"},
-        {"origins", "*"},
-        {"log_level", "debug"},
-        {"log_format", "journal"},
-        {"insecure", "true"},
-        {"workers", "2"},
-        {"auto_create_caches", "true"},
-        {"caches", "chat:subs=1"},
-        {"limits", "item_len=2m"},
-    };
     struct config before;
     struct config after;
-    size_t len = 0;
     (void)state;
 
-    while (option_at(len) != NULL) {
-        len++;
-    }
-    assert_int_equal(len, ARRAY_LEN(values));
-    for (size_t i = 0; i < len; i++) {
-        const struct option *changed = option_find(values[i].name);
+    assert_null(option_at(ARRAY_LEN(others)));
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        const struct option *changed = option_find(others[i].name);
         assert_non_null(changed);
         config_default(&before);
         after = before;
-        assert_null(option_set(&after, changed, values[i].value));
-        for (size_t j = 0; j < len; j++) {
+        assert_null(option_set(&after, changed, others[i].value));
+        for (size_t j = 0; j < ARRAY_LEN(others); j++) {
             assert_true(option_at(j)->same(&before, &after) ==
                         (option_at(j) != changed));
         }
     }
 }
 
-/* A hot one is taken, unless it would make a node with keys, or TLS, of one
- * without; another one is not. */
-static void a_running_node_takes_what_is_hot(void **state)
+static void a_running_node_takes_what_is_hot_and_nothing_else(void **state)
 {
     struct config running;
     struct config read;
     (void)state;
 
-    config_default(&running);
-    strcpy(running.keys, "keys");
-    read = running;
-    for (size_t i = 0; option_at(i) != NULL; i++) {
-        const struct option *option = option_at(i);
-        bool text = option->is_list || strncmp(option->name, "tls_", 4) == 0 ||
-                    option->is_flag;
-        if (!text && strcmp(option->name, "keys") != 0) {
-            continue;
-        }
-        const char *value = option->is_flag                       ? "true"
-                            : strcmp(option->name, "limits") == 0 ? "ping_ms=1s"
-                            : strcmp(option->name, "join") == 0   ? "h:9"
-                            : strcmp(option->name, "origins") == 0 ? "*"
-                                                                   : "other";
-        assert_null(option_set(&read, option, value));
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        const struct option *changed = option_find(others[i].name);
+        config_default(&running);
+        strcpy(running.keys, "keys");
+        strcpy(running.tls_cert, "cert");
+        strcpy(running.tls_key, "key");
+        read = running;
+        assert_null(option_set(&read, changed, others[i].value));
+        assert_true(config_take(&running, &read));
+        assert_true(changed->same(&running, &read) == changed->is_hot);
     }
-    assert_true(config_take(&running, &read));
-    for (size_t i = 0; option_at(i) != NULL; i++) {
-        const struct option *option = option_at(i);
-        bool is_tls = strncmp(option->name, "tls_", 4) == 0;
-        bool is_given = strcmp(option->name, "join") == 0 ||
-                        strcmp(option->name, "insecure") == 0 || is_tls;
-        assert_true(option->same(&running, &read) == !is_given);
-    }
-    read.keys[0] = '\0';
-    read.limits.item_len = 4096;
-    assert_false(config_take(&running, &read));
-    assert_string_equal(running.keys, "other");
+}
+
+/* A node with keys, or TLS, is never made one without, or the other way; what
+ * its links were opened with stays. */
+static void a_running_node_keeps_its_keys_and_its_links(void **state)
+{
+    struct config with;
+    struct config without;
+    struct config running;
+    (void)state;
+
+    config_default(&without);
+    with = without;
+    strcpy(with.keys, "keys");
+    strcpy(with.tls_cert, "cert");
+    strcpy(with.tls_key, "key");
+    running = with;
+    assert_true(config_take(&running, &without));
+    assert_string_equal(running.keys, "keys");
+    assert_string_equal(running.tls_cert, "cert");
+    running = without;
+    assert_true(config_take(&running, &with));
+    assert_string_equal(running.keys, "");
+    assert_string_equal(running.tls_key, "");
+    with.limits.item_len = 4096;
+    with.limits.ping_ms = 1000;
+    assert_false(config_take(&running, &with));
     assert_int_equal(running.limits.item_len, 1 << 20);
     assert_int_equal(running.limits.ping_ms, 1000);
 }
@@ -417,7 +422,8 @@ int main(void)
         cmocka_unit_test(wrong_usage_is_told_apart_from_wrong_configuration),
         cmocka_unit_test(a_certificate_and_its_key_belong_together),
         cmocka_unit_test(each_option_tells_whether_two_say_the_same),
-        cmocka_unit_test(a_running_node_takes_what_is_hot),
+        cmocka_unit_test(a_running_node_takes_what_is_hot_and_nothing_else),
+        cmocka_unit_test(a_running_node_keeps_its_keys_and_its_links),
         cmocka_unit_test(the_nearest_name_is_only_offered_when_near),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
