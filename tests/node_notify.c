@@ -72,6 +72,8 @@ static void ready_is_said_once_when_all_workers_are(void **state)
     assert_string_equal(hear(), "STATUS=joining, 3 nodes, 5 connections\n");
     notify_beat(notify, 1, &ready, 2500);
     assert_string_equal(hear(), ""); /* the first speaks for all */
+    notify_beat(notify, 0, &joining, 2600);
+    assert_string_equal(hear(), ""); /* of all, not of the last one */
     notify_beat(notify, 0, &ready, 3000);
     assert_string_equal(hear(),
                         "READY=1\nSTATUS=ready, 3 nodes, 10 connections\n");
