@@ -268,6 +268,7 @@ void node_take_origins(struct node *node)
     for (size_t i = 0; i < node->config.origins_len; i++) {
         node->origins[i] = bytes_str(node->config.origins[i]);
     }
+    node->core.origins = node->origins;
     node->core.origins_len = node->config.origins_len;
 }
 

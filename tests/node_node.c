@@ -65,6 +65,7 @@ static bool one_was_answered(void *data)
 static void nodes_open_answer_and_stop(void **state)
 {
     static const char request[] = "GET /livez HTTP/1.1\r\n"
+                                  "Origin: https://app.example\r\n"
                                   "Host: localhost\r\n\r\n";
     int exit_code = -1;
     (void)state;
@@ -72,6 +73,8 @@ static void nodes_open_answer_and_stop(void **state)
     assert_int_equal(uv_loop_init(&loop), 0);
     for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
         struct config config = config_at(i == 0 ? "n1" : "n2", any_port());
+        strcpy(config.origins[0], "https://app.example");
+        config.origins_len = 1;
         assert_int_equal(node_open(&nodes[i], &loop, &config, &exit_code), 0);
     }
     assert_memory_not_equal(&nodes[0].id, &nodes[1].id, sizeof nodes[0].id);

@@ -162,6 +162,6 @@ test('alone, clients are told to come back later; a second signal ends it at onc
   node.process.kill('SIGTERM');
   const begun = Date.now();
   assert.equal(await node.ended, 0);
-  assert.ok(Date.now() - begun < 1000);
+  assert.ok(Date.now() - begun < 10000, "not after the 20 s of a drain");
   [client, stays].forEach(({ socket }) => socket.destroy());
 });
