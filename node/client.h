@@ -56,7 +56,9 @@ struct client {
     bool saying; /* inside the last words of door and carrier */
     bool closing;
     bool cut; /* the peer ended it before we did: door->on_close() may ask */
-    bool logged_in; /* said who it is: pre-login bounds no longer hold */
+    bool logged_in;  /* said who it is: pre-login bounds no longer hold */
+    bool movable;    /* said that it can go on elsewhere (door->move) */
+    uint32_t move_s; /* in this second + 1 it was asked to; 0 = never */
 
     struct conn *conn;
     void *state;   /* door->state_len zeroed bytes, freed with it */

@@ -20,6 +20,7 @@
 #include "node/limits.h"
 #include "node/log.h"
 #include "node/meter.h"
+#include "node/mover.h"
 #include "node/outq.h"
 #include "node/revoked.h"
 #include "node/stats.h"
@@ -37,6 +38,7 @@ struct corks;
 struct dev;
 struct keyring;
 struct lens;
+struct rebalance;
 struct pumped;
 struct watch;
 struct walk;
@@ -55,6 +57,10 @@ struct core {
     struct deadlines deadlines;
     struct trace trace; /* items that somebody follows */
     struct hub *hub;
+    /* Who spreads clients: the node's, NULL until somebody asks for it; and who
+     * sends those of here elsewhere. */
+    struct rebalance *rebalance;
+    struct mover mover;
     struct cluster *cluster; /* borrowed; NULL in tests of a lone core */
     struct keyring *keyring; /* likewise */
     struct calls *calls;     /* likewise */

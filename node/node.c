@@ -19,6 +19,7 @@
 #include "node/notify.h"
 #include "node/ports.h"
 #include "node/question.h"
+#include "node/rebalance.h"
 #include "node/reload.h"
 #include "node/roster.h"
 #include "node/rotation.h"
@@ -231,6 +232,7 @@ static int open_core(struct node *node, const struct config *config,
     node->core.trace.clock = (struct trace_clock){monotonic_us, wall_us};
     rotation_serve(&node->core);
     usage_serve(&node->core);
+    mover_serve(&node->core);
     roster_serve(&node->core);
     trace_serve(&node->core);
     denied_serve(&node->core);
@@ -274,6 +276,7 @@ void node_take_origins(struct node *node)
 
 static void free_core(struct node *node)
 {
+    rebalance_free(node->core.rebalance);
     watching_close(node);
     calls_free(node->calls);
     core_fini(&node->core);

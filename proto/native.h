@@ -6,7 +6,7 @@
  *
  *   client   subscribe unsubscribe publish auth ping
  *   server   welcome subscribed unsubscribed item gap published authenticated
- *            ended pong error
+ *            ended pong move error
  *
  * In msgpack an item, which is what most messages are, is an array without
  * names instead: half of a small one would be names.
@@ -107,6 +107,9 @@ void native_write_answer(enum native_format format, const char *op,
 void native_write_ended(enum native_format format, struct bytes cache,
                         struct bytes topic, int err, struct bytes message,
                         struct buf *out);
+/* Asks the client to go on at that URL. */
+void native_write_move(enum native_format format, struct bytes endpoint,
+                       struct buf *out);
 /* command NULL: not about one command. */
 void native_write_error(enum native_format format,
                         const struct native_command *command, int err,

@@ -282,6 +282,14 @@ void native_write_ended(enum native_format format, struct bytes cache,
     put_error(&w, err, message);
 }
 
+void native_write_move(enum native_format format, struct bytes endpoint,
+                       struct buf *out)
+{
+    struct writer w = begin(format, out, 2, "move");
+    put_text(&w, "endpoint", endpoint);
+    end(&w);
+}
+
 void native_write_error(enum native_format format,
                         const struct native_command *command, int err,
                         struct bytes message, struct buf *out)

@@ -102,6 +102,34 @@ static void it_says_who_it_is(void **state)
     fake_conn_free(conn);
 }
 
+/* Who did not say that it can is not asked: see node/mover.h. */
+static void who_says_moves_true_can_be_asked_to_move(void **state)
+{
+    static const struct {
+        const char *query;
+        bool can;
+    } cases[] = {{"moves=true", true},   {"a=b&moves=true", true},
+                 {"moves=false", false}, {"moves=", false},
+                 {"moves", false},       {"", false}};
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct http_request request = {
+            .query = bytes_str(cases[i].query)};
+        struct fake_conn *conn = fake_conn_new(&core);
+        assert_int_equal(
+            fake_conn_open_ws(conn, &door_native, &request, NATIVE_JSON), 0);
+        assert_int_equal(conn->conn.client->movable, cases[i].can);
+        expect(conn, "welcome");
+        door_native.move(conn->conn.client, BYTES("http://n2:7400"));
+        json_t *message = next(conn);
+        assert_text(message, "op", "move");
+        assert_text(message, "endpoint", "http://n2:7400");
+        json_decref(message);
+        fake_conn_free(conn);
+    }
+}
+
 static void a_published_item_reaches_a_subscriber(void **state)
 {
     struct fake_conn *a = open_json();
@@ -387,6 +415,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(it_says_who_it_is),
+        TEST(who_says_moves_true_can_be_asked_to_move),
         TEST(a_published_item_reaches_a_subscriber),
         TEST(binary_stays_binary_between_the_formats),
         TEST(resuming_brings_what_was_missed_after_the_acknowledgement),

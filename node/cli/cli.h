@@ -54,6 +54,7 @@ extern const struct command command_token_show;
 extern const struct command command_top;
 extern const struct command command_topics;
 extern const struct command command_trace;
+extern const struct command command_rebalance;
 extern const struct command command_usage;
 extern const struct command command_verify;
 extern const struct command command_version;

@@ -43,6 +43,7 @@ static const struct command *const commands[] = {
     &command_keys_use,
     &command_keys_remove,
     &command_reload,
+    &command_rebalance,
     &command_help,
     &command_explain,
     &command_completion,

@@ -106,7 +106,7 @@ const askSoon = (url, token) => ask(url, token, { signal: AbortSignal.timeout(OP
 
 class Directory {
   constructor({ endpoints, region = 'nearest', discover = true }) {
-    this.places = new Map(); // URL -> { url, region, rtt, until, tries }
+    this.places = new Map(); // URL -> { url, region, rtt (Infinity: no answer), until, tries }
     this.regions = [];
     this.wanted = region;
     this.discover = discover;
@@ -116,7 +116,7 @@ class Directory {
   }
 
   #add(url, region) {
-    const place = this.places.get(url) || { url, rtt: Infinity, until: 0, tries: 0 };
+    const place = this.places.get(url) || { url, rtt: null, until: 0, tries: 0 };
     this.places.set(url, Object.assign(place, { region }));
   }
 
@@ -180,7 +180,7 @@ class Directory {
   #rate() {
     const rtts = (name) => [...this.places.values()].filter((p) => p.region === name).map((p) => p.rtt);
     for (const region of this.regions) {
-      const rtt = Math.min(Infinity, ...rtts(region.name));
+      const rtt = Math.min(Infinity, ...rtts(region.name).filter((ms) => ms !== null));
       region.rtt = rtt === Infinity ? null : rtt;
     }
   }
@@ -195,7 +195,7 @@ class Directory {
   next() {
     const region = this.#preferred();
     const order = (p) => [p.until > Date.now() ? p.until : 0, p.region && p.region === region ? 0 : p.region ? 2 : 1,
-      p.rtt === Infinity ? 1 : 0, p.region === region ? 0 : p.rtt, Math.random()];
+      p.rtt === Infinity ? 1 : 0, p.region === region ? 0 : p.rtt ?? Infinity, Math.random()];
     const less = (a, b) => {
       const i = a.findIndex((value, at) => value !== b[at]);
       return i < 0 ? 0 : a[i] < b[i] ? -1 : 1;
@@ -253,6 +253,7 @@ class SocketLink extends Link {
   open(token) {
     return new Promise((resolve, reject) => {
       let [welcome, known] = [null, !token];
+      this.anonymous = !token;
       const settle = () => { if (welcome && known) resolve(welcome); };
       this.answers.set(0, (error, message) => {
         if (error) reject(error);
@@ -264,7 +265,8 @@ class SocketLink extends Link {
         if (token) this.auth(token).then(() => { known = true; settle(); }, reject);
       };
       this.socket.onmessage = (event) => this.#take(event.data);
-      this.socket.onerror = () => {};
+      // Node 20 says no more than this of a connection that failed.
+      this.socket.onerror = () => { if (!welcome) this.end(lost('cannot connect')); };
       this.socket.onclose = ({ code, reason }) => this.#closed(code, reason || '');
       this.beat = setInterval(() => this.#listen(), ANSWER_MS / 2);
       this.heard = this.pinged = Date.now();
@@ -288,7 +290,7 @@ class SocketLink extends Link {
     const [name] = reason.split(' ');
     const wait = /retry_after_ms=(\d{1,9})/.exec(reason);
     const error = name === 'CLOSING' ? new StarlingError(5032, name, 'this node is shutting down')
-      : name === 'UNAUTH' ? new StarlingError(4010, name, 'missing or invalid credentials')
+      : name === 'UNAUTH' && this.anonymous ? new StarlingError(4010, name, 'missing or invalid credentials')
         : name === 'KICKED' ? new StarlingError(4009, name, 'closed by an operator', true)
           : lost(`the connection was closed (${code}${name && ` ${name}`})`);
     this.end(error, wait ? Number(wait[1]) : undefined);
@@ -437,7 +439,10 @@ class StreamLink extends Link {
     const number = this.numbers;
     this.sending = this.sending.then(() => this.#post(message, body)).then(
       (receipt) => this.#answer(number, null, receipt),
-      (error) => this.#answer(number, asError(error)),
+      (error) => {
+        this.#answer(number, asError(error));
+        if (!(error instanceof StarlingError) || error.code === 5032) this.end(asError(error));
+      },
     ).finally(() => { this.buffered -= body.length; });
   }
 
@@ -599,7 +604,9 @@ export class Starling extends Emitter {
   #directory;
   #topics = new Map();
   #link = null; // open
-  #other = null; // being opened
+  #opening = new Set();
+  #seeking = false;
+  #moving = false;
   #waiting = []; // publishes, while there is none
   #token = '';
   #tokenUntil = 0; // a new one is due
@@ -671,8 +678,8 @@ export class Starling extends Emitter {
     if (this.state === 'closed') return;
     globalThis.removeEventListener?.('online', this.#online);
     Object.values(this.#timers).forEach(clearTimeout);
-    for (const link of [this.#link, this.#other]) link?.close();
-    this.#link = this.#other = null;
+    for (const link of [this.#link, ...this.#opening]) link?.close();
+    this.#link = null;
     this.#state('closed', error);
     for (const { done } of this.#waiting.splice(0)) done(this.#closed());
     for (const topic of [...this.#topics.values()]) topic.tell('ended', error);
@@ -739,10 +746,12 @@ export class Starling extends Emitter {
 
   // --- connecting ---
 
-  #online = () => { if (!this.#link && !this.#other && this.#timers.seek) this.#later('seek', 0, () => this.#seek()); };
+  #online = () => { if (!this.#link && !this.#seeking) this.#later('seek', 0, () => this.#seek()); };
 
   async #seek(first = false) {
-    if (!first) await null;
+    this.#seeking = true;
+    await null; // whoever made this client listens now
+    if (this.state === 'closed') return;
     this.#state('connecting');
     let place = null;
     try {
@@ -754,6 +763,8 @@ export class Starling extends Emitter {
       this.#adopt(await this.#open(place.url, token));
     } catch (error) {
       this.#failed(place, asError(error));
+    } finally {
+      this.#seeking = false;
     }
   }
 
@@ -771,12 +782,13 @@ export class Starling extends Emitter {
 
   // A connection on which the token was taken.
   async #open(url, token) {
+    this.#check();
     const { WebSocket, transport } = this.#options;
     const eaten = this.#eaten.get(url) || 0;
     const streams = transport === 'stream' || !WebSocket || eaten > 1;
     const owner = { message: (...a) => this.#message(...a), ended: (...a) => this.#ended(...a) };
     const link = streams ? new StreamLink(url, owner) : new SocketLink(url, owner, WebSocket);
-    this.#other = link;
+    this.#opening.add(link);
     try {
       link.where = await within(OPEN_MS, link.open(token), 'connecting');
       if (link.over) throw lost('closed');
@@ -787,16 +799,16 @@ export class Starling extends Emitter {
       return link;
     } catch (error) {
       link.close();
-      if (!streams && !(error.code < 5000) && transport !== 'websocket') this.#suspect(url, eaten);
+      if (!streams && !isOfToken(error) && error.code !== 5030 && transport !== 'websocket') this.#suspect(url, eaten, error.code === 4080 ? 2 : 1);
       throw error;
     } finally {
-      if (this.#other === link) this.#other = null;
+      this.#opening.delete(link);
     }
   }
 
   // Is it the node, or something on the way that does not let WebSockets pass?
-  #suspect(url, eaten) {
-    askSoon(`${url}/livez`).then(() => this.#eaten.set(url, eaten + 1)).catch(() => {});
+  #suspect(url, eaten, more) {
+    askSoon(`${url}/livez`).then(() => this.#eaten.set(url, eaten + more)).catch(() => {});
   }
 
   #adopt(link) {
@@ -813,6 +825,7 @@ export class Starling extends Emitter {
   // Which nodes there are changes.
   #look() {
     this.#later('regions', REGIONS_MS * (0.5 + Math.random()), () => this.#look());
+    if (!this.#link) return;
     askSoon(`${this.endpoint}/v1/regions`, this.#token).then((r) => r.json())
       .then((told) => { this.#directory.learn(told); this._tell('regions', this.regions); }).catch(() => {});
   }
@@ -831,16 +844,18 @@ export class Starling extends Emitter {
   // this one. What still comes from here is not looked at any more, so nothing
   // comes twice.
   async #move(old, url) {
-    if (this.#other || !this.#directory.mayUse(url)) return;
-    let next;
+    if (this.#moving || !this.#directory.mayUse(url)) return;
+    this.#moving = true;
     try {
-      next = await this.#open(url, await this.#needToken());
-    } catch {
-      return; // stays
+      const next = await this.#open(url, await this.#needToken());
+      if (old !== this.#link) return next.close();
+      this.#adopt(next);
+      old.leave();
+    } catch (error) {
+      this.#fault(asError(error)); // and stays
+    } finally {
+      this.#moving = false;
     }
-    if (old !== this.#link) return next.close();
-    this.#adopt(next);
-    old.leave();
   }
 
   // --- topics ---
@@ -886,7 +901,7 @@ export class Starling extends Emitter {
   #message(link, message) {
     const { op } = message;
     if (op === 'move' && link === this.#link) this.#move(link, message.endpoint);
-    if (op === 'error') this.#fault(errorOf(message));
+    if (op === 'error' && link === this.#link) this.#fault(errorOf(message));
     const topic = this.#topics.get(keyOf(message));
     if (!topic || topic.link !== link || !topic.live) return;
     if (op === 'item') topic.item(message);

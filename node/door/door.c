@@ -19,6 +19,7 @@ static const struct door *const doors[] = {
     &door_reload,
     &door_tokens,
     &door_usage,
+    &door_rebalance,
     &door_dev,
     &door_qr,
     &door_console,

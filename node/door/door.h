@@ -84,6 +84,9 @@ struct door {
     /* A subscription ends by expiry or lost rights, not by the client. It is
      * removed after the call, not by it. */
     void (*on_ended)(struct client *client, struct sub *sub, int err);
+    /* Asks a client that said it can (client->movable) to go on at another
+     * node, whose URL this is. It goes by itself, or stays. NULL: none can. */
+    void (*move)(struct client *client, struct bytes endpoint);
     /* The door's own words before the carrier closes; err is never 0. */
     void (*say_error)(struct client *client, int err);
     void (*on_close)(struct client *client); /* free what state points to */
@@ -114,6 +117,7 @@ extern const struct door door_keys;      /* /v1/admin/keys */
 extern const struct door door_reload;    /* /v1/admin/reload */
 extern const struct door door_tokens;    /* /v1/tokens */
 extern const struct door door_trace;     /* /v1/admin/trace */
+extern const struct door door_rebalance; /* /v1/admin/rebalance */
 extern const struct door door_usage;     /* /v1/usage */
 extern const struct door door_caches;    /* /v1/caches */
 extern const struct door door_dev;       /* /v1/dev */

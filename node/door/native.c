@@ -71,6 +71,18 @@ static bool subprotocol_is_binary(size_t index)
     return index == NATIVE_MSGPACK;
 }
 
+/* `moves=true`. Older clients say nothing, and are left alone. */
+static bool can_move(const struct http_request *request)
+{
+    struct buf value = {0};
+    bool can = request != NULL &&
+               http_query(request->query, "moves", &value) > 0 &&
+               bytes_eq(buf_bytes(&value), BYTES("true"));
+
+    buf_fini(&value);
+    return can;
+}
+
 static int native_open(struct client *client,
                        const struct http_request *request, size_t version)
 {
@@ -78,9 +90,9 @@ static int native_open(struct client *client,
     struct core *core = client->core;
     struct buf out = {0};
 
-    (void)request;
     assert(version <= NATIVE_MSGPACK);
     state->format = (enum native_format)version;
+    client->movable = can_move(request);
     native_write_welcome(state->format, bytes_str(core->name),
                          bytes_str(core->region), core->node_u64, core->ready,
                          &out);
@@ -295,6 +307,14 @@ static void native_on_ended(struct client *client, struct sub *sub, int err)
     send_buf(client, &out);
 }
 
+static void native_move(struct client *client, struct bytes endpoint)
+{
+    struct buf out = {0};
+
+    native_write_move(format_of(client), endpoint, &out);
+    send_buf(client, &out);
+}
+
 static void native_say_error(struct client *client, int err)
 {
     struct buf out = {0};
@@ -347,6 +367,7 @@ const struct door door_native = {
     .on_message = native_on_message,
     .on_barrier = native_on_barrier,
     .on_ended = native_on_ended,
+    .move = native_move,
     .say_error = native_say_error,
     .on_close = native_on_close,
     .render = native_render,

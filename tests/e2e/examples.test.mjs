@@ -10,10 +10,16 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { portRow, program } from './harness.mjs';
 
-const script = fileURLToPath(new URL('../../docs/examples/microservice/run.mjs', import.meta.url));
+const script = (name) => fileURLToPath(new URL(`../../docs/examples/${name}/run.mjs`, import.meta.url));
 
 test('microservice: an order posted to a function comes back as an invoice', async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [script, '--once'],
+  const { stdout } = await promisify(execFile)(process.execPath, [script('microservice'), '--once'],
     { env: { ...process.env, STARLING: path.resolve(program), PORT: await portRow() }, timeout: 30000 });
   assert.match(stdout, /shop: invoice {"order":"A-1","total":7} from invoicing\n/);
+});
+
+test('reconnect: a reader whose node is killed goes on at the other, and says what it missed', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [script('reconnect')],
+    { env: { ...process.env, STARLING: path.resolve(program), PORT: await portRow(), OTHER_PORT: await portRow() }, timeout: 30000 });
+  assert.match(stdout, /^connected to (n[12])\nreconnected to (?!\1)n[12] in \d\.\d s, gap (\d+\.\.\d+|of nothing)\n$/);
 });

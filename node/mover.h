@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a node does for who rebalances its region: says how many clients it has,
+ * and asks some of them to go on at another node (CALL_MOVE). They are those
+ * that said they can, each asked once in MOVER_AGAIN_S, taken evenly from all
+ * of them.
+ *
+ * It obeys one run at a time, until MOVER_RUN_MS after its last word. A node
+ * that drains sends nobody: the drain does.
+ */
+#ifndef NODE_MOVER_H
+#define NODE_MOVER_H
+
+#include <stdint.h>
+
+#include "proto/rebalance.h"
+
+struct core;
+
+enum {
+    MOVER_RUN_MS = 5000,
+    MOVER_GONE_S = 10, /* who was asked and is still here then stays */
+    MOVER_AGAIN_S = 60,
+};
+
+struct mover {
+    uint64_t run; /* that is obeyed; 0 none */
+    uint64_t heard_ms;
+};
+
+/* Answers the others from now on. */
+void mover_serve(struct core *core);
+
+/* The same for who is asked here: obeys the orders to this node. */
+void mover_answer(struct core *core, const struct rebalance_question *question,
+                  struct rebalance_answer *answer);
+
+#endif
