@@ -611,6 +611,7 @@ export class Starling extends Emitter {
   #token = '';
   #tokenUntil = 0; // a new one is due
   #tries = 0;
+  #since = 0; // open
   #eaten = new Map(); // endpoint -> WebSockets that failed where HTTP works
   #timers = {};
   #draining = null;
@@ -814,7 +815,7 @@ export class Starling extends Emitter {
   #adopt(link) {
     if (this.state === 'closed') return link.close();
     this.#link = link;
-    this.#tries = 0;
+    this.#since = Date.now();
     this.#directory.fine(link.endpoint);
     this.#state('open');
     for (const topic of this.#topics.values()) this.#attach(topic);
@@ -834,6 +835,7 @@ export class Starling extends Emitter {
     if (link !== this.#link) return;
     this.#directory.failed(link.endpoint, wait === undefined ? undefined : Math.max(wait, 10 * SECOND));
     this.#link = null;
+    if (Date.now() - this.#since > OPEN_MS) this.#tries = 0; // else it may refuse each time
     for (const topic of this.#topics.values()) this.#detach(topic, error);
     if (isOfToken(error) && !this.#canRefresh) return this.close(error);
     this.#state('lost', error);

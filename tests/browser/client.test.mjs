@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
-import { connect } from '../../node/console/starling.js';
+import { connect, StarlingError } from '../../node/console/starling.js';
 import { startCluster, stopAll, until } from '../e2e/harness.mjs';
 import { assertClean, Browser, load } from './chromium.mjs';
 
@@ -29,7 +29,8 @@ test('every node serves the module and its types to pages of any origin', async 
       assert.equal(response.headers.get('content-type'), type);
       assert.equal(response.headers.get('access-control-allow-origin'), '*');
       assert.match(response.headers.get('cache-control'), /max-age=\d+/);
-      assert.equal(await response.text(), fs.readFileSync(new URL(`../../node/console${path}`, import.meta.url), 'utf8'));
+      const file = fs.readFileSync(new URL(`../../node/console${path}`, import.meta.url), 'utf8');
+      assert.ok(await response.text() === file, `${path} is another than that of the sources`);
     }
   }
 });
@@ -87,12 +88,46 @@ for (const transport of globalThis.WebSocket ? ['websocket', 'stream'] : ['strea
   });
 }
 
+// The names that starling.d.ts gives a class or an interface.
+function declared(ts, file, name) {
+  const names = [];
+  file.forEachChild((node) => {
+    if (node.name?.text === name) node.members.forEach((member) => { if (member.name) names.push(member.name.text); });
+  });
+  return [...new Set(names)].filter(Boolean);
+}
+
+test('what the types name is there', async (t) => {
+  const ts = load('typescript');
+  const text = fs.readFileSync(new URL('../../node/console/starling.d.ts', import.meta.url), 'utf8');
+  const file = ts.createSourceFile('starling.d.ts', text, ts.ScriptTarget.ES2022, true);
+  const module = await import('../../node/console/starling.js');
+  assert.deepEqual(Object.keys(module).sort(), ['Starling', 'StarlingError', 'connect']);
+  const star = connect({ endpoints: nodes[0].url, discover: false });
+  t.after(() => star.close());
+  const items = [];
+  const sub = star.subscribe('demo', 'types', { onItem: (item) => items.push(item) });
+  await sub.ready;
+  const receipt = await star.publish('demo', 'types', 'x', { receipt: true });
+  await until('it comes', 5000, () => items.length === 1);
+  await star.measure();
+  const named = {
+    Starling: star, Subscription: sub, Item: { ...items[0], gap: null }, Receipt: receipt, Position: sub.position,
+    StarlingError: new StarlingError(4030, 'DENIED', 'no'),
+  };
+  for (const [name, object] of Object.entries(named)) {
+    const names = declared(ts, file, name);
+    assert.ok(names.length > 1, name);
+    for (const member of names) assert.ok(member in object, `${name}.${member}`);
+  }
+});
+
 test('the types are those of the module', () => {
   const ts = load('typescript');
   const file = new URL('./types.ts', import.meta.url).pathname;
   const program = ts.createProgram([file], {
     strict: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ES2022,
-    moduleResolution: ts.ModuleResolutionKind.Bundler, lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'], types: [],
+    moduleResolution: ts.ModuleResolutionKind.Bundler, lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'], types: [], skipLibCheck: true, skipDefaultLibCheck: true,
   });
   const problems = ts.getPreEmitDiagnostics(program).map((d) => ts.flattenDiagnosticMessageText(d.messageText, '\n'));
   assert.deepEqual(problems, []);

@@ -3,6 +3,7 @@
 // starling.js where something is in its way: a proxy that eats WebSockets, a
 // region that is far, readers and writers that are too fast or too slow.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
@@ -73,6 +74,31 @@ test('the nearest region is chosen by round trip, and left when it is gone', asy
   const named = client({ endpoints: fake, discover: true, transport: 'stream', region: 'far' });
   await until('open', 5000, () => named.state === 'open');
   assert.equal(named.endpoint, far);
+});
+
+// Takes WebSockets, says welcome, and ends them.
+function rudeNode() {
+  const server = http.createServer((request, response) => response.end('{}'));
+  server.on('upgrade', ({ headers }, socket) => {
+    const accept = createHash('sha1').update(`${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+    const welcome = '{"op":"welcome","node":"x","region":"r","ready":true}';
+    socket.on('error', () => {});
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`
+      + 'Sec-WebSocket-Protocol: starling.v1.json\r\n\r\n');
+    socket.end(Buffer.concat([Buffer.from([0x81, welcome.length]), Buffer.from(welcome), Buffer.from([0x88, 0])]));
+  });
+  return listen(server);
+}
+
+test('a node that takes connections only to end them is not stormed', {
+  skip: globalThis.WebSocket ? false : 'no WebSocket here',
+}, async () => {
+  const star = client({ endpoints: await rudeNode(), transport: 'websocket' });
+  let opened = 0;
+  star.on('state', ({ state }) => { opened += state === 'open'; });
+  await sleep(2500);
+  assert.ok(opened >= 2 && opened < 10, `${opened} connections`);
+  star.close();
 });
 
 test('a slow `for await` loses the oldest, and is told', async () => {
