@@ -54,17 +54,18 @@ static void assert_has(const char *text, const char *what)
     }
 }
 
-#define N1                                                                   \
-    "{\"id\":\"01\",\"name\":\"n1\",\"region\":\"eu\",\"every_ms\":500,"     \
-    "\"ready\":true,\"clients\":1500,\"subscriptions\":7,\"topics\":3,"      \
-    "\"in\":{\"items\":100,\"bytes\":1},\"out\":{\"items\":1000},"           \
-    "\"dropped\":{\"slow\":0,\"link\":0},\"cpu_permille\":125,"              \
-    "\"links\":[{\"id\":\"02\",\"name\":\"n2\",\"state\":\"alive\","         \
-    "\"up\":true,\"rtt_us\":1500,\"items\":50},"                             \
-    "{\"id\":\"03\",\"name\":\"n3\",\"state\":\"dead\",\"up\":false}],"      \
-    "\"hot\":[{\"cache\":\"demo\",\"topic\":\"a\",\"in\":5,\"out\":10,"      \
-    "\"subs\":2},{\"cache\":\"demo\",\"topic\":\"b\",\"in\":6,\"out\":1,"    \
-    "\"subs\":1}],\"latency\":{\"local\":[98,2,0,0,0,0,0,0,0,0,0,0,0,0,0,0," \
+#define N1                                                                    \
+    "{\"id\":\"01\",\"name\":\"n1\",\"region\":\"eu\",\"every_ms\":500,"      \
+    "\"ready\":true,\"doors\":{\"native\":1499,\"resp\":1},\"clients\":1500," \
+    "\"subscriptions\":7,\"topics\":3,"                                       \
+    "\"in\":{\"items\":100,\"bytes\":1},\"out\":{\"items\":1000},"            \
+    "\"dropped\":{\"slow\":0,\"link\":0},\"cpu_permille\":125,"               \
+    "\"links\":[{\"id\":\"02\",\"name\":\"n2\",\"state\":\"alive\","          \
+    "\"up\":true,\"rtt_us\":1500,\"items\":50},"                              \
+    "{\"id\":\"03\",\"name\":\"n3\",\"state\":\"dead\",\"up\":false}],"       \
+    "\"hot\":[{\"cache\":\"demo\",\"topic\":\"a\",\"in\":5,\"out\":10,"       \
+    "\"subs\":2},{\"cache\":\"demo\",\"topic\":\"b\",\"in\":6,\"out\":1,"     \
+    "\"subs\":1}],\"latency\":{\"local\":[98,2,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"  \
     "0],\"far\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,1]}}"
 #define N2                                                                \
     "{\"id\":\"02\",\"name\":\"n2\",\"region\":\"us\",\"every_ms\":1000," \
@@ -82,7 +83,8 @@ static void all_nodes_are_one_picture(void **state)
     const char *text = drawn(0, SIZE_MAX, false);
     assert_has(text, "starling  2 nodes, 2 regions\n"
                      "in 201/s  out 2.0k/s  dropped 0/s  refused 0/s  "
-                     "clients 1.5k  subscriptions 7\n");
+                     "clients 1.5k  subscriptions 7\n"
+                     "doors:  native 1.5k  resp 1\n");
     assert_has(text, "local 0.05/0.10  region -  far >5s/>5s\n");
     assert_has(text, "\nn1             eu       ready       1.5k       7       "
                      "3     200    2.0k  12.5");

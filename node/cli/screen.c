@@ -188,7 +188,7 @@ void screen_show(struct bytes lines)
     buf_add_str(&out, "\x1b[H");
     for (size_t i = 0; i < lines.len; i++) {
         if (lines.p[i] == '\n') {
-            buf_add_str(&out, "\x1b[K\r\n");
+            buf_add_str(&out, "\x1b[K\n");
         } else {
             buf_add_u8(&out, lines.p[i]);
         }

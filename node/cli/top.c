@@ -203,9 +203,13 @@ static int hear(struct live *live)
 
 static void redraw(struct live *live)
 {
+    struct screen_size size = screen_size();
+
+    /* What is cleared behind a line that fills the width is its last letter. */
+    size.width -= size.width > 1;
     live->drawn_ms = link_now_ms();
     top_view_pass(&live->view, live->drawn_ms);
-    draw(&live->view, &live->out, screen_size());
+    draw(&live->view, &live->out, size);
     /* The last line has no end: the screen would move up. */
     if (live->out.len > 0) {
         live->out.len--;

@@ -14,9 +14,10 @@ enum {
 };
 
 #define CELL(of, width) (sheet_cell((of), (width)).text)
-#define COUNT(value)      (sheet_count((value)).text)
+#define COUNT(value)    (sheet_count((value)).text)
 
 static void draw_sums(const struct top_view *view, struct sheet *sheet);
+static void draw_doors(const struct top_view *view, struct sheet *sheet);
 static void draw_latency(const struct top_view *view, struct sheet *sheet);
 static void draw_nodes(const struct top_view *view, struct sheet *sheet);
 static void draw_links(const struct top_view *view, struct sheet *sheet);
@@ -107,6 +108,7 @@ static double flow(const json_t *report, const char *name, const char *what)
 void top_view_draw(const struct top_view *view, struct sheet *sheet)
 {
     draw_sums(view, sheet);
+    draw_doors(view, sheet);
     draw_latency(view, sheet);
     draw_nodes(view, sheet);
     draw_links(view, sheet);
@@ -160,6 +162,28 @@ static void draw_sums(const struct top_view *view, struct sheet *sheet)
                "subscriptions %s",
                COUNT(in), COUNT(out), COUNT(dropped), COUNT(refused),
                COUNT((double)clients), COUNT((double)subs));
+}
+
+/* Behind which doors all clients are: "native 2  resp 1". */
+static void draw_doors(const struct top_view *view, struct sheet *sheet)
+{
+    char text[256] = "";
+    size_t len = 0;
+
+    for (size_t door = 0; door < STATS_DOORS; door++) {
+        long long clients = 0;
+        for (size_t i = 0; i < view->len; i++) {
+            const json_t *doors = json_object_get(view->nodes[i].report,
+                                                  "doors");
+            clients += is_old(view, i) ? 0
+                                       : show_number(doors, stats_door(door));
+        }
+        if (clients > 0 && len < sizeof text) {
+            len += (size_t)snprintf(text + len, sizeof text - len, "  %s %s",
+                                    stats_door(door), COUNT((double)clients));
+        }
+    }
+    sheet_line(sheet, SHEET_PLAIN, "doors:%s", len == 0 ? "  none" : text);
 }
 
 /* Which bucket the age that `permille` of all items do not exceed lies in. */
