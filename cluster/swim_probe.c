@@ -216,6 +216,9 @@ static void probe_fail(struct swim *s, struct probe *p)
     if (p->in_turn && !m->far) {
         swim_health_add(s, p->nackers == 0 ? 1 : p->nackers - p->nacks);
     }
+    if (m->far) {
+        timing_doubt(&m->rtt); /* it may have come too late */
+    }
     swim_accuse(s, m);
 }
 
@@ -348,8 +351,17 @@ static void relay_ack(struct swim *s, struct relay *r)
     }
 }
 
-static void learn(struct swim *s, struct member *m, uint32_t ms)
+/* In its region a way does not become as long as it is awaited there. */
+static void learn(struct swim *s, struct member *m, const struct probe *p)
 {
+    uint32_t ms = (uint32_t)(s->now_ms - p->sent_ms);
+
+    if (p->again) {
+        if (m->far) {
+            timing_doubt(&m->rtt);
+        }
+        return;
+    }
     timing_learn(&m->rtt, ms);
     m->rtt_us = timing_rtt_us(&m->rtt);
     if (!m->far) {
@@ -375,8 +387,8 @@ void swim_on_ack(struct swim *s, struct member *m, uint64_t seq)
         if (p->in_turn) {
             swim_health_add(s, -1);
         }
-        if (!p->again && m->row == p->row) {
-            learn(s, m, (uint32_t)(s->now_ms - p->sent_ms));
+        if (m->row == p->row) {
+            learn(s, m, p);
         }
         return;
     }

@@ -78,14 +78,18 @@ void timing_learn(struct timing_rtt *rtt, uint32_t ms)
     uint32_t smooth = rtt->smooth_8th_ms / 8;
     uint32_t off = ms > smooth ? ms - smooth : smooth - ms;
 
-    if (!rtt->known) {
-        rtt->known = true;
-        rtt->smooth_8th_ms = 8 * ms;
-        rtt->spread_4th_ms = 2 * ms;
+    if (!rtt->known || rtt->doubted) {
+        *rtt = (struct timing_rtt){
+            .known = true, .smooth_8th_ms = 8 * ms, .spread_4th_ms = 2 * ms};
         return;
     }
     rtt->smooth_8th_ms = rtt->smooth_8th_ms - smooth + ms;
     rtt->spread_4th_ms = rtt->spread_4th_ms - rtt->spread_4th_ms / 4 + off;
+}
+
+void timing_doubt(struct timing_rtt *rtt)
+{
+    rtt->doubted = true;
 }
 
 uint32_t timing_rtt_us(const struct timing_rtt *rtt)
@@ -103,7 +107,7 @@ uint32_t timing_answer_ms(const struct timing_rtt *rtt, bool far)
     uint32_t p99_ms = rtt->smooth_8th_ms / 8 + 3 * rtt->spread_4th_ms / 4;
     uint32_t ms = 3 * p99_ms;
 
-    if (!rtt->known) {
+    if (!rtt->known || rtt->doubted) {
         return far ? most : most / 2;
     }
     return ms < least ? least : ms > most ? most : ms;

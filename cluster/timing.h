@@ -33,14 +33,17 @@ uint32_t timing_suspicion_ms(uint32_t n, unsigned confirmed);
 unsigned timing_rumour_limit(uint32_t n);
 
 /* Round trips as learned: 8 times their smoothed value and 4 times their mean
- * deviation (RFC 6298). */
+ * deviation (RFC 6298). An answer to what was asked twice teaches nothing: it
+ * is then in doubt, and the next one is awaited as if nothing were known. */
 struct timing_rtt {
     bool known;
+    bool doubted;
     uint32_t smooth_8th_ms;
     uint32_t spread_4th_ms;
 };
 
 void timing_learn(struct timing_rtt *rtt, uint32_t ms);
+void timing_doubt(struct timing_rtt *rtt);
 /* In steps of 125 us out of a clock of milliseconds: at least one step once it
  * is known, 0 before. */
 uint32_t timing_rtt_us(const struct timing_rtt *rtt);

@@ -105,10 +105,16 @@ static void answers_are_awaited_by_round_trip_within_bounds(void **state)
         bool far;
         uint32_t ms;
     } cases[] = {
-        {{false, 0, 0}, false, 150},       {{false, 0, 0}, true, 1000},
-        {{true, 8, 2}, false, 50},         {{true, 8 * 40, 4}, false, 129},
-        {{true, 8 * 900, 20}, false, 300}, {{true, 8 * 900, 200}, true, 1000},
-        {{true, 8 * 80, 8}, true, 258},    {{true, 8, 2}, true, 150},
+        {{false, false, 0, 0}, false, 150},
+        {{false, false, 0, 0}, true, 1000},
+        {{true, false, 8, 2}, false, 50},
+        {{true, false, 8 * 40, 4}, false, 129},
+        {{true, false, 8 * 900, 20}, false, 300},
+        {{true, false, 8 * 900, 200}, true, 1000},
+        {{true, false, 8 * 80, 8}, true, 258},
+        {{true, false, 8, 2}, true, 150},
+        {{true, true, 8, 2}, true, 1000},
+        {{true, true, 8, 2}, false, 150},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -247,6 +247,12 @@ test('what cannot be is refused with a sentence', { timeout: 30000 }, async () =
   assert.deepEqual((await dev.state()).nodes.map((node) => node.up), [true, true, true]);
 });
 
+test('a way that becomes longer is seen as that long, and nobody is thought dead', { timeout: 60000 }, async () => {
+  await dev.type('w 150', 'regions are 150 ms apart');
+  await until('n1 knows the round trip', 20000, async () => (await dev.sees('n2')).rtt_us >= 300000);
+  assert.ok(await dev.isUp('n2'));
+});
+
 test('promises hold: nothing is lost untold while regions are cut off', { timeout: 90000 }, async () => {
   await dev.type('w 20', 'regions are 20 ms apart');
   const verifying = run(['verify', '--seconds', '12'], { url: dev.url() });
