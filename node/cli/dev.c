@@ -160,6 +160,10 @@ static int read_options(struct dev *dev, int argc, char **argv)
             return CLI_USAGE;
         }
     }
+    /* No region is without a node. */
+    if (dev->nodes.regions_len > dev->nodes.len) {
+        dev->nodes.regions_len = dev->nodes.len;
+    }
     return rc == 0 ? CLI_OK : CLI_USAGE;
 }
 

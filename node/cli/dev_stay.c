@@ -113,6 +113,15 @@ static void read_lines(struct stay *stay)
     }
 }
 
+/* What a node wished about itself, when it is time. */
+static void mind_later(struct stay *stay, uint64_t now_ms)
+{
+    if (stay->later_ms != 0 && now_ms >= stay->later_ms) {
+        stay->later_ms = 0;
+        do_wish(stay->nodes, &stay->later);
+    }
+}
+
 /* Returns the error, 0 when it is done or will be. */
 static int take_wish(struct stay *stay, size_t i, struct bytes text,
                      char words[DEV_WORDS_MAX])
@@ -122,6 +131,7 @@ static int take_wish(struct stay *stay, size_t i, struct bytes text,
 
     if (err == 0 && (wish.verb == DEV_KILL || wish.verb == DEV_RESTART) &&
         wish.node == i) {
+        mind_later(stay, UINT64_MAX); /* of another one: now */
         stay->later = wish;
         stay->later_ms = link_now_ms() + LAST_WORDS_MS;
         return 0;
@@ -181,14 +191,6 @@ static unsigned read_signal(const struct stay *stay)
                : 0;
 }
 
-static void mind_later(struct stay *stay)
-{
-    if (stay->later_ms != 0 && link_now_ms() >= stay->later_ms) {
-        stay->later_ms = 0;
-        do_wish(stay->nodes, &stay->later);
-    }
-}
-
 /* Somebody wished for some of the ends: they may be started again. */
 static bool all_ended(struct dev_nodes *nodes)
 {
@@ -228,7 +230,7 @@ static int turn(struct stay *stay)
     if (fds[1].revents != 0) {
         read_lines(stay);
     }
-    mind_later(stay);
+    mind_later(stay, link_now_ms());
     return stay->quits ? CLI_OK : -1;
 }
 

@@ -225,6 +225,10 @@ test('the same over /v1/dev, for a page of that node', { timeout: 60000 }, async
   const own = await dev.ask({ do: 'restart', node: 'n3' }, {}, 'n3');
   assert.equal(own.status, 200); // it answers before it goes
   await until('and is back', 10000, async () => dev.text.includes('killed and started again') && await dev.isUp('n3'));
+  const both = await Promise.all(['n2', 'n3'].map((node) => dev.ask({ do: 'kill', node }, {}, node)));
+  assert.deepEqual(both.map((answer) => answer.status), [200, 200]); // neither wish is forgotten
+  await until('both are gone', 5000, async () => (await dev.state()).nodes.map((node) => node.up).join() === 'true,false,false');
+  for (const node of ['n2', 'n3']) assert.equal((await dev.ask({ do: 'restart', node })).status, 200);
   await until('all is whole', 20000, () => dev.isWhole());
 });
 
