@@ -236,6 +236,35 @@ static void who_leaves_is_no_ingress_and_then_gone(void **state)
     sim_free(sim);
 }
 
+/* Also while nothing can be sent there, which is what a trace wants to know. */
+static void who_wants_an_item_is_known_by_its_slot(void **state)
+{
+    struct sim *sim = sim_whole(2, 1);
+    const struct cluster *cluster = sim_cluster(sim, 0);
+    const struct item wanted = {.hash = 100};
+    const struct item other = {.hash = 101};
+    uint16_t slot = sim_slot(sim, 0, 1);
+    (void)state;
+
+    assert_false(cluster_wants(cluster, slot, &wanted));
+    (void)cluster_want(sim_cluster(sim, 1), 100, true);
+    sim_run(sim, 500);
+    assert_true(cluster_wants(cluster, slot, &wanted));
+    assert_false(cluster_wants(cluster, slot, &other));
+    assert_false(cluster_wants(cluster, slot + 1, &wanted));
+    assert_false(cluster_wants(cluster, CLUSTER_SLOT_NONE, &wanted));
+    sim_cut(sim, 0, 1);
+    sim_cut(sim, 1, 0);
+    sim_run(sim, 200);
+    assert_true(cluster_wants(cluster, slot, &wanted));
+    sim_heal(sim);
+    (void)cluster_want(sim_cluster(sim, 1), 100, false);
+    sim_until(sim, sim_is_whole, 3000);
+    sim_run(sim, 500);
+    assert_false(cluster_wants(cluster, sim_slot(sim, 0, 1), &wanted));
+    sim_free(sim);
+}
+
 static void who_drains_is_nobodys_heir_and_still_found_by_its_id(void **state)
 {
     struct sim *sim = sim_whole(2, 1);
@@ -379,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_delta_that_was_lost_is_pulled),
         cmocka_unit_test(garbage_from_a_peer_changes_nothing),
         cmocka_unit_test(who_leaves_is_no_ingress_and_then_gone),
+        cmocka_unit_test(who_wants_an_item_is_known_by_its_slot),
         cmocka_unit_test(who_drains_is_nobodys_heir_and_still_found_by_its_id),
         cmocka_unit_test(members_are_listed_in_the_order_of_ids),
         cmocka_unit_test(nothing_is_told_to_a_slot_that_closed),

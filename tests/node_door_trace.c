@@ -227,6 +227,35 @@ static void what_is_dropped_is_not_waited_for(void **state)
     fake_conn_free(fake);
 }
 
+/* By the mesh of node 2, where the slots of the others are 5, 6 ... */
+static void what_comes_too_late_is_noted_with_its_sender(void **state)
+{
+    static const enum peer_hop hops[] = {PEER_HOP_INGRESS, PEER_HOP_HOST,
+                                         PEER_HOP_LAST};
+    static const char *const texts[] = {"ingress", "host", "region"};
+    (void)state;
+
+    for (uint16_t i = 0; i < ENDS; i++) {
+        ends.at[2].cluster.members[i].slot = 5 + i;
+    }
+    ends.at[2].cluster.members[0].node.id = core->id;
+    for (size_t i = 0; i < ARRAY_LEN(hops); i++) {
+        char text[64];
+        struct fake_conn *fake = ask();
+        struct item item = published();
+        note_sent(0, 2, TRACED_SENT, TRACED_WHY_NONE);
+        trace_arrived(&ends.at[2].core.trace, &item, 5, hops[i], i == 0);
+        assert_true(finish(fake) < 100);
+        (void)snprintf(text, sizeof text, "\"from\":\"n0\",\"hop\":\"%s\"",
+                       texts[i]);
+        assert_true(ask_out_has(fake, text));
+        assert_int_equal(ask_out_has(fake, "{\"door\":\"\",\"count\":1,"
+                                           "\"why\":\"late\"}"),
+                         i == 0);
+        fake_conn_free(fake);
+    }
+}
+
 static void what_waits_for_a_link_is_waited_for(void **state)
 {
     (void)state;
@@ -399,6 +428,7 @@ int main(void)
         TEST(a_node_that_knows_no_traces_is_older),
         TEST(what_left_and_did_not_arrive_is_lost),
         TEST(what_is_dropped_is_not_waited_for),
+        TEST(what_comes_too_late_is_noted_with_its_sender),
         TEST(what_waits_for_a_link_is_waited_for),
         TEST(an_answer_of_nonsense_is_none),
         TEST(it_takes_the_scope_and_the_grant),

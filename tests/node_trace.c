@@ -219,6 +219,59 @@ static void who_leaves_before_reading_is_noted(void **state)
     end(&w);
 }
 
+static uint64_t told_ms(const struct world *w, const char *topic)
+{
+    struct bytes cache = BYTES("c");
+
+    return hub_told_ms(w->core.hub,
+                       hash_topic(&w->core.hash_key, cache, bytes_str(topic)),
+                       cache, bytes_str(topic));
+}
+
+static void what_was_told_to_be_missing_is_known(void **state)
+{
+    struct world w;
+    (void)state;
+
+    start(&w);
+    assert_int_equal(told_ms(&w, "t"), 0);
+    subscribe(world_open(&w, 1, &door_lines), want_topic("t"));
+    subscribe(world_open(&w, 2, &door_lines), want_glob("p*"));
+    publish_flagged(&w, 0, "t", 0);
+    publish_flagged(&w, 0, "part", 0);
+    assert_int_equal(told_ms(&w, "t"), 0);
+    fake_wait(&w.core, 500);
+    hub_gap(w.core.hub, (struct bytes){0});
+    assert_int_equal(told_ms(&w, "t"), w.core.now_ms);
+    assert_int_equal(told_ms(&w, "part"), w.core.now_ms);
+    assert_int_equal(told_ms(&w, "other"), 0);
+
+    uint64_t before_ms = w.core.now_ms;
+    uint8_t hash[8] = {7}; /* of no topic here: patterns may match it */
+    fake_wait(&w.core, 500);
+    hub_gap(w.core.hub, bytes_of(hash, sizeof hash));
+    assert_int_equal(told_ms(&w, "t"), before_ms);
+    assert_int_equal(told_ms(&w, "part"), w.core.now_ms);
+    end(&w);
+}
+
+static void an_item_after_a_discontinuity_is_delivered(void **state)
+{
+    struct world w;
+    (void)state;
+
+    start(&w);
+    subscribe(world_open(&w, 1, &door_lines), want_topic("t"));
+    publish_flagged(&w, 0, "t", 0);
+    fake_wait(&w.core, 500);
+    hub_gap(w.core.hub, (struct bytes){0});
+    struct traced traced = tell(&w, publish_traced(&w, "t"));
+    assert_int_equal(traced.doors[0].subs, 1);
+    assert_int_equal(traced.drops_len, 0);
+    expect(&w, 1, "c/t 1 v\nc/t gap 1 2\nc/t 3 v\n");
+    end(&w);
+}
+
 /* --- peers --- */
 
 static struct item item_of(uint64_t count)
@@ -359,6 +412,8 @@ int main(void)
         cmocka_unit_test(who_does_not_read_keeps_it_waiting),
         cmocka_unit_test(a_slow_reader_loses_it_from_its_queue),
         cmocka_unit_test(who_leaves_before_reading_is_noted),
+        cmocka_unit_test(what_was_told_to_be_missing_is_known),
+        cmocka_unit_test(an_item_after_a_discontinuity_is_delivered),
         cmocka_unit_test(batches_leave_or_are_lost_up_to_their_number),
         cmocka_unit_test(peers_beyond_the_bound_are_counted),
         cmocka_unit_test(the_oldest_gives_way_and_all_are_forgotten),

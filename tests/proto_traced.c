@@ -199,6 +199,33 @@ static void each_wrong_field_is_refused(void **state)
     }
 }
 
+static void one_more_than_there_may_be_is_refused(void **state)
+{
+    static const struct {
+        size_t field;
+        struct bytes entry;
+        unsigned max;
+    } cases[] = {
+        {9, BYTES("\x92\xa1x\x01"), TRACED_DOORS_MAX},
+        {10, BYTES("\x94\x01\x01\x01\x01"), TRACED_SENT_MAX},
+        {12, BYTES("\x93\xa1x\x01\x01"), TRACED_DROPS_MAX},
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (unsigned more = 0; more < 2; more++) {
+            struct buf list = {0};
+            mp_put_array(&list, cases[i].max + more);
+            for (unsigned k = 0; k < cases[i].max + more; k++) {
+                buf_add_bytes(&list, cases[i].entry);
+            }
+            assert_int_equal(with_field(cases[i].field, buf_bytes(&list)),
+                             more == 0 ? 0 : ERR_SYNTAX);
+            buf_fini(&list);
+        }
+    }
+}
+
 static void every_number_has_a_text(void **state)
 {
     (void)state;
@@ -223,6 +250,7 @@ int main(void)
         cmocka_unit_test(nothing_known_is_an_answer),
         cmocka_unit_test(as_many_as_there_may_be_and_no_more),
         cmocka_unit_test(each_wrong_field_is_refused),
+        cmocka_unit_test(one_more_than_there_may_be_is_refused),
         cmocka_unit_test(every_number_has_a_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Node, command, get, portRow, run, startCluster, stopAll, temporaryFolder, until } from './harness.mjs';
 
-const DEADLINE_MS = 10000;
+const DEADLINE_MS = 20000;
 const keyFile = path.join(temporaryFolder(), 'keys');
 const readers = [];
 const open = [];
