@@ -111,7 +111,7 @@ class Console {
   // --- connections ---
 
   openOn(endpoint) {
-    return connect({ endpoints: [endpoint], token: this.api.token, discover: false });
+    return connect({ endpoints: [endpoint], token: this.api.token, discover: false, publishWait: PATIENCE_MS });
   }
 
   // Reports and events, from the node that served this page, as long as it is
@@ -230,7 +230,8 @@ class Console {
     const at = this.map.nodes.find((node) => node.endpoint === endpoint);
     if (!at || this.dots >= DOTS_PER_TICK) return;
     this.dots += 1;
-    this.map.fly(item.origin === at.id ? [at.id] : [item.origin, at.id]);
+    const origin = this.store.nodeOf(item.origin);
+    if (origin) this.map.fly(origin.id === at.id ? [at.id] : [origin.id, at.id]);
   }
 
   // --- once a second ---

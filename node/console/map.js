@@ -227,7 +227,7 @@ export class ClusterMap {
   nodeTexts(g, node, words, sign, few) {
     const [name, mark, flow] = g.querySelectorAll('text');
     const room = few ? 7 : 9;
-    setText(name, node.name.length > room ? `${node.name.slice(0, room - 1)}…` : node.name);
+    setText(name, node.name.length > room ? `…${node.name.slice(1 - room)}` : node.name); // ends differ more
     setText(mark, sign);
     setText(flow, few ? words : words === 'idle' ? '' : SHORT[words] || words);
     const at = few ? [[0, 4, 'middle'], [18, -16, 'middle'], WORDS[this.place(node).words]]

@@ -124,12 +124,13 @@ export class Pane {
   hopOf(item) {
     const origin = this.app.store.nodeOf(item.origin);
     if (!origin) return { kind: 'unknown', text: HOPS.unknown, node: String(item.origin || '').slice(0, 8) };
-    const kind = origin.name === this.node.name && origin.region === this.node.region ? 'here'
+    const kind = origin.endpoint === this.endpoint ? 'here'
       : origin.region === this.node.region ? 'hop' : 'region';
     return { kind, text: HOPS[kind], node: `${origin.name} (${origin.region})` };
   }
 
   add(item) {
+    this.app.learn(item);
     const hop = this.hopOf(item);
     const text = typeof item.value === 'string' ? item.value : `${item.value.length} bytes`;
     const shown = text.length > VALUE_MAX ? `${text.slice(0, VALUE_MAX)}… (${text.length} characters)` : text;

@@ -70,6 +70,7 @@ export class Store {
     this.series = Object.fromEntries(
       ['in', 'out', 'clients', 'subscriptions', 'dropped', 'p50', 'p99', 'churn'].map((name) => [name, new Series()]));
     this.latency = CLASSES.map(() => Array.from({ length: SECONDS }, emptyCounts));
+    this.endpoints = new Map(); // id -> endpoint, of nodes that are not listed
     this.reported = false; // whether any report ever came
   }
 
@@ -113,10 +114,14 @@ export class Store {
     }))), now);
   }
 
-  // The id of a node is learned by connecting to it, too.
+  // Who may not list the nodes knows them by endpoint, and learns an id when an
+  // item comes back that was sent there.
+  learn(id, endpoint) {
+    if (!this.nodes.has(id) && this.endpoints.size < NODES_MAX) this.endpoints.set(id, endpoint);
+  }
+
   nodeOf(id) {
-    const node = this.nodes.get(id);
-    return node || null;
+    return this.nodes.get(id) || this.nodes.get(this.endpoints.get(id)) || null;
   }
 
   // Once a second: what came since is one more column of the minute.

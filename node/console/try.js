@@ -17,7 +17,7 @@ export class Try {
     this.subscribed = false;
     this.sender = { endpoint: '', star: null };
     const pane = { store: app.store, openOn: app.openOn, refused: app.refused,
-      tookOf: (item) => this.tookOf(item), arrived: (item, at) => app.arrived(item, at.endpoint) };
+      tookOf: (item) => this.tookOf(item), learn: (item) => this.learn(item), arrived: (item, at) => app.arrived(item, at.endpoint) };
     this.panes = ['Subscriber A', 'Subscriber B'].map((title) => new Pane(title, pane));
     $('panes').append(...this.panes.map((one) => one.root));
     $('cache').value = sessionStorage.getItem('cache') || 'demo';
@@ -124,14 +124,19 @@ export class Try {
   }
 
   note(id) {
-    this.sent.set(id, performance.now());
+    this.sent.set(id, { start: performance.now(), endpoint: this.endpoint });
     if (this.sent.size > SENT_MAX) this.sent.delete(this.sent.keys().next().value);
+  }
+
+  learn(item) {
+    const sent = this.sent.get(item.id);
+    if (sent) this.app.store.learn(item.origin, sent.endpoint);
   }
 
   // Of what was sent here one clock tells; else two have to agree.
   tookOf(item) {
-    const start = this.sent.get(item.id);
-    return start === undefined ? Math.max(0, Date.now() - item.at) : performance.now() - start;
+    const sent = this.sent.get(item.id);
+    return sent ? performance.now() - sent.start : Math.max(0, Date.now() - item.at);
   }
 
   async send(value) {
