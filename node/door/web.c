@@ -166,23 +166,6 @@ void web_answer(struct client *client, const struct web_headers *headers,
     buf_fini(body);
 }
 
-void web_refuse_method(struct client *client,
-                       const struct http_request *request, const char *allow)
-{
-    struct web_headers headers;
-    if (web_headers_init(&headers, client, request) < 0) {
-        client_close(client, ERR_NOMEM);
-        return;
-    }
-    struct buf body = {0};
-    web_headers_add(&headers, "Allow", allow);
-    request_add_error(client, &body, ERR_METHOD);
-    client->core->stats.refused++;
-    web_answer(client, &headers, err_status(ERR_METHOD), "application/json",
-               &body);
-    web_headers_fini(&headers);
-}
-
 /* Media ranges may carry parameters: "text/event-stream;q=0.9". */
 static bool lists_events(struct bytes accept)
 {

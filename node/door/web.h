@@ -65,8 +65,4 @@ void web_headers_add(struct web_headers *headers, const char *name,
 void web_answer(struct client *client, const struct web_headers *headers,
                 unsigned status, const char *content_type, struct buf *body);
 
-/* 405, counted; `allow` lists what is allowed: "GET, OPTIONS". */
-void web_refuse_method(struct client *client,
-                       const struct http_request *request, const char *allow);
-
 #endif

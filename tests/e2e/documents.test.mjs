@@ -121,6 +121,23 @@ test('the AsyncAPI document is one', () => {
   }
 });
 
+// | `op` | `field`, ... |: of the two tables of the native protocol.
+test('the messages are those of docs/PROTOCOLS.md', () => {
+  const page = fs.readFileSync('docs/PROTOCOLS.md', 'utf8');
+  for (const [heading, operation] of [['| client sends `op` |', 'commands'], ['| server sends `op` |', 'answers']]) {
+    const from = page.indexOf(heading);
+    const rows = page.slice(from, page.indexOf('\n\n', from)).split('\n').slice(2).map((row) => row.split('|').slice(1, 3));
+    const named = (cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, word]) => word);
+    const ops = rows.flatMap(([op]) => named(op));
+    assert.deepEqual(ops.sort(), asyncapi.operations[operation].messages.map(({ $ref }) => $ref.split('/').pop()).sort());
+    for (const [op, cell] of rows) {
+      for (const field of named(cell)) {
+        for (const one of named(op)) assert.ok(asyncapi.components.messages[one].payload.properties[field], `${one}.${field}`);
+      }
+    }
+  }
+});
+
 const types = {
   string: (value) => typeof value === 'string',
   integer: (value) => Number.isSafeInteger(value),
