@@ -44,12 +44,22 @@ static void add_quoted(FILE *to, const char *text, const char *escaped)
     fputc('\'', to);
 }
 
+/* Between words: in bash and fish all of them are one text, in zsh each is. */
+static const char as_one[] = " ";
+static const char as_many[] = "' '";
+
 /* "a|b" as words. */
-static void add_choices(FILE *to, const char *choices)
+static void add_choices(FILE *to, const char *choices, const char *between)
 {
     fputc('\'', to);
-    for (; *choices != '\0'; choices++) {
-        fputc(*choices == '|' ? ' ' : *choices, to);
+    while (*choices != '\0') {
+        int len = (int)strcspn(choices, "|");
+        fprintf(to, "%.*s", len, choices);
+        choices += len;
+        if (*choices == '|') {
+            fputs(between, to);
+            choices++;
+        }
     }
     fputc('\'', to);
 }
@@ -98,16 +108,16 @@ static bool takes_commands(const struct command *command)
 }
 
 /* 'dev node token ...' */
-static void add_first_words(FILE *to)
+static void add_first_words(FILE *to, const char *between)
 {
     const struct command *c;
-    const char *blank = "";
+    const char *before = "";
 
     fputc('\'', to);
     for (size_t i = 0; (c = commands_at(i)) != NULL; i++) {
         if (is_new(i)) {
-            fprintf(to, "%s%.*s", blank, (int)first_len(c), c->name);
-            blank = " ";
+            fprintf(to, "%s%.*s", before, (int)first_len(c), c->name);
+            before = between;
         }
     }
     fputc('\'', to);
@@ -142,7 +152,8 @@ static void add_values(FILE *to, bool files, const char *what)
 }
 
 /* The same for those with choices, which `begin` ... `end` offers. */
-static void add_chosen(FILE *to, const char *begin, const char *end)
+static void add_chosen(FILE *to, const char *begin, const char *between,
+                       const char *end)
 {
     const struct command *c;
     struct command_option o;
@@ -151,7 +162,7 @@ static void add_chosen(FILE *to, const char *begin, const char *end)
         for (size_t n = 0; command_option_at(c, n, &o); n++) {
             if (value_is(&o, false, true)) {
                 fprintf(to, "    '%s %s') %s", c->name, o.name, begin);
-                add_choices(to, o.choices);
+                add_choices(to, o.choices, between);
                 fprintf(to, "%s ;;\n", end);
             }
         }
@@ -198,10 +209,10 @@ static void add_bash_command(FILE *to, const struct command *c)
     fputs("--help'", to);
     if (c->choices != NULL) {
         fputs(" words=", to);
-        add_choices(to, c->choices);
+        add_choices(to, c->choices, as_one);
     } else if (takes_commands(c)) {
         fputs(" words=", to);
-        add_first_words(to);
+        add_first_words(to, as_one);
     }
     fprintf(to, "%s ;;\n", takes_files(c) ? " files=1" : "");
 }
@@ -224,11 +235,11 @@ void completion_bash(FILE *to)
           "    if ((COMP_CWORD == 1)); then\n"
           "        words=",
           to);
-    add_first_words(to);
+    add_first_words(to, as_one);
     fputs("\n        command=\n    fi\n    case $command in\n", to);
     add_bash_families(to);
     fputs("    esac\n    case \"$command $prev\" in\n", to);
-    add_chosen(to, "words=", "");
+    add_chosen(to, "words=", as_one, "");
     add_values(to, true, "files=1");
     add_values(to, false, "return");
     fputs("    *)\n        case $command in\n", to);
@@ -308,13 +319,13 @@ static void add_zsh_command(FILE *to, const struct command *c)
     add_zsh_item(to, "--help", strlen("--help"), "what it takes");
     fputs("        )\n", to);
     if (c->choices != NULL || takes_commands(c)) {
-        fputs("        others=(${=:-", to);
+        fputs("        others=(", to);
         if (c->choices != NULL) {
-            add_choices(to, c->choices);
+            add_choices(to, c->choices, as_many);
         } else {
-            add_first_words(to);
+            add_first_words(to, as_many);
         }
-        fputs("})\n", to);
+        fputs(")\n", to);
     }
     fprintf(to, "        files=%d ;;\n", takes_files(c));
 }
@@ -345,7 +356,7 @@ void completion_zsh(FILE *to)
           to);
     add_zsh_families(to);
     fputs("    esac\n    case \"$command $words[CURRENT-1]\" in\n", to);
-    add_chosen(to, "compadd -- ${=:-", "}; return");
+    add_chosen(to, "compadd -- ", as_many, "; return");
     add_values(to, true, "_files; return");
     add_values(to, false, "_message value; return");
     fputs("    esac\n    case $command in\n", to);
@@ -387,7 +398,7 @@ static void add_fish_option(FILE *to, const struct command *c,
             o->name + 2);
     if (o->choices != NULL) {
         fputs(" -x -a ", to);
-        add_choices(to, o->choices);
+        add_choices(to, o->choices, as_one);
     } else if (o->kind == COMMAND_FILE) {
         fputs(" -r -F", to);
     } else if (o->value != NULL) {
@@ -404,9 +415,9 @@ static void add_fish_words(FILE *to, const struct command *c)
     if (c->choices != NULL || takes_commands(c)) {
         fprintf(to, "complete -c starling -n '__starling_is %s' -a ", c->name);
         if (c->choices != NULL) {
-            add_choices(to, c->choices);
+            add_choices(to, c->choices, as_one);
         } else {
-            add_first_words(to);
+            add_first_words(to, as_one);
         }
         fputc('\n', to);
     }
