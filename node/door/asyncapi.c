@@ -53,6 +53,8 @@ static const struct message heard[] = {
      "cache topic code error message", ""},
     {"authenticated", "The token is taken", "", "id"},
     {"pong", "The answer to a ping", "", "id"},
+    {"move", "Go on at that node; only to who connected with moves=true",
+     "endpoint", ""},
     {"error", "A command was refused; the connection stays",
      "code error message", "id"},
 };
@@ -101,6 +103,7 @@ static const struct field fields[] = {
     {"ready", "boolean", "it takes publishes"},
     {"code", "integer", "of the error, as over HTTP"},
     {"error", "string", "its name"},
+    {"endpoint", "string", "URL of a node, for clients"},
     {"message", "string", "for people"},
 };
 
@@ -110,7 +113,6 @@ static const struct field system_fields[] = {
     {"event", "string", "name of the event, stable"},
     {"text", "string", "the rest of the line"},
     {"draining", "boolean", "it ends"},
-    {"endpoint", "string", "where clients connect"},
     {"level", "string", "error, warn or info"},
     {"name", "string", "of the node"},
     {"version", "string", "of the program"},

@@ -233,10 +233,15 @@ static void add_door(bool *failed, json_t *paths, const struct door *door)
 {
     static const struct route_answer switched[] = {
         {101, "WebSocket; what is said there: /asyncapi.json", NULL}, {0}};
+    static const struct route_field offers[] = {
+        {"moves", ROUTE_QUERY, "string",
+         "true: it may be asked to go on at another node"},
+        {0}};
     const struct route upgrade = {.method = "GET",
                                   .path = door->path,
                                   .scope = "token",
                                   .summary = "The native protocol",
+                                  .fields = offers,
                                   .answers = switched};
 
     if (door->shape == DOOR_MESSAGE) {
