@@ -223,7 +223,7 @@ class Link {
   end(error, wait) {
     if (this.over) return;
     this.over = true;
-    for (const answer of this.answers.values()) answer(lost('the connection was lost before the answer came', false));
+    for (const answer of this.answers.values()) answer(lost(`${error.message}, before the answer came`, false));
     this.answers.clear();
     this.release();
     this.owner.ended(this, error, wait);
