@@ -152,15 +152,24 @@ static void until_b_has(struct world *w, uint64_t frames)
     loop_until(&w->loop, b_has_all, NULL, w);
 }
 
+static bool is_past(void *data)
+{
+    return uv_hrtime() >= *(const uint64_t *)data;
+}
+
+static void run_for(struct world *w, uint64_t ms)
+{
+    uint64_t until_ns = uv_hrtime() + ms * 1000000;
+
+    loop_until(&w->loop, is_past, NULL, &until_ns);
+}
+
 /* Nothing more comes, as far as can be seen in a moment. */
 static void nothing_comes(struct world *w)
 {
     uint64_t frames = w->b.frames;
-    uint64_t until_ns = uv_hrtime() + (uint64_t)SHORT_MS * 1000000;
 
-    while (uv_hrtime() < until_ns) {
-        uv_run(&w->loop, UV_RUN_NOWAIT);
-    }
+    run_for(w, SHORT_MS);
     assert_int_equal(w->b.frames, frames);
 }
 
@@ -300,12 +309,11 @@ static void packets_are_late_and_lost_in_a_cut(void **state)
     assert_true(w->packet_ns - from_ns >= (uint64_t)DELAY_MS * 1000000);
 
     assert_true(send_packet(w, 4)); /* under way when it is cut */
-    rule(w, 0, true);
-    assert_true(send_packet(w, 5));
-    uint64_t until_ns = uv_hrtime() + 2 * (uint64_t)DELAY_MS * 1000000;
-    while (uv_hrtime() < until_ns) {
-        uv_run(&w->loop, UV_RUN_NOWAIT);
-    }
+    rule(w, DELAY_MS, true);
+    run_for(w, 2 * DELAY_MS);
+    assert_true(send_packet(w, 5)); /* healed before it would have come */
+    rule(w, DELAY_MS, false);
+    run_for(w, 2 * DELAY_MS);
     assert_int_equal(w->packets, 2);
     rule(w, 0, false);
     assert_false(send_packet(w, 6));
