@@ -16,7 +16,7 @@ function takeFragment() {
 
 // What the token says of itself; null if it cannot be read here. Only for
 // people: nodes judge by themselves.
-export function claimsOf(token) {
+function claimsOf(token) {
   try {
     const jwt = token.includes('.') ? token : JSON.parse(atob(token)).api_key;
     const text = atob(jwt.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'));

@@ -11,7 +11,8 @@ const VALUE_MAX = 2000; // characters shown
 const HOPS = { here: '● same node', hop: '→ one hop', region: '⇒ region hop', unknown: '→ another node' };
 
 export class Pane {
-  // connections: openOn(endpoint). onItem(item, pane) also draws it.
+  // app: store, openOn(endpoint), refused(error), learn(item), tookOf(item),
+  // arrived(item, pane).
   constructor(title, app) {
     this.app = app;
     this.endpoint = '';

@@ -19,7 +19,7 @@ const emptyCounts = () => new Array(BOUNDS.length + 1).fill(0);
 const number = (value) => (Number.isFinite(value) && value > 0 ? value : 0);
 
 // Numbers of the last minute, newest last.
-export class Series {
+class Series {
   constructor(length = SECONDS) {
     this.values = new Array(length).fill(null); // null: not known
   }
@@ -56,11 +56,10 @@ export function percentile(counts, part) {
 function checked(report) {
   const texts = ['id', 'name', 'region'];
   if (!report || texts.some((name) => typeof report[name] !== 'string')) return null;
-  const list = (name) => (Array.isArray(report[name]) ? report[name] : []);
-  return {
-    in: {}, out: {}, dropped: {}, latency: {}, doors: {}, ...report,
-    links: list('links'), hot: list('hot'), slow: list('slow'),
-  };
+  const some = { ...report };
+  for (const name of ['in', 'out', 'dropped', 'latency', 'doors']) some[name] = Object(report[name]);
+  for (const name of ['links', 'hot', 'slow']) some[name] = Array.isArray(report[name]) ? report[name] : [];
+  return some;
 }
 
 export class Store {

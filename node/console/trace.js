@@ -15,7 +15,7 @@ const list = (value) => (Array.isArray(value) ? value : []);
 
 // Parents before children, each with its depth; a node whose sender is not
 // among them comes as if published.
-export function inOrder(nodes) {
+function inOrder(nodes) {
   const names = new Set(nodes.map((node) => node.name));
   const done = new Set();
   const ordered = [];

@@ -342,6 +342,8 @@ test('markup in the names of clients, publishers, nodes, caches and events is te
   await page.locator('.topics li').waitFor();
   await page.evaluate((evil) => globalThis.deliver('_sys', 'events',
     JSON.stringify({ at: 1, level: evil, event: evil, node: evil, text: evil })), EVIL);
+  await page.evaluate(() => ['{}', '[]', '7', 'null', '{', '{"id":"1","name":"x","region":"y","in":null,"hot":7}']
+    .forEach((text) => ['stats', 'events'].forEach((topic) => globalThis.deliver('_sys', topic, text)))); // of no version
   await page.locator('.events li').waitFor();
   await page.locator('.node').first().click();
   await page.locator('#nodes-all summary').click();
