@@ -138,7 +138,7 @@ void help_list(FILE *to)
         [COMMAND_RUNS] = "run nodes",
         [COMMAND_USES] = "use a cluster",
         [COMMAND_LOOKS] = "look at it",
-        [COMMAND_CHANGES] = "keys, tokens, caches",
+        [COMMAND_CHANGES] = "change it, its keys, tokens and caches",
         [COMMAND_HELPS] = "help",
     };
     const struct command *command;
