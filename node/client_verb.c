@@ -6,6 +6,7 @@
 #include "node/core.h"
 #include "node/denied.h"
 #include "node/door/door.h"
+#include "node/tap.h"
 #include "proto/err.h"
 
 static uint64_t now_s(const struct client *client)
@@ -249,6 +250,9 @@ int client_publish(struct client *client, const struct client_item *from,
     }
     core->stats.published++;
     hub_publish(core->hub, &item, HUB_FROM_CLIENT, receipt);
+    if (core->taps != NULL) {
+        tap_see(core->taps, &item);
+    }
     if (fresh) {
         aim_set(&client->aim, item.cache, item.topic, item.hash, meter);
     }

@@ -5,6 +5,7 @@
 
 #include "node/client.h"
 #include "node/denied.h"
+#include "node/tap.h"
 #include "node/walk.h"
 #include "proto/err.h"
 
@@ -66,6 +67,7 @@ void core_fini(struct core *core)
     assert(core->clients == NULL);
     walks_end(core);
     denials_free(core->denials);
+    taps_free(core->taps);
     if (core->hub != NULL) {
         hub_free(core->hub);
     }

@@ -41,6 +41,7 @@ struct lens;
 struct rebalance;
 struct pumped;
 struct watch;
+struct taps;
 struct walk;
 struct reload;
 
@@ -92,6 +93,7 @@ struct core {
     struct revoked revoked; /* who has to go because its token was */
     struct client *clients; /* all, newest first */
     struct walk *walks;     /* over all clients, under way */
+    struct taps *taps;      /* what is published is watched; NULL: it is not */
     struct client *dirty;   /* to flush at the end of the turn */
     struct pumped *pumped;  /* conns of many clients: flushed after these */
     struct corks *corked;   /* of clients that wait for the barrier */

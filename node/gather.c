@@ -4,6 +4,11 @@
 #include <stdlib.h>
 
 #include "node/core.h"
+#include "node/denied.h"
+#include "node/happened.h"
+#include "node/roster.h"
+#include "node/tap.h"
+#include "node/topics.h"
 #include "proto/err.h"
 
 struct gather {
@@ -33,6 +38,15 @@ struct gathered {
 static void on_done(void *data, const struct call_answer *answers, size_t len);
 static void read_all(struct gathered *all);
 static void read_head(struct source *source);
+
+void gather_serve(struct core *core)
+{
+    roster_serve(core);
+    topics_serve(core);
+    denied_serve(core);
+    happened_serve(core);
+    tap_serve(core);
+}
 
 int gather_start(struct gather **out, struct core *core,
                  const struct gather_ask *ask)

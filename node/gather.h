@@ -35,6 +35,10 @@ struct gather_ask {
     void (*on_rows)(void *data, struct gathered *all);
 };
 
+/* Answers the others from now on, about all that is asked so: clients and
+ * kicks, topics, refusals, events, taps. */
+void gather_serve(struct core *core);
+
 /* Errors: ERR_NOT_READY (no cluster yet), ERR_LIMIT, ERR_NOMEM. */
 int gather_start(struct gather **out, struct core *core,
                  const struct gather_ask *ask);

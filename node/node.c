@@ -8,12 +8,11 @@
 #include "node/board.h"
 #include "node/calls.h"
 #include "node/certificate.h"
-#include "node/denied.h"
 #include "node/client.h"
 #include "node/conns.h"
 #include "node/dev.h"
 #include "node/door/door.h"
-#include "node/happened.h"
+#include "node/gather.h"
 #include "node/keyfile.h"
 #include "node/membership.h"
 #include "node/notify.h"
@@ -21,10 +20,8 @@
 #include "node/question.h"
 #include "node/rebalance.h"
 #include "node/reload.h"
-#include "node/roster.h"
 #include "node/rotation.h"
 #include "node/settings.h"
-#include "node/topics.h"
 #include "node/trace_ask.h"
 #include "node/usage.h"
 #include "node/watching.h"
@@ -233,11 +230,8 @@ static int open_core(struct node *node, const struct config *config,
     rotation_serve(&node->core);
     usage_serve(&node->core);
     mover_serve(&node->core);
-    roster_serve(&node->core);
     trace_serve(&node->core);
-    denied_serve(&node->core);
-    happened_serve(&node->core);
-    topics_serve(&node->core);
+    gather_serve(&node->core);
     node->core.require_tls = config->require_tls;
     return 0;
 }

@@ -22,7 +22,7 @@
 struct core;
 
 enum {
-    TOPICS_WORK_MAX = 8192, /* buckets and topics that a page looks at */
+    TOPICS_WORK_MAX = 4096, /* buckets and topics that a page looks at */
 };
 
 /* What is asked: for gather_ask.what. The cache is empty: all; the name is a

@@ -220,6 +220,8 @@ static void thousands_are_walked_over_in_several_turns(void **state)
         fake_conn_free(conns[MANY - WALK_CLIENTS + 1 - i]);
         conns[MANY - WALK_CLIENTS + 1 - i] = NULL;
     }
+    assert_ptr_equal(core->walks->at,
+                     conns[MANY - WALK_CLIENTS - 39]->conn.client);
     admin_finish(fake);
     assert_int_equal(fake->status, 200);
     assert_null(core->walks);

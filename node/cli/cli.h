@@ -48,6 +48,7 @@ extern const struct command command_ready;
 extern const struct command command_reload;
 extern const struct command command_regions;
 extern const struct command command_sub;
+extern const struct command command_tap;
 extern const struct command command_token_mint;
 extern const struct command command_token_revoke;
 extern const struct command command_token_show;

@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
     &command_top,
     &command_clients,
     &command_topics,
+    &command_tap,
     &command_denied,
     &command_events,
     &command_usage,

@@ -66,9 +66,9 @@ static int show_kept(const struct args *args)
 
 static void show_one(const struct args *args, const char *text)
 {
-    json_t *event = json_loads(text, 0, NULL);
+    json_t *event = text == NULL ? NULL : json_loads(text, 0, NULL);
 
-    if (args->json) {
+    if (args->json && text != NULL) {
         puts(text);
     } else if (event != NULL) {
         print_event(event);
@@ -93,7 +93,7 @@ static int follow(const struct args *args, struct session *session, bool *live)
             break;
         }
         if (session_is(message, "item")) {
-            show_one(args, session_text(message, "value"));
+            show_one(args, session_text(message, "text"));
         } else if (session_is(message, "subscribed")) {
             *live = true;
         } else if (session_is(message, "error") ||

@@ -15,14 +15,18 @@ enum {
 
 void page_add(struct buf *path, const char *name, const char *value)
 {
+    if (value != NULL) {
+        buf_add_u8(path, '&');
+        buf_add_str(path, name);
+        buf_add_u8(path, '=');
+        page_encode(path, value);
+    }
+}
+
+void page_encode(struct buf *path, const char *value)
+{
     static const char digits[] = "0123456789ABCDEF";
 
-    if (value == NULL) {
-        return;
-    }
-    buf_add_u8(path, '&');
-    buf_add_str(path, name);
-    buf_add_u8(path, '=');
     for (const char *c = value; *c != '\0'; c++) {
         uint8_t byte = (uint8_t)*c;
         if (topic_cache_is_valid(bytes_of(&byte, 1))) {

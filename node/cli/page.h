@@ -20,6 +20,8 @@ struct page_ask {
     bool pages;         /* `next` says where it goes on */
 };
 
+/* Appends what a path may hold of it, percent-encoded. */
+void page_encode(struct buf *path, const char *value);
 /* Appends &name=value, percent-encoded; nothing for NULL. */
 void page_add(struct buf *path, const char *name, const char *value);
 

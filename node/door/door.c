@@ -27,6 +27,7 @@ static const struct door *const doors[] = {
     &door_caches,
     &door_report,
     &door_trace,
+    &door_tap,
     &door_admin,
 };
 /* clang-format on */

@@ -23,8 +23,7 @@ static int start(struct client *client, const struct http_request *request)
 static int act(struct client *client, const struct http_request *request)
 {
     struct core *core = client->core;
-    int err = auth_allows_admin(&core->auth, client->who, "admin:write",
-                                core->wall_ms / 1000);
+    int err = client_may_admin(client, "admin:write");
 
     if (err == 0 && core->rebalance == NULL && rebalance_new(core) == NULL) {
         err = ERR_NOMEM;
