@@ -10,8 +10,11 @@ enum {
     ASKED_MS = 3000, /* after the last client: it may come back elsewhere */
     PART_MS = 1000,  /* for the others to have all that was sent */
     REST_MS = 6000,  /* both, and 2 s for clients to take their last bytes */
-    /* With another node to go to: the portions spread them already. */
+    /* With another node to go to: the portions spread them already. Without,
+     * this much after the last one was told: then it may have been started
+     * again. */
     RETRY_SOON_MS = 500,
+    RETRY_ALONE_MS = 2000,
 };
 
 static void on_tick(uv_timer_t *timer);
@@ -63,14 +66,16 @@ static void say(struct node *node, uint64_t now_ms)
 {
     struct drain *drain = &node->drain;
     size_t len = conns_len(node->conns);
-    uint64_t left_ms = drain->stop_by_ms > now_ms ? drain->stop_by_ms - now_ms
+    uint64_t left_ms = drain->said_by_ms > now_ms ? drain->said_by_ms - now_ms
                                                   : 0;
+    size_t portion = drain_portion(len, left_ms);
 
     conns_enter(node->conns);
-    node->core.retry_within_ms = cluster_has_heir(node->cluster) ? RETRY_SOON_MS
-                                                                 : left_ms;
-    left_ms = drain->said_by_ms > now_ms ? drain->said_by_ms - now_ms : 0;
-    if (conns_drain(node->conns, drain_portion(len, left_ms)) > 0) {
+    node->core.retry_within_ms = cluster_has_heir(node->cluster)
+                                     ? RETRY_SOON_MS
+                                     : len / portion * DRAIN_EVERY_MS +
+                                           RETRY_ALONE_MS;
+    if (conns_drain(node->conns, portion) > 0) {
         drain->empty_ms = 0;
     } else if (drain->empty_ms == 0) {
         drain->empty_ms = now_ms;

@@ -158,7 +158,7 @@ test('alone, clients are told to come back later; a second signal ends it at onc
   node.process.kill('SIGTERM');
   await until('the close frame', 3000, () => closeFrame(client.bytes));
   const [, ms] = /retry_after_ms=(\d+)$/.exec(closeFrame(client.bytes).reason);
-  assert.ok(ms >= 1 && ms <= 20001);
+  assert.ok(ms >= 1 && ms <= 2001, `few clients need not wait long: ${ms}`);
   node.process.kill('SIGTERM');
   const begun = Date.now();
   assert.equal(await node.ended, 0);
