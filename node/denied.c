@@ -27,6 +27,7 @@ struct denial {
     uint64_t at_ms; /* wall clock, of the latest */
     uint64_t times;
     const char *door;
+    const char *verb;
     struct addr from;
     int err;
     struct excerpt who;
@@ -151,6 +152,7 @@ static void fill(struct denial *denial, const struct client *client,
     denial->at_ms = core->wall_ms;
     denial->door = client->door != NULL ? client->door->name
                                         : client->conn->carrier->name;
+    denial->verb = what->verb;
     denial->from = client->conn->remote;
     denial->err = err;
     excerpt_add(&denial->who, client->who->token.subject);
@@ -188,12 +190,16 @@ static void say(struct core *core, const struct denial *denial,
         pace->suppressed++;
         return;
     }
+    /* A Host or Origin is whatever a stranger wrote: not for the log. */
+    struct bytes what = denial->err == ERR_ORIGIN
+                            ? bytes_str(denial->verb)
+                            : excerpt_bytes(&denial->what);
     log_line(core->log, LOG_INFO, event,
              "door=%s address=%s error=%s suppressed=%llu who=%.*s what=%.*s",
              denial->door, addr_text(&denial->from, address),
              err_name(denial->err), (unsigned long long)pace->suppressed,
              (int)denial->who.len, (const char *)denial->who.text,
-             (int)denial->what.len, (const char *)denial->what.text);
+             (int)what.len, (const char *)what.p);
     pace->suppressed = 0;
     pace->next_ms = core->now_ms + DENIED_EVENT_MS;
 }

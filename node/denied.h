@@ -7,9 +7,10 @@
  *
  * Every refusal for want of rights, credentials or an allowed origin passes
  * denied(), whatever the door, and nothing else does. A note has names only,
- * cut where they are long: no token, no value. One that is like the newest only
- * counts, and of the events `auth-denied` and `admin-refused` one a second is
- * written: a flood costs a comparison or a copy each, and no memory.
+ * cut where they are long: no token, no value; in the log no Host or Origin
+ * either. One that is like the newest only counts, and of the events
+ * `auth-denied` and `admin-refused` one a second is written: a flood costs a
+ * comparison or a copy each, and no memory.
  */
 #ifndef NODE_DENIED_H
 #define NODE_DENIED_H

@@ -330,6 +330,7 @@ static void a_foreign_origin_or_host_is_noted(void **state)
         assert_string_equal(admin_text(row_at(root, 0), "what"), cases[i].what);
         assert_int_equal(admin_number(row_at(root, 0), "code"), 4031);
         json_decref(root);
+        assert_null(strstr(lines.text, "evil"));
     }
 }
 
