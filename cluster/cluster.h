@@ -119,7 +119,7 @@ uint64_t cluster_wake_ms(const struct cluster *cluster);
 /* Small values under a name that all nodes hold, whoever wrote them; the last
  * writer wins (cluster/registers.h). */
 enum cluster_register_kind {
-    CLUSTER_REGISTER_CACHE = 1,   /* key: its name (node/caches.h) */
+    CLUSTER_REGISTER_CACHE = 1,   /* key: its name (node/client/caches.h) */
     CLUSTER_REGISTER_REVOKED = 2, /* key: the id of a token */
 };
 

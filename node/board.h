@@ -17,7 +17,7 @@
 #ifndef NODE_BOARD_H
 #define NODE_BOARD_H
 
-#include "node/view.h"
+#include "node/watch/view.h"
 
 struct board;
 

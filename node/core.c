@@ -3,10 +3,10 @@
 
 #include <assert.h>
 
-#include "node/client.h"
-#include "node/denied.h"
-#include "node/tap.h"
-#include "node/walk.h"
+#include "node/client/client.h"
+#include "node/watch/denied.h"
+#include "node/watch/tap.h"
+#include "node/watch/walk.h"
 #include "proto/err.h"
 
 static void copy_text(char *to, size_t cap, const char *from)

@@ -11,20 +11,20 @@
 #include <stdint.h>
 
 #include "cluster/cluster.h"
-#include "node/auth.h"
-#include "node/caches.h"
-#include "node/cut.h"
+#include "node/client/auth.h"
+#include "node/client/caches.h"
+#include "node/client/cut.h"
+#include "node/client/meter.h"
+#include "node/client/mover.h"
+#include "node/client/outq.h"
+#include "node/client/revoked.h"
+#include "node/config/limits.h"
 #include "node/deadline.h"
-#include "node/events.h"
-#include "node/hub.h"
-#include "node/limits.h"
+#include "node/hub/hub.h"
 #include "node/log.h"
-#include "node/meter.h"
-#include "node/mover.h"
-#include "node/outq.h"
-#include "node/revoked.h"
-#include "node/stats.h"
-#include "node/trace.h"
+#include "node/watch/events.h"
+#include "node/watch/stats.h"
+#include "node/watch/trace.h"
 #include "proto/hash.h"
 
 struct asking;
@@ -88,26 +88,26 @@ struct core {
     uint64_t retry_within_ms; /* draining: who was here comes back, spread */
     bool require_tls;         /* who speaks plainly must be on this host */
 
-    struct events events;   /* of the log */
+    struct events events;    /* of the log */
     struct denials *denials; /* who was refused lately; NULL: nobody */
-    struct revoked revoked; /* who has to go because its token was */
-    struct client *clients; /* all, newest first */
-    struct walk *walks;     /* over all clients, under way */
-    struct taps *taps;      /* what is published is watched; NULL: it is not */
-    struct client *dirty;   /* to flush at the end of the turn */
-    struct pumped *pumped;  /* conns of many clients: flushed after these */
-    struct corks *corked;   /* of clients that wait for the barrier */
-    struct cuts cuts;       /* door/grpc_pubsub.c: who comes back */
-    uint64_t census_ms;     /* the second that census_work is of */
-    size_t census_work;     /* node/census.c */
-    uint64_t clients_made;  /* gives ids */
-    uint64_t items_made;    /* gives item numbers */
-    struct buf scratch;     /* one acknowledgement or head at a time */
-    struct node_id id;      /* of this life */
-    uint64_t node_u64;      /* the same in short: origin of items of here */
-    unsigned workers;       /* nodes of this process; 0 is one */
-    unsigned worker;        /* which of them, from 0 */
-    char name[65];          /* this node's */
+    struct revoked revoked;  /* who has to go because its token was */
+    struct client *clients;  /* all, newest first */
+    struct walk *walks;      /* over all clients, under way */
+    struct taps *taps;       /* what is published is watched; NULL: it is not */
+    struct client *dirty;    /* to flush at the end of the turn */
+    struct pumped *pumped;   /* conns of many clients: flushed after these */
+    struct corks *corked;    /* of clients that wait for the barrier */
+    struct cuts cuts;        /* door/grpc_pubsub.c: who comes back */
+    uint64_t census_ms;      /* the second that census_work is of */
+    size_t census_work;      /* node/hub/census.c */
+    uint64_t clients_made;   /* gives ids */
+    uint64_t items_made;     /* gives item numbers */
+    struct buf scratch;      /* one acknowledgement or head at a time */
+    struct node_id id;       /* of this life */
+    uint64_t node_u64;       /* the same in short: origin of items of here */
+    unsigned workers;        /* nodes of this process; 0 is one */
+    unsigned worker;         /* which of them, from 0 */
+    char name[65];           /* this node's */
     char region[65];
     char endpoint[257]; /* URL that clients use, may be empty */
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "node/fault.h"
+#include "node/mesh/fault.h"
 #include "proto/err.h"
 
 struct dev {

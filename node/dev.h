@@ -5,7 +5,8 @@
  * environment variable DEV_VARIABLE says as which descriptor, of several
  * workers one each ("5,6").
  *
- *   parent -- S{document} -----------> how things are: dev_state(), node/fault
+ *   parent -- S{document} -----------> how things are: dev_state(),
+ * node/mesh/fault
  *          <- R ---------------------- it is ready
  *          <- Q ID {"do":...} -------- a wish (POST /v1/dev)
  *          -- A ID ERR message ------> what became of it, after the S

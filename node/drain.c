@@ -2,8 +2,8 @@
 #include "node/drain.h"
 
 #include "node/board.h"
-#include "node/conns.h"
-#include "node/membership.h"
+#include "node/conn/conns.h"
+#include "node/mesh/membership.h"
 #include "node/node.h"
 
 enum {

@@ -4,13 +4,13 @@
  */
 #include <assert.h>
 
-#include "node/calls.h"
-#include "node/client.h"
-#include "node/conns.h"
+#include "node/client/client.h"
+#include "node/client/revoked.h"
+#include "node/conn/conns.h"
 #include "node/dev.h"
-#include "node/membership.h"
-#include "node/question.h"
-#include "node/revoked.h"
+#include "node/mesh/calls.h"
+#include "node/mesh/membership.h"
+#include "node/mesh/question.h"
 #include "proto/err.h"
 #include "proto/gossip.h"
 

@@ -32,7 +32,7 @@ enum log_level {
     LOG_DEBUG
 };
 
-/* One line, as whoever keeps it is told (node/events.h). */
+/* One line, as whoever keeps it is told (node/watch/events.h). */
 struct log_event {
     uint64_t at_ms; /* wall clock */
     enum log_level level;

@@ -19,13 +19,13 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "node/config.h"
+#include "node/config/config.h"
+#include "node/conn/tls.h"
 #include "node/core.h"
 #include "node/drain.h"
-#include "node/gossip.h"
-#include "node/keyring.h"
-#include "node/mesh.h"
-#include "node/tls.h"
+#include "node/mesh/gossip.h"
+#include "node/mesh/keyring.h"
+#include "node/mesh/mesh.h"
 
 struct calls;
 struct clocks;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/ports.h"
 
-#include "node/conns.h"
-#include "node/membership.h"
+#include "node/conn/conns.h"
+#include "node/mesh/membership.h"
 #include "node/worker.h"
 #include "proto/err.h"
 

@@ -15,7 +15,7 @@
 #ifndef NODE_WORKER_H
 #define NODE_WORKER_H
 
-#include "node/config.h"
+#include "node/config/config.h"
 
 enum {
     WORKER_PORTS = 3, /* of each: cluster, data lane, admin */

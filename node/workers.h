@@ -18,7 +18,7 @@
 #ifndef NODE_WORKERS_H
 #define NODE_WORKERS_H
 
-#include "node/config.h"
+#include "node/config/config.h"
 
 /* Runs config->workers nodes (more than one) until all have stopped. Returns
  * what the process should end with: the first code that is not 0. What keeps

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who is subscribed to what in a cache: the bodies of a call (node/calls.h,
- * CALL_PUBSUB) by which a node asks the others.
+ * Who is subscribed to what in a cache: the bodies of a call
+ * (node/mesh/calls.h, CALL_PUBSUB) by which a node asks the others.
  *
  *   question   msgpack array: what, cache, names...
  *   answer     CENSUS_TOPICS     the names of topics, one after another

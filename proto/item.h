@@ -30,7 +30,7 @@ enum item_flag {
     ITEM_BINARY = 1 << 0,  /* else the value is valid UTF-8 */
     ITEM_PRIVATE = 1 << 1, /* only for subscribers with an explicit grant */
     ITEM_FLAGS_KNOWN = ITEM_BINARY | ITEM_PRIVATE,
-    /* A mark: it tells nodes to take notes (node/trace.h) and restricts
+    /* A mark: it tells nodes to take notes (node/watch/trace.h) and restricts
      * nothing. Marks are the last field of the wire form, which a node of an
      * earlier version skips and passes on. */
     ITEM_TRACE = 1 << 7,

@@ -167,7 +167,7 @@ enum peer_message_type {
     PEER_BYE = 7,    /* I am draining: take me out of every choice */
     PEER_ASK = 8,    /* what followed (page, seq) of that topic of yours? */
     PEER_ANSWER = 9, /* the next of it that I still have */
-    PEER_CALL = 10,  /* tell me something at once (node/calls.h) */
+    PEER_CALL = 10,  /* tell me something at once (node/mesh/calls.h) */
     PEER_REPLY = 11, /* here it is */
 };
 

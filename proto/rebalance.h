@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The bodies of the call (node/calls.h, CALL_MOVE) by which the node that
+ * The bodies of the call (node/mesh/calls.h, CALL_MOVE) by which the node that
  * rebalances a region asks the others how many clients they have, and tells
  * them to send some away.
  *

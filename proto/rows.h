@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Rows: lines of one table of which every node has a part; the bodies of the
- * calls by which a node asks the others for theirs (node/gather.h).
+ * calls by which a node asks the others for theirs (node/watch/gather.h).
  *
  *   question   msgpack array: rows_max, len_max, place, what (binary)
  *   answer     msgpack array: more, place; then rows, one after another

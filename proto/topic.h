@@ -32,7 +32,7 @@ enum topic_dialect {
 };
 
 bool topic_cache_is_valid(struct bytes cache);
-/* "_sys": what the cluster says of itself (node/watch.h). */
+/* "_sys": what the cluster says of itself (node/watch/watch.h). */
 bool topic_cache_is_system(struct bytes cache);
 bool topic_is_valid(struct bytes topic);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What one node knows of the way of one traced item (node/trace.h), and the
- * bodies of the call by which it is asked for that (node/calls.h, CALL_TRACE):
+ * What one node knows of the way of one traced item (node/watch/trace.h), and
+ * the bodies of the call by which it is asked for that (node/mesh/calls.h,
+ * CALL_TRACE):
  *
  *   question  msgpack array: origin, count, hash, cache, topic
  *   answer    msgpack array: now, wall, seen, from, hop, at, written, waiting,

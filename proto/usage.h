@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What of a cache went through a node, and the bodies of the call
- * (node/calls.h, CALL_USAGE) by which a node asks the others.
+ * (node/mesh/calls.h, CALL_USAGE) by which a node asks the others.
  *
  *   in       an item that a client of this node published, and that was taken
  *   out      an item put into the output of one subscription of this node: the

@@ -10,7 +10,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "node/request.h"
+#include "node/client/request.h"
 #include "tests/fake_conn.h"
 
 struct ask {

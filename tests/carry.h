@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Drives a carrier over a fake conn, as node/conn.c does over a socket: what a
- * carrier leaves is offered again with what follows. Include after
+ * Drives a carrier over a fake conn, as node/conn/conn.c does over a socket:
+ * what a carrier leaves is offered again with what follows. Include after
  * tests/fake_conn.h.
  */
 #ifndef TESTS_CARRY_H

@@ -6,7 +6,7 @@
 #include "tests/test.h"
 
 #include "node/cli/command.h"
-#include "node/option.h"
+#include "node/config/option.h"
 
 enum {
     WORDS_MAX = 8

@@ -8,7 +8,7 @@
 #define TESTS_ENDS_H
 
 #include "cluster/cluster.h"
-#include "node/calls.h"
+#include "node/mesh/calls.h"
 #include "tests/fake_conn.h"
 #include "tests/no_registers.h"
 

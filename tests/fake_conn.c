@@ -12,7 +12,7 @@ static struct fake_conn *fake_of(struct conn *conn)
     return (struct fake_conn *)(void *)conn;
 }
 
-/* --- node/conn.c, without a socket --- */
+/* --- node/conn/conn.c, without a socket --- */
 
 struct addr conn_local(const struct conn *conn)
 {

@@ -2,7 +2,7 @@
  *
  * A conn without a socket, for tests of clients and doors: what the client is
  * sent is collected in `out` when the turn is flushed. It stands in for
- * node/conn.c at link time and brings a carrier of its own.
+ * node/conn/conn.c at link time and brings a carrier of its own.
  *
  *   struct core core;
  *   fake_core_init(&core);              a lone, ready, insecure core
@@ -22,8 +22,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "node/client.h"
-#include "node/conn.h"
+#include "node/client/client.h"
+#include "node/conn/conn.h"
 #include "node/core.h"
 #include "node/door/door.h"
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "node/sockaddr.h"
+#include "node/conn/sockaddr.h"
 
 enum {
     LOOP_DEADLINE_MS = 20000

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "node/meter.h"
+#include "node/client/meter.h"
 #include "tests/fake_world.h"
 
 static inline void assert_count(const struct usage_count *count, uint64_t items,

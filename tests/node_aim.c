@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/aim.h"
-#include "node/meter.h"
+#include "node/client/aim.h"
+#include "node/client/meter.h"
 
 static void assert_aims(const struct aim *aim, const char *cache,
                         const char *topic, uint64_t hash,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/auth.h"
+#include "node/client/auth.h"
 #include "proto/err.h"
 #include "proto/v1key.h"
 #include "tests/fail_malloc.h"

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "node/board.h"
-#include "node/view.h"
+#include "node/watch/view.h"
 
 enum {
     WORKERS = 3,

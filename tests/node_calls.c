@@ -5,7 +5,7 @@
  */
 #include "tests/test.h"
 
-#include "node/calls.h"
+#include "node/mesh/calls.h"
 #include "proto/err.h"
 #include "tests/fake_conn.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/chunk.h"
+#include "node/hub/chunk.h"
 #include "tests/fail_malloc.h"
 
 /* A chunk that holds the text, as the hub would fill it. */

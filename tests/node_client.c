@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/client_private.h"
+#include "node/client/client_private.h"
 #include "tests/fake_world.h"
 
 /* --- life --- */

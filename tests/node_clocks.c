@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/clocks.h"
+#include "node/mesh/clocks.h"
 #include "tests/ends.h"
 
 /* One wall clock for all but n1, which is ahead. */

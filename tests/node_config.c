@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "node/config.h"
-#include "node/nearest.h"
-#include "node/option.h"
+#include "node/config/config.h"
+#include "node/config/nearest.h"
+#include "node/config/option.h"
 #include "proto/err.h"
 
 static char why[CONFIG_WHY_MAX];

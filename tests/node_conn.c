@@ -3,8 +3,8 @@
 
 #include <netinet/tcp.h>
 
-#include "node/chunk.h"
-#include "node/tcp.h"
+#include "node/conn/tcp.h"
+#include "node/hub/chunk.h"
 #include "proto/err.h"
 
 static void a_byte_door_talks_over_a_socket(void **state)

@@ -4,8 +4,8 @@
  */
 #include "tests/users.h"
 
-#include "node/ips.h"
-#include "node/tcp.h"
+#include "node/conn/ips.h"
+#include "node/conn/tcp.h"
 #include "proto/err.h"
 
 static bool is_stuck(void *data)

@@ -4,7 +4,7 @@
  */
 #include "tests/test.h"
 
-#include "node/cut.h"
+#include "node/client/cut.h"
 
 static void a_mark_is_found_for_two_seconds(void **state)
 {

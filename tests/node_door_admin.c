@@ -5,9 +5,9 @@
  */
 #include "tests/test.h"
 
-#include "node/denied.h"
-#include "node/happened.h"
-#include "node/roster.h"
+#include "node/watch/denied.h"
+#include "node/watch/happened.h"
+#include "node/watch/roster.h"
 #include "tests/admin_ends.h"
 
 static void serve(struct core *one)

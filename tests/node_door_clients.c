@@ -4,8 +4,8 @@
  */
 #include "tests/test.h"
 
-#include "node/roster.h"
-#include "node/walk.h"
+#include "node/watch/roster.h"
+#include "node/watch/walk.h"
 #include "tests/admin_ends.h"
 
 enum {

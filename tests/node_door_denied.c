@@ -4,7 +4,7 @@
  */
 #include "tests/test.h"
 
-#include "node/denied.h"
+#include "node/watch/denied.h"
 #include "tests/admin_ends.h"
 
 struct lines {

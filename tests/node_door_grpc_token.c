@@ -5,7 +5,7 @@
  */
 #include "tests/test.h"
 
-#include "node/mint.h"
+#include "node/client/mint.h"
 #include "proto/v1key.h"
 #include "tests/grpc_talk.h"
 

@@ -6,9 +6,9 @@
 #include "tests/test.h"
 
 #include "cluster/cluster.h"
-#include "node/calls.h"
-#include "node/keyring.h"
-#include "node/rotation.h"
+#include "node/mesh/calls.h"
+#include "node/mesh/keyring.h"
+#include "node/mesh/rotation.h"
 #include "tests/ask.h"
 #include "tests/no_registers.h"
 

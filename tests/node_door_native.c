@@ -102,7 +102,7 @@ static void it_says_who_it_is(void **state)
     fake_conn_free(conn);
 }
 
-/* Who did not say that it can is not asked: see node/mover.h. */
+/* Who did not say that it can is not asked: see node/client/mover.h. */
 static void who_says_moves_true_can_be_asked_to_move(void **state)
 {
     static const struct {

@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 
-#include "node/calls.h"
-#include "node/census.h"
+#include "node/hub/census.h"
+#include "node/mesh/calls.h"
 #include "tests/resp_talk.h"
 
 #define TOO_MANY \

@@ -4,7 +4,7 @@
  */
 #include "tests/test.h"
 
-#include "node/tap.h"
+#include "node/watch/tap.h"
 #include "tests/admin_ends.h"
 
 static int setup(void **state)

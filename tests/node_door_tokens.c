@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "node/revoked.h"
+#include "node/client/revoked.h"
 #include "proto/addr.h"
 #include "proto/native.h"
 #include "proto/token_id.h"

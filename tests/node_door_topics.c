@@ -4,7 +4,7 @@
  */
 #include "tests/test.h"
 
-#include "node/topics.h"
+#include "node/watch/topics.h"
 #include "tests/admin_ends.h"
 
 enum {

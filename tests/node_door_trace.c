@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "node/trace_ask.h"
+#include "node/watch/trace_ask.h"
 #include "tests/ask.h"
 #include "tests/ends.h"
 

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "node/usage.h"
+#include "node/client/usage.h"
 #include "tests/ask.h"
 #include "tests/ends.h"
 

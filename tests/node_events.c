@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/events.h"
+#include "node/watch/events.h"
 
 static struct events events;
 static struct log log_of_events;

@@ -5,8 +5,8 @@
  */
 #include "tests/test.h"
 
-#include "node/fault.h"
-#include "node/lanes.h"
+#include "node/mesh/fault.h"
+#include "node/mesh/lanes.h"
 #include "tests/loop.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/framing.h"
+#include "node/mesh/framing.h"
 #include "proto/err.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/gossip.h"
+#include "node/mesh/gossip.h"
 #include "proto/err.h"
 #include "tests/loop.h"
 

@@ -341,7 +341,7 @@ static void a_peer_that_goes_away_has_cut_its_streams(void **state)
     greet();
     get(1, "/stream");
     say();
-    fake->conn.client->cut = true; /* as node/conn.c does */
+    fake->conn.client->cut = true; /* as node/conn/conn.c does */
     client_close(fake->conn.client, 0);
     conn_finish(&fake->conn);
     flush();

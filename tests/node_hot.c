@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "node/hot.h"
-#include "node/report.h"
+#include "node/watch/hot.h"
+#include "node/watch/report.h"
 #include "proto/hash.h"
 
 static struct hot *hot;

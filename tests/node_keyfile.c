@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "node/keyfile.h"
+#include "node/config/keyfile.h"
 #include "proto/err.h"
 
 #define HEX32         "000102030405060708090a0b0c0d0e0f"

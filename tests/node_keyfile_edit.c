@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "node/keyfile_edit.h"
+#include "node/config/keyfile_edit.h"
 #include "proto/err.h"
 
 #define X15    "0102030405060708090a0b0c0d0e0f"

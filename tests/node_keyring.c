@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/keyring.h"
+#include "node/mesh/keyring.h"
 #include "proto/err.h"
 
 static void secret_of(uint8_t n, uint8_t secret[SEAL_KEY_LEN])

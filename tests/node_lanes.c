@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "node/lanes.h"
-#include "node/pipe_table.h"
+#include "node/mesh/lanes.h"
+#include "node/mesh/pipe_table.h"
 #include "proto/err.h"
 #include "tests/loop.h"
 

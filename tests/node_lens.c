@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/lens.h"
+#include "node/watch/lens.h"
 
 /* A clock that says so many ms and a half. */
 #define WALL_MS ((uint64_t)1795305600000)

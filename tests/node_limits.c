@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/limits.h"
+#include "node/config/limits.h"
 #include "proto/err.h"
 
 static void the_defaults_agree_with_each_other(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/link_queue.h"
+#include "node/mesh/link_queue.h"
 #include "proto/err.h"
 #include "tests/fail_malloc.h"
 

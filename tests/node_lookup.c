@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/lookup.h"
+#include "node/hub/lookup.h"
 #include "proto/hash.h"
 
 enum {

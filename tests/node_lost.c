@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/lost.h"
+#include "node/mesh/lost.h"
 #include "tests/fail_malloc.h"
 
 static void hashes_are_sorted_and_named_once(void **state)

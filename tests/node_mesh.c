@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/keyring.h"
-#include "node/mesh.h"
+#include "node/mesh/keyring.h"
+#include "node/mesh/mesh.h"
 #include "tests/loop.h"
 
 enum {

@@ -6,7 +6,7 @@
 #include "tests/test.h"
 
 #include "node/core.h"
-#include "node/mesh.h"
+#include "node/mesh/mesh.h"
 #include "tests/loop.h"
 
 struct end {

@@ -4,8 +4,8 @@
  */
 #include "tests/test.h"
 
-#include "node/mesh.h"
-#include "node/replay.h"
+#include "node/hub/replay.h"
+#include "node/mesh/mesh.h"
 #include "tests/loop.h"
 
 enum {

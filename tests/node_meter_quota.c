@@ -4,7 +4,7 @@
  */
 #include "tests/test.h"
 
-#include "node/caches.h"
+#include "node/client/caches.h"
 #include "tests/metered.h"
 
 static struct meter *bound(struct world *w, const char *cache,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/mint.h"
+#include "node/client/mint.h"
 #include "tests/fake_conn.h"
 
 enum {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/client.h"
-#include "node/conns.h"
+#include "node/client/client.h"
+#include "node/conn/conns.h"
 #include "node/node.h"
 #include "proto/err.h"
 #include "tests/loop.h"

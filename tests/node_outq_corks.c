@@ -4,7 +4,7 @@
  */
 #include "tests/test.h"
 
-#include "node/outq.h"
+#include "node/client/outq.h"
 
 static struct chunk *chunk_of(struct chunk_pool *pool, const char *text)
 {

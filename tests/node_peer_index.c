@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/peer_index.h"
+#include "node/mesh/peer_index.h"
 
 /* All ids start at the same place of the table. */
 static struct node_id crowded(uint16_t i)

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "node/peer_tally.h"
-#include "node/watch.h"
+#include "node/watch/peer_tally.h"
+#include "node/watch/watch.h"
 #include "tests/ends.h"
 
 static struct ends ends;

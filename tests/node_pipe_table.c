@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/pipe_table.h"
+#include "node/mesh/pipe_table.h"
 
 static const uint8_t here[16] = {[15] = 1};
 static const uint8_t there[16] = {[15] = 2};

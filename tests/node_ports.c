@@ -4,7 +4,7 @@
  */
 #include "tests/test.h"
 
-#include "node/conns.h"
+#include "node/conn/conns.h"
 #include "node/ports.h"
 #include "node/worker.h"
 #include "proto/err.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/quota.h"
+#include "node/client/quota.h"
 #include "proto/err.h"
 #include "proto/mp.h"
 

@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "node/rebalance.h"
+#include "node/client/rebalance.h"
 #include "proto/err.h"
 #include "tests/ends.h"
 

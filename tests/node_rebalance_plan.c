@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "node/rebalance_plan.h"
+#include "node/client/rebalance_plan.h"
 
 enum {
     NODES_MAX = 64

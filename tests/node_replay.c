@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/replay.h"
+#include "node/hub/replay.h"
 
 static void each_counter_of_a_sender_is_taken_once(void **state)
 {

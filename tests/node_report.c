@@ -3,7 +3,7 @@
 
 #include <jansson.h>
 
-#include "node/report.h"
+#include "node/watch/report.h"
 
 static struct report sample(void)
 {

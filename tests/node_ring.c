@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/ring.h"
+#include "node/hub/ring.h"
 #include "proto/err.h"
 #include "tests/fail_malloc.h"
 

@@ -5,8 +5,8 @@
  */
 #include "tests/test.h"
 
-#include "node/keyring.h"
-#include "node/rotation.h"
+#include "node/mesh/keyring.h"
+#include "node/mesh/rotation.h"
 #include "proto/err.h"
 #include "tests/ends.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Conns that speak TLS, over real sockets (node/secure.h).
+ * Conns that speak TLS, over real sockets (node/conn/secure.h).
  */
 #include "tests/users.h"
 
-#include "node/tcp.h"
-#include "node/tls.h"
+#include "node/conn/tcp.h"
+#include "node/conn/tls.h"
 #include "proto/err.h"
 #include "tests/certificate.h"
 

@@ -8,8 +8,8 @@
 #include <netdb.h>
 #include <stdio.h>
 
-#include "node/seeds.h"
-#include "node/sockaddr.h"
+#include "node/conn/sockaddr.h"
+#include "node/mesh/seeds.h"
 
 enum {
     ANSWER_MAX = 64

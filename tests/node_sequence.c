@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/sequence.h"
+#include "node/mesh/sequence.h"
 #include "proto/err.h"
 
 static void holes_are_told_and_the_old_is_refused(void **state)

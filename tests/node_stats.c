@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/test.h"
 
-#include "node/stats.h"
+#include "node/watch/stats.h"
 
 static void metrics_have_help_type_and_value(void **state)
 {

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "node/tally.h"
+#include "node/client/tally.h"
 
 static const struct hash_key key = {{7}};
 

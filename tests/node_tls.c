@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "node/tls.h"
+#include "node/conn/tls.h"
 #include "proto/err.h"
 #include "tests/certificate.h"
 #include "tests/fail_malloc.h"

@@ -5,7 +5,7 @@
  */
 #include "tests/test.h"
 
-#include "node/conn.h"
+#include "node/conn/conn.h"
 #include "tests/fake_world.h"
 
 enum {

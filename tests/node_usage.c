@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "node/usage.h"
+#include "node/client/usage.h"
 #include "proto/err.h"
 #include "tests/ends.h"
 #include "tests/fail_malloc.h"

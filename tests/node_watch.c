@@ -4,7 +4,7 @@
  */
 #include "tests/test.h"
 
-#include "node/watch.h"
+#include "node/watch/watch.h"
 #include "tests/ask.h"
 #include "tests/ends.h"
 

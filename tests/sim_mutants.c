@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cluster/inside.h"
-#include "node/link_queue.h"
+#include "node/mesh/link_queue.h"
 #include "proto/hash.h"
 #include "tests/sim/storm.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/table_doors.h"
 
-#include "node/conn.h"
+#include "node/conn/conn.h"
 #include "proto/err.h"
 
 struct table_seen table_seen;

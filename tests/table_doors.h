@@ -14,7 +14,7 @@
 #ifndef TESTS_TABLE_DOORS_H
 #define TESTS_TABLE_DOORS_H
 
-#include "node/client.h"
+#include "node/client/client.h"
 #include "node/door/door.h"
 
 struct table_seen {

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "node/conns.h"
+#include "node/conn/conns.h"
 #include "tests/loop.h"
 #include "tests/table_doors.h"
 

@@ -18,7 +18,7 @@
 #include "node/bench/code.h"
 #include "node/bench/progress.h"
 #include "node/cli/cli.h"
-#include "node/tls.h"
+#include "node/conn/tls.h"
 #include "proto/err.h"
 
 enum {

@@ -6,7 +6,7 @@
 
 #include "node/bench/code.h"
 #include "node/cli/cli.h"
-#include "node/nearest.h"
+#include "node/config/nearest.h"
 
 enum {
     NS_PER_MS = 1000000,

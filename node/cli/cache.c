@@ -10,7 +10,7 @@
 #include "node/cli/cli.h"
 #include "node/cli/fetch.h"
 #include "node/cli/show.h"
-#include "node/quota.h"
+#include "node/client/quota.h"
 #include "proto/err.h"
 #include "proto/topic.h"
 

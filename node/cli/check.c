@@ -8,9 +8,9 @@
 
 #include "node/cli/args.h"
 #include "node/cli/cli.h"
-#include "node/config.h"
-#include "node/keyfile.h"
-#include "node/tls.h"
+#include "node/config/config.h"
+#include "node/config/keyfile.h"
+#include "node/conn/tls.h"
 
 static bool certificate_is_good(const struct config *config)
 {

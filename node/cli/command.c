@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "node/nearest.h"
-#include "node/option.h"
+#include "node/config/nearest.h"
+#include "node/config/option.h"
 #include "proto/bytes.h"
 
 /* --- options --- */

@@ -52,7 +52,7 @@ struct command {
     const struct command_option *where;   /* likewise: args_where, or NULL */
     const char *more;    /* paragraphs for its help; NULL: all is said */
     const char *choices; /* what the first word may be, as of an option */
-    bool takes_config;   /* and all options of a node (node/option.h) */
+    bool takes_config;   /* and all options of a node (node/config/option.h) */
     enum command_group group;
     size_t words_min; /* checked by args_read() */
     size_t words_max;

@@ -6,7 +6,7 @@
 
 #include "node/cli/cli.h"
 #include "node/cli/help.h"
-#include "node/nearest.h"
+#include "node/config/nearest.h"
 #include "proto/bytes.h"
 
 /* By groups, as they are listed; one a line. */

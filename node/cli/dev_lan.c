@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "node/keyfile.h"
+#include "node/config/keyfile.h"
 #include "proto/err.h"
 #include "proto/token.h"
 #include "proto/token_id.h"

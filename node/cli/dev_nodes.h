@@ -12,8 +12,8 @@
 #include <sys/types.h>
 
 #include "node/cli/checker.h"
-#include "node/config.h"
-#include "node/fault.h"
+#include "node/config/config.h"
+#include "node/mesh/fault.h"
 
 enum {
     DEV_NODES_MAX = CHECKER_NODES_MAX,

@@ -12,7 +12,7 @@
 #include "node/cli/doctor_cluster.h"
 #include "node/cli/doctor_machine.h"
 #include "node/cli/fetch.h"
-#include "node/tls.h"
+#include "node/conn/tls.h"
 #include "proto/err.h"
 
 enum {

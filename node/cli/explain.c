@@ -13,7 +13,7 @@
 #include "node/cli/args.h"
 #include "node/cli/cli.h"
 #include "node/cli/help.h"
-#include "node/nearest.h"
+#include "node/config/nearest.h"
 #include "proto/err.h"
 #include "proto/grpc.h"
 #include "proto/resp.h"

@@ -6,7 +6,7 @@
 
 #include "node/cli/args.h"
 #include "node/cli/cli.h"
-#include "node/keyfile.h"
+#include "node/config/keyfile.h"
 #include "proto/err.h"
 
 static int run(int argc, char **argv)

@@ -14,7 +14,7 @@
 #include "node/cli/fetch.h"
 #include "node/cli/key_report.h"
 #include "node/cli/show.h"
-#include "node/keyfile_edit.h"
+#include "node/config/keyfile_edit.h"
 #include "proto/addr.h"
 #include "proto/err.h"
 

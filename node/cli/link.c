@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "node/tls.h"
+#include "node/conn/tls.h"
 #include "proto/err.h"
 
 enum {

@@ -11,10 +11,10 @@
 
 #include "node/cli/cli.h"
 #include "node/cli/print_config.h"
-#include "node/config.h"
+#include "node/config/config.h"
+#include "node/config/reload.h"
 #include "node/node.h"
 #include "node/notify.h"
-#include "node/reload.h"
 #include "node/workers.h"
 #include "proto/err.h"
 #include "proto/topic.h"

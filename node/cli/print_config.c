@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "node/cli/cli.h"
-#include "node/option.h"
+#include "node/config/option.h"
 #include "proto/err.h"
 
 enum {

@@ -15,7 +15,7 @@
 #include "node/cli/cli.h"
 #include "node/cli/jobs.h"
 #include "node/cli/session.h"
-#include "node/keyfile.h"
+#include "node/config/keyfile.h"
 #include "proto/err.h"
 #include "proto/json.h"
 

@@ -14,7 +14,7 @@
 
 #include "node/cli/args.h"
 #include "node/cli/cli.h"
-#include "node/keyfile.h"
+#include "node/config/keyfile.h"
 #include "proto/err.h"
 #include "proto/json.h"
 #include "proto/token.h"

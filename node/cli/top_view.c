@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "node/cli/show.h"
-#include "node/report.h"
+#include "node/watch/report.h"
 
 enum {
     HOT_MAX = 10,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What `starling top` shows: the newest report of each node (node/report.h), as
- * tables of text. Nothing of a terminal but its size, no clock, no connection.
+ * What `starling top` shows: the newest report of each node
+ * (node/watch/report.h), as tables of text. Nothing of a terminal but its size,
+ * no clock, no connection.
  */
 #ifndef NODE_CLI_TOP_VIEW_H
 #define NODE_CLI_TOP_VIEW_H

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "node/auth.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "proto/json.h"
 #include "proto/topic.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What an operator asks of the whole cluster at any of its nodes: the pages
- * below /v1/admin/ that are answered from rows of all nodes (node/gather.h).
- * Specified in docs/PROTOCOLS.md.
+ * below /v1/admin/ that are answered from rows of all nodes
+ * (node/watch/gather.h). Specified in docs/PROTOCOLS.md.
  *
  *   request --page->ask()--> gather --page->answer()--> answered
  *
@@ -13,7 +13,7 @@
 #define NODE_DOOR_ADMIN_H
 
 #include "node/door/web.h"
-#include "node/gather.h"
+#include "node/watch/gather.h"
 
 enum {
     ADMIN_LIMIT = 100,          /* rows of a page when nobody says */

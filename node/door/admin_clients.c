@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The clients of the cluster: GET /v1/admin/clients, and POST
- * /v1/admin/clients/{client}/kick. What nodes say is in node/roster.h.
+ * /v1/admin/clients/{client}/kick. What nodes say is in node/watch/roster.h.
  */
 #include "node/door/admin.h"
 #include "node/door/door.h"
-#include "node/roster.h"
+#include "node/watch/roster.h"
 
 static int ask_list(struct client *client, const struct http_request *request,
                     struct bytes segment, struct gather_ask *ask,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Who was refused lately, on any node: GET /v1/admin/denied. What nodes keep of
- * it is in node/denied.h.
+ * it is in node/watch/denied.h.
  */
 #include "node/door/admin.h"
 #include "node/door/door.h"

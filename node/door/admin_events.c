@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What happened lately, on any node: GET /v1/admin/events. What nodes keep of
- * it is in node/events.h.
+ * it is in node/watch/events.h.
  */
 #include "node/door/admin.h"
 #include "node/door/door.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The topics of the cluster and who is subscribed where: GET /v1/admin/topics.
- * What nodes say is in node/topics.h.
+ * What nodes say is in node/watch/topics.h.
  */
 #include "node/door/admin.h"
 #include "node/door/door.h"
-#include "node/topics.h"
+#include "node/watch/topics.h"
 #include "proto/json.h"
 
 /* The parameters in memory of their own; zero is empty. */

@@ -9,11 +9,11 @@
  * linked knows it, or after CLUSTER_BARRIER_MS: so that its client may go on at
  * any other node.
  */
-#include "node/caches.h"
+#include "node/client/caches.h"
 
 #include <jansson.h>
 
-#include "node/auth.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
 #include "proto/json.h"

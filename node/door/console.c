@@ -4,10 +4,10 @@
  * client at /starling.js, which pages of any origin may import. None of them
  * holds anything secret, so they need no token; what they ask for does.
  */
+#include "node/client/request.h"
 #include "node/console/files.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
-#include "node/request.h"
 
 /* Nothing from elsewhere, no inline script, no frame; sockets may go to the
  * other nodes of the cluster, whose addresses are not known here. */

@@ -9,7 +9,7 @@
  * of another node, nor of the list of origins.
  */
 #include "node/dev.h"
-#include "node/auth.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
 

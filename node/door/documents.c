@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
+#include "node/client/request.h"
 #include "node/door/door.h"
-#include "node/request.h"
 
 static int on_request(struct client *client,
                       const struct http_request *request);

@@ -18,10 +18,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "node/client.h"
+#include "node/client/client.h"
 #include "node/core.h"
 #include "node/door/route.h"
-#include "node/hub.h"
+#include "node/hub/hub.h"
 #include "proto/bytes.h"
 #include "proto/err.h"
 #include "proto/http.h"
@@ -113,7 +113,7 @@ extern const struct door door_status;  /* /v1, /livez, /readyz, /metrics */
 /* Other workers of this process have shown something, or ask. */
 void status_on_board(struct core *core);
 extern const struct door door_admin;     /* /v1/admin/... but for the next */
-extern const struct door door_tap;     /* /v1/admin/tap */
+extern const struct door door_tap;       /* /v1/admin/tap */
 extern const struct door door_keys;      /* /v1/admin/keys */
 extern const struct door door_reload;    /* /v1/admin/reload */
 extern const struct door door_tokens;    /* /v1/tokens */

@@ -15,8 +15,8 @@
 #ifndef NODE_DOOR_GRPC_H
 #define NODE_DOOR_GRPC_H
 
-#include "node/client.h"
-#include "node/cut.h"
+#include "node/client/client.h"
+#include "node/client/cut.h"
 #include "node/door/web.h"
 #include "proto/grpc.h"
 #include "proto/http.h"

@@ -4,7 +4,7 @@
  * are answered when every linked node knows (node/door/grpc.h): SDKs go on at
  * once, over other connections.
  */
-#include "node/caches.h"
+#include "node/client/caches.h"
 #include "node/core.h"
 #include "node/door/grpc.h"
 #include "proto/err.h"

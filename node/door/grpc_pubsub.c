@@ -2,7 +2,7 @@
  *
  * cache_client.Ping and cache_client.pubsub.Pubsub.
  */
-#include "node/conn.h"
+#include "node/conn/conn.h"
 #include "node/core.h"
 #include "node/door/door.h"
 #include "node/door/grpc.h"
@@ -130,7 +130,7 @@ static int subscribe(struct client *client, const struct momento_subscribe *to)
 }
 
 /* Who asks for what comes next, and has a time that will cut it or was cut by
- * one, may be the SDK (node/cut.h). */
+ * one, may be the SDK (node/client/cut.h). */
 static void find_begin(struct client *client,
                        const struct momento_subscribe *to,
                        struct hub_want *want)

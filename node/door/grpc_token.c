@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * token.Token and auth.Auth: tokens for Momento's clients, by node/mint. The
- * credential of who asks is in the message, so these calls log in by it. What
- * is answered is a key in Momento's first form, which is what the clients take.
+ * token.Token and auth.Auth: tokens for Momento's clients, by node/client/mint.
+ * The credential of who asks is in the message, so these calls log in by it.
+ * What is answered is a key in Momento's first form, which is what the clients
+ * take.
  *
  * Superusers are made with the key file only (starling token mint).
  */
-#include "node/denied.h"
+#include "node/client/mint.h"
 #include "node/door/door.h"
 #include "node/door/grpc.h"
-#include "node/mint.h"
+#include "node/watch/denied.h"
 #include "proto/momento_grants.h"
 #include "proto/momento_token.h"
 #include "proto/v1key.h"

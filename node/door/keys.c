@@ -8,11 +8,11 @@
  * Fingerprints only: a secret comes in sealed by a key that the cluster has
  * (proto/keys.h), and none goes out.
  */
-#include "node/auth.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
-#include "node/keyring.h"
-#include "node/rotation.h"
+#include "node/mesh/keyring.h"
+#include "node/mesh/rotation.h"
 #include "proto/json.h"
 #include "proto/topic.h"
 

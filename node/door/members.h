@@ -9,7 +9,7 @@
 #define NODE_DOOR_MEMBERS_H
 
 #include "node/core.h"
-#include "node/view.h"
+#include "node/watch/view.h"
 #include "proto/bytes.h"
 
 /* {"self":ID,"name":...,"links":{"up":2,"of":2},...,"members":[...]}: the

@@ -13,7 +13,7 @@
  *
  * What came between two polls is in the ring of the lingering topic. Who knows
  * the vendor's form only, where an answer without items says nothing, asks anew
- * after one: a mark says where that begins (node/cut.h).
+ * after one: a mark says where that begins (node/client/cut.h).
  */
 #include "node/core.h"
 #include "node/door/door.h"

@@ -4,7 +4,7 @@
  * Specified in docs/PROTOCOLS.md. Nothing is kept of it.
  */
 #include "node/qr.h"
-#include "node/auth.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
 

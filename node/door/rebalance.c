@@ -3,8 +3,8 @@
  * Rebalancing over HTTP: POST /v1/admin/rebalance[?region=R] begins, GET says
  * where it stands, DELETE ends it. Specified in docs/PROTOCOLS.md.
  */
-#include "node/rebalance.h"
-#include "node/auth.h"
+#include "node/client/rebalance.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
 

@@ -3,9 +3,9 @@
  * A new configuration, over HTTP: POST /v1/admin/reload. Specified in
  * docs/PROTOCOLS.md.
  */
-#include "node/reload.h"
+#include "node/config/reload.h"
 
-#include "node/auth.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
 #include "proto/json.h"

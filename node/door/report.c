@@ -7,12 +7,12 @@
  */
 #include <jansson.h>
 
-#include "node/auth.h"
-#include "node/calls.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
-#include "node/member.h"
-#include "node/watch.h"
+#include "node/mesh/calls.h"
+#include "node/mesh/member.h"
+#include "node/watch/watch.h"
 #include "proto/json.h"
 #include "proto/topic.h"
 

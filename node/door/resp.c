@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "node/conn.h"
-#include "node/denied.h"
+#include "node/conn/conn.h"
+#include "node/watch/denied.h"
 
 static void on_request(struct client *client, struct resp_request request);
 static bool may_run(struct resp_call *call);

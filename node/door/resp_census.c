@@ -12,9 +12,9 @@
 
 #include <stdlib.h>
 
-#include "node/calls.h"
-#include "node/census.h"
-#include "node/conn.h"
+#include "node/conn/conn.h"
+#include "node/hub/census.h"
+#include "node/mesh/calls.h"
 #include "proto/census.h"
 
 enum {
@@ -448,7 +448,7 @@ static void write_too_many(struct buf *out)
                           "pattern, or later");
 }
 
-/* Who did not answer in time is left out (and counted: node/calls.c). */
+/* Who did not answer in time is left out (and counted: node/mesh/calls.c). */
 static void answer(const struct resp_ask *ask,
                    const struct call_answer *answers, size_t len,
                    struct buf *reply)

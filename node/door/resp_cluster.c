@@ -10,7 +10,7 @@
  */
 #include "node/door/resp.h"
 
-#include "node/conn.h"
+#include "node/conn/conn.h"
 #include "proto/addr.h"
 
 enum {

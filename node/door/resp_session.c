@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "node/conn.h"
-#include "node/denied.h"
+#include "node/conn/conn.h"
+#include "node/watch/denied.h"
 
 static void client_getname(struct resp_call *call);
 static void client_id(struct resp_call *call);

@@ -14,13 +14,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "node/auth.h"
 #include "node/board.h"
-#include "node/conn.h"
+#include "node/client/auth.h"
+#include "node/conn/conn.h"
 #include "node/door/door.h"
 #include "node/door/members.h"
 #include "node/door/web.h"
-#include "node/process.h"
+#include "node/watch/process.h"
 #include "proto/json.h"
 
 enum {

@@ -6,13 +6,14 @@
  *
  *   head --> gather (CALL_TAP) --rows--> events --> TAP_POLL_MS later again
  *
- * It ends with its connection: nobody renews the leases then (node/tap.h).
+ * It ends with its connection: nobody renews the leases then
+ * (node/watch/tap.h).
  */
-#include "node/tap.h"
-#include "node/auth.h"
+#include "node/watch/tap.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
-#include "node/gather.h"
+#include "node/watch/gather.h"
 #include "proto/json.h"
 #include "proto/sse.h"
 

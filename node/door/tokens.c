@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tokens over HTTP: POST /v1/tokens mints one (node/mint.h), POST
- * /v1/tokens/revoke ends one on all nodes (node/revoked.h). Specified in
+ * Tokens over HTTP: POST /v1/tokens mints one (node/client/mint.h), POST
+ * /v1/tokens/revoke ends one on all nodes (node/client/revoked.h). Specified in
  * docs/PROTOCOLS.md.
  */
-#include "node/auth.h"
-#include "node/denied.h"
+#include "node/client/auth.h"
+#include "node/client/mint.h"
+#include "node/client/revoked.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
-#include "node/mint.h"
-#include "node/revoked.h"
+#include "node/watch/denied.h"
 #include "proto/json.h"
 #include "proto/token_wish.h"
 #include "proto/v1key.h"

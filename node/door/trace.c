@@ -9,10 +9,10 @@
  * Only who asked hears the answer: there is no topic to name for it. Its
  * subscribers see an item as any other.
  */
-#include "node/auth.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
-#include "node/trace_ask.h"
+#include "node/watch/trace_ask.h"
 #include "proto/json.h"
 #include "proto/topic.h"
 

@@ -5,8 +5,8 @@
  *
  *   request --usage_start()--> waits for all nodes --report--> answered
  */
-#include "node/usage.h"
-#include "node/auth.h"
+#include "node/client/usage.h"
+#include "node/client/auth.h"
 #include "node/door/door.h"
 #include "node/door/web.h"
 #include "proto/json.h"

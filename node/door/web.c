@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "node/conn.h"
+#include "node/conn/conn.h"
 #include "node/core.h"
 #include "proto/err.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the request doors share beyond node/request.h: whose a request is, the
- * parameters they have in common, and answers given when the request itself has
- * gone.
+ * What the request doors share beyond node/client/request.h: whose a request
+ * is, the parameters they have in common, and answers given when the request
+ * itself has gone.
  *
  *   /topics/{cache}/{topic...}
  *     GET, Accept: text/event-stream   door_sse
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 #include "cluster/cluster.h"
-#include "node/request.h"
+#include "node/client/request.h"
 #include "proto/http.h"
 
 bool web_is_get(const struct http_request *request);
@@ -40,7 +40,8 @@ int web_number(const struct http_request *request, const char *name,
 int web_within(const struct http_request *request, const char *name,
                uint64_t least, uint64_t most, uint64_t *value);
 
-/* Who asks again for the same: the name of a mark (node/cut.h). Never 0. */
+/* Who asks again for the same: the name of a mark (node/client/cut.h). Never 0.
+ */
 uint64_t web_cut_key(const struct client *client, struct bytes cache,
                      struct bytes topic);
 

@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "node/conns.h"
+#include "node/conn/conns.h"
 #include "node/node.h"
 #include "proto/ws_frame.h"
 #include "tests/bench/still.h"

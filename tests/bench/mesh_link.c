@@ -17,8 +17,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "node/auth.h"
-#include "node/mesh.h"
+#include "node/client/auth.h"
+#include "node/mesh/mesh.h"
 #include "tests/loop.h"
 
 struct end {

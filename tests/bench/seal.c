@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "node/auth.h"
+#include "node/client/auth.h"
 #include "proto/item.h"
 #include "proto/peer.h"
 #include "proto/seal.h"

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "node/lanes.h"
+#include "node/mesh/lanes.h"
 
 enum {
     NODES = 2,

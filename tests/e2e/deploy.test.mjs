@@ -96,7 +96,7 @@ test('a pod is asked what a node answers, and is given the time to drain', async
     assert.equal((await get(`${nodes[0].url}${path}`)).status, 200);
     assert.equal(container.ports.find(({ name }) => name === port).containerPort, 7400);
   }
-  const limits = fs.readFileSync('node/limits.h', 'utf8');
+  const limits = fs.readFileSync('node/config/limits.h', 'utf8');
   const drainMs = Number(limits.match(/X\(drain_ms, (\d+)/)[1]);
   const noticeMs = Number((podSettings.STARLING_LIMITS || '').match(/drain_notice_ms=(\d+)/)?.[1] || 0);
   assert.ok(pod.spec.terminationGracePeriodSeconds * 1000 > drainMs + noticeMs + 2000);

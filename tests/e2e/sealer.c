@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/keyfile.h"
+#include "node/config/keyfile.h"
 
 enum {
     WORDS = 5,

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "node/config.h"
+#include "node/config/config.h"
 #include "proto/err.h"
 
 /* A file without a place on a disk; its name goes to `path`. */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "node/keyfile.h"
+#include "node/config/keyfile.h"
 #include "proto/err.h"
 
 enum {

@@ -5,7 +5,7 @@
  */
 #include "tests/fuzz/fuzz.h"
 
-#include "node/quota.h"
+#include "node/client/quota.h"
 #include "proto/err.h"
 #include "proto/topic.h"
 #include "proto/usage.h"

@@ -62,8 +62,8 @@ static struct fake_conn *conn_of(struct world *world, size_t i)
     return world->conns[i];
 }
 
-/* As node/conn.c at the end of a turn: who is done is freed, who was answered
- * late is offered what waits. */
+/* As node/conn/conn.c at the end of a turn: who is done is freed, who was
+ * answered late is offered what waits. */
 static void settle(struct world *world)
 {
     fake_flush(&world->core);

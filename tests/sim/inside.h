@@ -12,7 +12,7 @@
 
 #include "cluster/inside.h"
 #include "cluster/rng.h"
-#include "node/mesh_private.h"
+#include "node/mesh/mesh_private.h"
 #include "tests/sim/sim.h"
 
 enum {

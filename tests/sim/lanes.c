@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * node/lanes.h and the seal for the mesh of a simulated node: pipes as TCP and
- * nng make them, on the ways of net.c.
+ * node/mesh/lanes.h and the seal for the mesh of a simulated node: pipes as TCP
+ * and nng make them, on the ways of net.c.
  *
  *   lanes_send() -> held (two frames) -> under way (`room` bytes) -> on_frame()
  *                                                |
@@ -10,7 +10,7 @@
  * A frame is the nonce, the destination and the plain batch: who is not named
  * cannot open it, as with the real seal.
  */
-#include "node/lanes.h"
+#include "node/mesh/lanes.h"
 
 #include <stdlib.h>
 

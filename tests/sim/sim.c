@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "node/peer_index.h"
+#include "node/mesh/peer_index.h"
 #include "proto/hash.h"
 #include "tests/sim/inside.h"
 

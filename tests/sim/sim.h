@@ -4,14 +4,15 @@
  * clock, over a network that delays, loses, repeats, clogs and breaks.
  *
  *   heap of (time, number) -> one event -> a turn of one node: its cluster
- *   (cluster/cluster.h) and its mesh (node/mesh.h: queues, numbers, checks of
- *   what comes in), both the real ones -> packets and frames -> filters -> heap
+ *   (cluster/cluster.h) and its mesh (node/mesh/mesh.h: queues, numbers, checks
+ * of what comes in), both the real ones -> packets and frames -> filters ->
+ * heap
  *
- * Stood in for: the sockets. tests/sim/lanes.c is node/lanes.h without nng, and
- * as bad: pipes break with what is in them, stale frames reach the next process
- * at an address, dials lie, news come late or in another order. The seal is
- * left out but for its destination, and the hub: tests/sim/judge.c is in its
- * place, publishes, subscribes, and knows what must arrive.
+ * Stood in for: the sockets. tests/sim/lanes.c is node/mesh/lanes.h without
+ * nng, and as bad: pipes break with what is in them, stale frames reach the
+ * next process at an address, dials lie, news come late or in another order.
+ * The seal is left out but for its destination, and the hub: tests/sim/judge.c
+ * is in its place, publishes, subscribes, and knows what must arrive.
  *
  * Nothing here depends on addresses or the real clock: the same seed gives the
  * same run, and `digest` hashes each effect of each node with its time.
