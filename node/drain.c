@@ -2,12 +2,14 @@
 #include "node/drain.h"
 
 #include "node/board.h"
+#include "node/client/mover.h"
 #include "node/conn/conns.h"
 #include "node/mesh/membership.h"
 #include "node/node.h"
 
 enum {
     ASKED_MS = 3000, /* after the last client: it may come back elsewhere */
+    MOVE_MS = 2000,  /* to connect elsewhere, and leave */
     PART_MS = 1000,  /* for the others to have all that was sent */
     REST_MS = 6000,  /* both, and 2 s for clients to take their last bytes */
     /* With another node to go to: the portions spread them already. Without,
@@ -18,6 +20,11 @@ enum {
 };
 
 static void on_tick(uv_timer_t *timer);
+static bool are_moving(struct node *node, uint64_t now_ms);
+static bool ask(struct node *node, uint64_t most);
+static uint64_t heirs_of(const struct node *node, bool near);
+static bool is_heir(const struct node *node,
+                    const struct cluster_member *member, bool near);
 static void say(struct node *node, uint64_t now_ms);
 static void part(struct node *node);
 static bool may_be_asked(const struct node *node);
@@ -55,10 +62,76 @@ static void on_tick(uv_timer_t *timer)
         return;
     }
     node_stop_listening(node);
+    if (are_moving(node, now_ms)) {
+        return;
+    }
     say(node, now_ms);
     if (is_late || (node->drain.empty_ms != 0 && !may_be_asked(node))) {
         part(node);
     }
+}
+
+/* In portions as those that are told, and no longer than half of the time. */
+static bool are_moving(struct node *node, uint64_t now_ms)
+{
+    struct drain *drain = &node->drain;
+    uint64_t half_ms = (drain->say_ms + drain->said_by_ms) / 2;
+    struct rebalance_answer here;
+
+    if (now_ms >= half_ms) {
+        return false;
+    }
+    conns_enter(node->conns);
+    if (ask(node, drain_portion(conns_len(node->conns), half_ms - now_ms))) {
+        drain->moved_by_ms = now_ms + MOVE_MS;
+    }
+    mover_count(&node->core, &here);
+    return here.moving > 0 && now_ms < drain->moved_by_ms;
+}
+
+/* Evenly to all that take clients: of this region, or else of the others.
+ * Returns whether somebody was asked. */
+static bool ask(struct node *node, uint64_t most)
+{
+    bool near = heirs_of(node, true) > 0;
+    uint64_t heirs = heirs_of(node, near);
+    struct cluster_member member;
+    struct rebalance_answer here;
+
+    mover_count(&node->core, &here);
+    uint64_t left = here.movable < most ? here.movable : most;
+    bool asked = left > 0 && heirs > 0;
+    for (size_t i = 0;
+         heirs > 0 && cluster_member_at(node->cluster, i, &member); i++) {
+        if (is_heir(node, &member, near)) {
+            left -= mover_send(&node->core, member.node.endpoint,
+                               (left + heirs - 1) / heirs);
+            heirs--;
+        }
+    }
+    return asked;
+}
+
+static uint64_t heirs_of(const struct node *node, bool near)
+{
+    struct cluster_member member;
+    uint64_t heirs = 0;
+
+    for (size_t i = 0; cluster_member_at(node->cluster, i, &member); i++) {
+        heirs += is_heir(node, &member, near);
+    }
+    return heirs;
+}
+
+static bool is_heir(const struct node *node,
+                    const struct cluster_member *member, bool near)
+{
+    struct bytes region = bytes_str(node->core.region);
+
+    return member->state == CLUSTER_ALIVE && member->linked && member->ready &&
+           !member->draining && member->node.endpoint.len > 0 &&
+           !bytes_eq(member->node.endpoint, bytes_str(node->core.endpoint)) &&
+           bytes_eq(member->node.region, region) == near;
 }
 
 /* Who comes back to this address finds nobody before the end. */

@@ -2,11 +2,16 @@
  *
  * How a node ends without a loss:
  *
- *   notice --drain_notice_ms--> saying --all are told--> asked --> parting
+ *   notice --drain_notice_ms--> moving --> saying --all are told--> asked
+ *   --> parting
  *
  *   notice   /readyz says 503 and peers choose this node for nothing any more;
  *            clients are served and taken as before, for load balancers to see
- *   saying   the port is closed. Clients are sent away in portions: quickly
+ *   moving   the port is closed. Clients that can go on elsewhere are asked to:
+ *            each connects there, subscribes, and leaves then, so it misses
+ *            nothing however much is published. Until they are gone, or do not
+ *            go, for half of the time at most
+ *   saying   the others are sent away in portions: quickly
  *            when they are few, else spread, so that no herd comes back at once
  *   asked    nobody is here; those who went elsewhere may want to know what
  *            they missed (3 s)
@@ -26,8 +31,9 @@ struct node;
 
 struct drain {
     uv_timer_t timer;
-    uint64_t say_ms;     /* the end of the notice */
-    uint64_t said_by_ms; /* all are told by then */
+    uint64_t say_ms;      /* the end of the notice */
+    uint64_t moved_by_ms; /* those that were asked to move */
+    uint64_t said_by_ms;  /* all are told by then */
     uint64_t stop_by_ms;
     uint64_t empty_ms;   /* without clients since, 0 not yet */
     uint64_t part_by_ms; /* all lanes are ended, leaves then; 0 not yet */

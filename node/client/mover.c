@@ -10,8 +10,6 @@ static bool answer(void *data, struct bytes body, struct buf *out);
 static bool obeys(struct core *core, uint64_t run);
 static bool is_moving(const struct core *core, const struct client *client);
 static bool can_move(const struct core *core, const struct client *client);
-static void count(const struct core *core, struct rebalance_answer *answer);
-static void send_away(struct core *core, const struct rebalance_order *order);
 
 void mover_serve(struct core *core)
 {
@@ -40,11 +38,11 @@ void mover_answer(struct core *core, const struct rebalance_question *question,
 
     while (rebalance_order_read(&rest, &order)) {
         if (does && node_id_eq(&order.from, &core->id)) {
-            send_away(core, &order);
+            (void)mover_send(core, order.endpoint, order.count);
         }
     }
     answer->run = core->mover.run;
-    count(core, answer);
+    mover_count(core, answer);
 }
 
 /* The first one that came, until it falls silent. */
@@ -80,7 +78,7 @@ static bool can_move(const struct core *core, const struct client *client)
             second_of(core) - client->move_s >= MOVER_AGAIN_S);
 }
 
-static void count(const struct core *core, struct rebalance_answer *answer)
+void mover_count(const struct core *core, struct rebalance_answer *answer)
 {
     answer->clients = 0;
     answer->movable = 0;
@@ -94,15 +92,15 @@ static void count(const struct core *core, struct rebalance_answer *answer)
 
 /* The i-th goes when i * count / all reaches another whole number: evenly, so
  * that neither the newest nor the oldest are always meant. */
-static void send_away(struct core *core, const struct rebalance_order *order)
+uint64_t mover_send(struct core *core, struct bytes endpoint, uint64_t most)
 {
     struct rebalance_answer here;
     uint64_t met = 0;
     uint64_t asked = 0;
     uint64_t wanted;
 
-    count(core, &here);
-    wanted = order->count < here.movable ? order->count : here.movable;
+    mover_count(core, &here);
+    wanted = most < here.movable ? most : here.movable;
     for (struct client *c = core->clients; c != NULL && asked < wanted;
          c = c->next) {
         if (!can_move(core, c)) {
@@ -111,8 +109,9 @@ static void send_away(struct core *core, const struct rebalance_order *order)
         met++;
         if (met * wanted / here.movable > asked) {
             c->move_s = (uint32_t)second_of(core);
-            c->door->move(c, order->endpoint);
+            c->door->move(c, endpoint);
             asked++;
         }
     }
+    return asked;
 }

@@ -6,7 +6,7 @@
  * of them.
  *
  * It obeys one run at a time, until MOVER_RUN_MS after its last word. A node
- * that drains sends nobody: the drain does.
+ * that drains obeys nobody: it sends all of them (node/drain.h).
  */
 #ifndef NODE_MOVER_H
 #define NODE_MOVER_H
@@ -34,5 +34,11 @@ void mover_serve(struct core *core);
 /* The same for who is asked here: obeys the orders to this node. */
 void mover_answer(struct core *core, const struct rebalance_question *question,
                   struct rebalance_answer *answer);
+
+/* How many clients are here, can move, and are about to. */
+void mover_count(const struct core *core, struct rebalance_answer *answer);
+/* Asks up to `most` of those that can to go on at `endpoint`. Returns how many
+ * were asked. */
+uint64_t mover_send(struct core *core, struct bytes endpoint, uint64_t most);
 
 #endif
