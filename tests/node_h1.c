@@ -529,6 +529,26 @@ static void an_upgrade_hands_over_the_bytes_behind_it(void **state)
     buf_fini(&text);
 }
 
+/* Clients keep connections, and some upgrade one that was idle for a while. */
+static void
+an_old_connection_has_its_time_to_log_in_after_the_upgrade(void **state)
+{
+    (void)state;
+
+    core.auth.insecure = false;
+    say(GET("/now"));
+    fake_wait(&core, 2 * core.limits.hello_ms);
+    fake_conn_reset(fake);
+    say("GET /ws HTTP/1.1\r\n" HOST UPGRADE V13 KEY "\r\n");
+    fake->conn.client->logged_in = false;
+    assert_true(out_starts("HTTP/1.1 101 "));
+    fake_wait(&core, core.limits.hello_ms - 1);
+    assert_false(fake->finishing || fake->closed);
+    fake_wait(&core, 1);
+    assert_true(fake->finishing || fake->closed);
+    assert_int_equal(core.stats.hello_timeouts, 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -556,6 +576,7 @@ int main(void)
         TEST(a_request_whose_client_is_closed_is_answered),
         TEST(wrong_upgrades_are_refused),
         TEST(an_upgrade_hands_over_the_bytes_behind_it),
+        TEST(an_old_connection_has_its_time_to_log_in_after_the_upgrade),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

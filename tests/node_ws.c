@@ -20,7 +20,8 @@ static void begin(size_t version)
     ptrdiff_t chosen;
 
     door = door_for_upgrade(&request, &chosen);
-    assert_int_equal(ws_begin(&fake->conn, door, &request, version), 0);
+    assert_int_equal(
+        ws_begin(&fake->conn, door, &request, version, core.now_ms), 0);
 }
 
 static int setup(void **state)

@@ -139,11 +139,13 @@ extern const struct carrier carrier_h1;
 int h2_begin(struct conn *conn);
 extern const struct carrier carrier_h2;
 
-/* node/conn/ws.c, after the 101 was written: gives the client to the door.
- * Errors: ERR_NOMEM, then nothing has changed. */
+/* node/conn/ws.c, after the 101 was written: gives the client to the door. A
+ * stranger has limits.hello_ms from since_ms, when its request began, for the
+ * connection may be an old one. Errors: ERR_NOMEM, then nothing has changed. */
 struct door;
 int ws_begin(struct conn *conn, const struct door *door,
-             const struct http_request *request, size_t version);
+             const struct http_request *request, size_t version,
+             uint64_t since_ms);
 extern const struct carrier carrier_ws;
 
 #endif

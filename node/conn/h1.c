@@ -429,7 +429,9 @@ static bool upgrade(struct conn *conn, const struct http_request *request)
     bool offers = http_header(request, "sec-websocket-protocol").p != NULL;
     write_101(conn->client, accept,
               offers ? door->subprotocols[version] : NULL);
-    rc = ws_begin(conn, door, request, (size_t)version);
+    rc = ws_begin(conn, door, request, (size_t)version,
+                  h1->head_since_ms != 0 ? h1->head_since_ms
+                                         : conn->core->now_ms);
     if (rc != 0) {
         conn_close(conn);
         return false;

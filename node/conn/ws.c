@@ -24,6 +24,7 @@ enum {
 
 struct ws_conn {
     struct ws ws;
+    uint64_t since_ms;      /* what it was asked for by began */
     uint64_t part_since_ms; /* part of a message is here since; 0: none is */
     uint16_t close_code;    /* what the peer closed with, to be echoed */
     bool close_sent;
@@ -45,18 +46,19 @@ static struct ws_conn *ws_of(const struct conn *conn)
 }
 
 int ws_begin(struct conn *conn, const struct door *door,
-             const struct http_request *request, size_t version)
+             const struct http_request *request, size_t version,
+             uint64_t since_ms)
 {
     struct core *core = conn->core;
     struct client *client = conn->client;
     struct ws_conn *ws = calloc(1, sizeof *ws);
-    uint64_t at_ms = conn_is_known(conn)
-                         ? core->now_ms + core->limits.ping_ms
-                         : conn->opened_ms + core->limits.hello_ms;
+    uint64_t at_ms = conn_is_known(conn) ? core->now_ms + core->limits.ping_ms
+                                         : since_ms + core->limits.hello_ms;
 
     if (ws == NULL) {
         return ERR_NOMEM;
     }
+    ws->since_ms = since_ms;
     conn->deadline.on_due = on_due;
     if (deadline_set(&core->deadlines, &conn->deadline, at_ms) != 0) {
         free(ws);
@@ -231,7 +233,7 @@ static void on_due(struct deadline *deadline, uint64_t now_ms)
     const struct limits *limits = &conn->core->limits;
     uint64_t silent_ms = now_ms - conn->heard_ms;
 
-    if (!conn_is_known(conn) && now_ms - conn->opened_ms >= limits->hello_ms) {
+    if (!conn_is_known(conn) && now_ms - ws->since_ms >= limits->hello_ms) {
         conn->core->stats.hello_timeouts++;
         client_close(conn->client, ERR_UNAUTH);
         return;
