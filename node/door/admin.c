@@ -72,9 +72,13 @@ static const struct route routes[] = {
     {0},
 };
 
+/* What nodes keep of it: node/watch/denied.h, node/watch/events.h. */
+static const struct admin_page denied = {.kind = CALL_DENIED, .rows = "denied"};
+static const struct admin_page events = {.kind = CALL_EVENTS, .rows = "events"};
+
 /* What answers them, in the same order. */
 static const struct admin_page *const pages[] = {
-    &admin_clients, &admin_kick, &admin_denied, &admin_events, &admin_topics,
+    &admin_clients, &admin_kick, &denied, &events, &admin_topics,
 };
 
 static_assert(ARRAY_LEN(routes) == ARRAY_LEN(pages) + 1, "a page a row");
@@ -115,7 +119,9 @@ static int start(struct client *client, const struct http_request *request,
         .data = client,
         .on_rows = on_rows,
     };
-    int err = admin->page->ask(client, request, segment, &ask, &what);
+    int err = admin->page->ask != NULL
+                  ? admin->page->ask(client, request, segment, &ask, &what)
+                  : admin_read_page(client, request, &ask);
 
     ask.what = buf_bytes(&what);
     if (err == 0) {
@@ -188,13 +194,28 @@ void admin_add_rest(const struct gathered *all, struct buf *out)
     buf_add_u8(out, ']');
 }
 
+static void answer_rows(struct client *client, struct gathered *all)
+{
+    const struct admin *admin = client->state;
+    struct buf body = {0};
+
+    buf_add_u8(&body, '{');
+    admin_add_rows(client, all, admin->page->rows, &body);
+    buf_add_str(&body, "}\n");
+    admin_respond(client, 200, &body);
+}
+
 static void on_rows(void *data, struct gathered *all)
 {
     struct client *client = data;
     struct admin *admin = client->state;
 
     admin->gather = NULL;
-    admin->page->answer(client, all);
+    if (admin->page->answer != NULL) {
+        admin->page->answer(client, all);
+    } else {
+        answer_rows(client, all);
+    }
 }
 
 void admin_respond(struct client *client, unsigned status, struct buf *body)

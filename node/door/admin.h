@@ -34,16 +34,16 @@ struct admin_page {
     enum call_kind kind;
     /* Reads the request: what is asked, into ask->what by way of `what`, and
      * admin->limit. `segment`: the parameter of the
-     * path. */
+     * path. NULL: a page of rows is all that is asked. */
     int (*ask)(struct client *client, const struct http_request *request,
                struct bytes segment, struct gather_ask *ask, struct buf *what);
-    /* Answers by admin_respond() or admin_refuse(). */
+    /* Answers by admin_respond() or admin_refuse(). NULL: with the rows, as a
+     * member of the name `rows`. */
     void (*answer)(struct client *client, struct gathered *all);
+    const char *rows;
 };
 
 extern const struct admin_page admin_clients;
-extern const struct admin_page admin_denied;
-extern const struct admin_page admin_events;
 extern const struct admin_page admin_kick;
 extern const struct admin_page admin_topics;
 

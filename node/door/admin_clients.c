@@ -10,7 +10,6 @@
 static int ask_list(struct client *client, const struct http_request *request,
                     struct bytes segment, struct gather_ask *ask,
                     struct buf *what);
-static void answer_list(struct client *client, struct gathered *all);
 static int ask_kick(struct client *client, const struct http_request *request,
                     struct bytes segment, struct gather_ask *ask,
                     struct buf *what);
@@ -19,7 +18,7 @@ static void answer_kick(struct client *client, struct gathered *all);
 const struct admin_page admin_clients = {
     .kind = CALL_CLIENTS,
     .ask = ask_list,
-    .answer = answer_list,
+    .rows = "clients",
 };
 
 const struct admin_page admin_kick = {
@@ -79,16 +78,6 @@ static int ask_list(struct client *client, const struct http_request *request,
     }
     buf_fini(&node);
     return err;
-}
-
-static void answer_list(struct client *client, struct gathered *all)
-{
-    struct buf body = {0};
-
-    buf_add_u8(&body, '{');
-    admin_add_rows(client, all, "clients", &body);
-    buf_add_str(&body, "}\n");
-    admin_respond(client, 200, &body);
 }
 
 /* --- kick --- */
